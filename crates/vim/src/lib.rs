@@ -1,0 +1,1 @@
+//! THE EDITOR: a pure vim core over a text buffer; no terminal, no chat.
