@@ -1,0 +1,3 @@
+//! natter: one binary that chats and serves. The subcommands, nothing else.
+
+fn main() {}

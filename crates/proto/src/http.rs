@@ -1,0 +1,71 @@
+//! The bodies of the HTTP calls (`docs/protocol.md`, "HTTP"). JSON; unknown fields are ignored.
+
+use serde::{Deserialize, Serialize};
+
+/// `POST /v1/signup`
+#[derive(Serialize, Deserialize)]
+pub struct Signup {
+    pub handle: String,
+    /// The display name; the handle where it is missing.
+    #[serde(default)]
+    pub name: Option<String>,
+    pub password: String,
+    #[serde(default)]
+    pub email: Option<String>,
+    /// The name of this device in the list of sessions.
+    #[serde(default)]
+    pub device: Option<String>,
+}
+
+/// `POST /v1/login`
+#[derive(Serialize, Deserialize)]
+pub struct Login {
+    pub handle: String,
+    pub password: String,
+    #[serde(default)]
+    pub device: Option<String>,
+}
+
+/// The answer to signup and login: who one is and the key to be kept (file mode 0600).
+#[derive(Serialize, Deserialize)]
+pub struct SessionGranted {
+    pub user_id: i64,
+    pub handle: String,
+    /// 256 random bits in URL-safe base64; sent as `Authorization: Bearer …`.
+    pub token: String,
+    /// Unix milliseconds. Using the session moves it.
+    pub expires_at: i64,
+}
+
+/// `POST /v1/password`: ends all other sessions.
+#[derive(Serialize, Deserialize)]
+pub struct PasswordChange {
+    pub old: String,
+    pub new: String,
+}
+
+/// `GET /v1/sessions`: an array of these. `DELETE /v1/sessions/{id}` ends one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionInfo {
+    /// The first 8 bytes of the token's hash, in hex: enough to name it, useless to use it.
+    pub id: String,
+    pub device: String,
+    pub created_at: i64,
+    pub used_at: i64,
+    /// This is the session that asks.
+    pub current: bool,
+}
+
+/// An error of the HTTP calls: `application/problem+json`, RFC 9457.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// `about:blank`: the status says it all.
+    pub r#type: String,
+    pub title: String,
+    pub status: u16,
+    /// A sentence for a person.
+    pub detail: String,
+    /// With 409 and 422: the field that is wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+}

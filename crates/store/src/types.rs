@@ -1,0 +1,187 @@
+//! What goes into the store and comes out of it where the wire's own types do not fit.
+
+use std::collections::HashMap;
+
+use proto::{Message, Receipt, Relation, Role};
+
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why the store did not do it. Nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    #[error("there is no such thing here")]
+    NotFound,
+    #[error("not allowed")]
+    Forbidden,
+    /// The value is taken; names the field.
+    #[error("this {0} is taken")]
+    Taken(&'static str),
+    /// A number of things has reached its maximum; says which.
+    #[error("{0}")]
+    Limit(&'static str),
+    /// The value fits the wire but not the data; says why.
+    #[error("{0}")]
+    Invalid(&'static str),
+    /// The disk is full. Reading works. Repeat later.
+    #[error("the server's disk is full")]
+    Full,
+    /// The database does not answer in time. Repeat later with the same key.
+    #[error("the database does not answer: {0}")]
+    Unavailable(String),
+    /// Our bug, or a broken database. For the log, not for the wire.
+    #[error("{0}")]
+    Internal(String),
+}
+
+/// How to hold the databases.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Connections per PostgreSQL database, or readers beside the writer of SQLite.
+    pub connections: u32,
+    /// Longest wait for a connection and for a statement, in milliseconds. Longer: `Unavailable`.
+    pub timeout_ms: u64,
+    /// SQLite: below this many free bytes on the disk writes are refused with `Full`, so that the last of it is
+    /// left for checkpoints and for deleting.
+    pub disk_reserve_bytes: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { connections: 4, timeout_ms: 5_000, disk_reserve_bytes: 64 << 20 }
+    }
+}
+
+/// A person who signs up. Checked by `proto::check` before.
+pub struct NewUser {
+    pub user_id: i64,
+    pub handle: String,
+    pub name: String,
+    pub email: Option<String>,
+    /// argon2id, PHC string.
+    pub pass_hash: String,
+}
+
+/// What a login is checked against. Never leaves the server.
+pub struct Credential {
+    pub user_id: i64,
+    pub pass_hash: String,
+}
+
+/// A login on one device. The token itself is never stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// SHA-256 of the token: 32 bytes.
+    pub token_hash: Vec<u8>,
+    pub user_id: i64,
+    pub device: String,
+    pub created_at: i64,
+    pub used_at: i64,
+    pub expires_at: i64,
+}
+
+/// How two people stand to each other after a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Relations {
+    /// The peer as I see him.
+    pub mine: Relation,
+    /// Me as the peer sees me.
+    pub theirs: Relation,
+}
+
+/// What one transaction of a grouping writer takes in.
+#[derive(Debug, Default)]
+pub struct Batch {
+    pub sends: Vec<NewMessage>,
+    pub moves: Vec<CursorMove>,
+}
+
+/// A message that wants to be stored. Checked by `proto::check` before.
+#[derive(Debug, Clone)]
+pub struct NewMessage {
+    pub conv_id: i64,
+    pub sender_id: i64,
+    pub client_key: i64,
+    pub reply_seq: i64,
+    pub body: String,
+    /// People named with `@handle`; those who are no members are passed over.
+    pub mentions: Vec<i64>,
+}
+
+/// "This member has it up to here." Backwards, beyond the end, or not a member: nothing happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CursorMove {
+    pub conv_id: i64,
+    pub user_id: i64,
+    pub delivered_seq: i64,
+    /// 0 = only delivered.
+    pub read_seq: i64,
+}
+
+/// What one transaction did.
+#[derive(Debug, Default)]
+pub struct Committed {
+    /// One for each of `Batch::sends`, in the same order.
+    pub sends: Vec<SendOutcome>,
+    /// One for each cursor that really moved, senders' own cursors included.
+    pub receipts: Vec<Receipt>,
+    /// The members of every conversation named in `sends` (stored or repeated) and `receipts`.
+    pub members: HashMap<i64, Vec<i64>>,
+}
+
+/// What became of one message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SendOutcome {
+    Stored { seq: i64, sent_at: i64 },
+    /// The same client_key was stored before, in this batch or long ago.
+    Repeated { seq: i64, sent_at: i64 },
+    /// No such conversation, not a member, or one of the two has blocked the other.
+    Forbidden,
+    /// It replies to a message that does not exist.
+    BadReply,
+}
+
+/// An old message after a change, and who must hear of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Changed {
+    pub message: Message,
+    /// false: the change was there already (same reaction again); nobody needs to hear.
+    pub moved: bool,
+    pub members: Vec<i64>,
+}
+
+/// A change of a group: its traces in the log, and who must hear of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GroupChange {
+    pub conv_id: i64,
+    /// The messages that tell it in the conversation itself, in seq order.
+    pub messages: Vec<Message>,
+    /// Members after the change.
+    pub members: Vec<i64>,
+    /// Who is not a member any more because of it.
+    pub removed: Vec<i64>,
+    /// Who is a member because of it.
+    pub added: Vec<i64>,
+}
+
+/// Where one of my conversations stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    pub conv_id: i64,
+    pub last_seq: i64,
+    pub last_rev: i64,
+    pub joined_seq: i64,
+    pub delivered_seq: i64,
+    pub read_seq: i64,
+}
+
+/// How far one member has a conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cursor {
+    pub user_id: i64,
+    pub role: Role,
+    pub delivered_seq: i64,
+    pub read_seq: i64,
+    /// When the cursors last moved; 0 = never.
+    pub delivered_at: i64,
+    pub read_at: i64,
+}
