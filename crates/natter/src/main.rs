@@ -1,3 +1,191 @@
-//! natter: one binary that chats and serves. The subcommands, nothing else.
+//! natter: one binary that chats and serves. The subcommands, nothing else: what they do lives in the other rooms.
 
-fn main() {}
+mod account;
+mod background;
+mod chat;
+mod cli;
+mod failure;
+mod guide;
+mod output;
+mod serve;
+
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use clap::Parser;
+use client::Profile;
+
+use crate::chat::Talk;
+use crate::cli::{Cli, Command};
+use crate::failure::{Exit, Failure};
+use crate::output::Output;
+
+/// A command that only reads waits so long for the line before it answers from this machine's copy.
+const LINE_WAIT_MS: u64 = 3_000;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(&cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            report(&failure, cli.json);
+            failure.code()
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the one place where a command says why it failed")]
+fn report(failure: &Failure, json: bool) {
+    let text = proto::clean::text(&failure.text);
+    if json {
+        eprintln!("{}", serde_json::json!({ "type": "error", "exit": failure.exit as u8, "text": text }));
+    } else {
+        eprintln!("natter: {text}");
+    }
+}
+
+fn run(cli: &Cli) -> Result<(), Failure> {
+    match &cli.command {
+        Some(Command::Serve(args)) => return Ok(serve::serve(args)?),
+        Some(Command::Check(args)) => return Ok(serve::check(args, &Output { json: cli.json })?),
+        Some(Command::Server { action }) => return server(*action, cli.json),
+        _ => {}
+    }
+    // A client has one line and one screen; a second thread keeps drawing and the line apart.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let done = runtime.block_on(client_command(cli));
+    // A read from standard input that nobody answers must not hold the process.
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    done
+}
+
+fn server(action: cli::ServerAction, json: bool) -> Result<(), Failure> {
+    let output = Output { json };
+    match action {
+        cli::ServerAction::Run => Ok(serve::background()?),
+        cli::ServerAction::Status => {
+            let places = background::places()?;
+            let Some(running) = background::running(&places)? else {
+                return Err(Failure::new(Exit::NoLine, "no server runs on this machine"));
+            };
+            let text = format!("{} · pid {} · {}", running.url, running.pid, places.data.display());
+            Ok(output.line(&text, &running)?)
+        }
+        cli::ServerAction::Stop => {
+            let stopped = background::stop(&background::places()?)?;
+            let text = if stopped { "stopped" } else { "no server ran" };
+            Ok(output.line(text, &serde_json::json!({ "type": "stop", "stopped": stopped }))?)
+        }
+        cli::ServerAction::Log => {
+            let log = std::fs::read_to_string(background::places()?.log).unwrap_or_default();
+            let lines: Vec<&str> = log.lines().collect();
+            for line in &lines[lines.len().saturating_sub(200)..] {
+                output.line(line, line)?;
+            }
+            Ok(())
+        }
+    }
+}
+
+async fn client_command(cli: &Cli) -> Result<(), Failure> {
+    let profile = Profile::open(&cli.profile)?;
+    let output = Output { json: cli.json };
+    let server = cli.server.as_deref();
+    match &cli.command {
+        None => screen(&profile, server).await,
+        Some(Command::Signup(args)) => account::signup(&profile, server, args, &output).await,
+        Some(Command::Login(args)) => account::login(&profile, server, args, &output).await,
+        Some(Command::Logout) => account::logout(&profile, server, &output).await,
+        Some(Command::Sessions { end }) => {
+            account::sessions(&profile, server, end.as_deref(), &output).await
+        }
+        Some(Command::Password { password_stdin }) => {
+            account::change_password(&profile, server, *password_stdin, &output).await
+        }
+        Some(command) => {
+            let login = account::required(&profile, server)?;
+            let mut talk = open(&profile, &login, output, cli.timeout).await?;
+            let done = talk_command(&mut talk, command, &login).await;
+            talk.client.close().await;
+            done
+        }
+    }
+}
+
+async fn open(
+    profile: &Profile,
+    login: &client::Login,
+    output: Output,
+    timeout: u64,
+) -> Result<Talk, Failure> {
+    let (client, events) = client::start(profile, login.clone(), client::Options::default()).await?;
+    Ok(Talk { client, events, output, timeout: Duration::from_secs(timeout) })
+}
+
+async fn talk_command(
+    talk: &mut Talk,
+    command: &Command,
+    login: &client::Login,
+) -> Result<(), Failure> {
+    if answers_from_disk(command) {
+        offline_note(talk.client.caught_up(LINE_WAIT_MS).await)?;
+    } else {
+        talk.client.caught_up(talk.timeout.as_millis() as u64).await?;
+    }
+    match command {
+        Command::Send(args) => chat::send(talk, args).await,
+        Command::Tail { who, count } => chat::tail(talk, who.as_deref(), *count).await,
+        Command::History { who, limit, before } => chat::history(talk, who, *limit, *before).await,
+        Command::Chats => chat::chats(talk).await,
+        Command::Read { who } => chat::read(talk, who).await,
+        Command::Find { text } => chat::find(talk, text).await,
+        Command::Friends => chat::friends(talk).await,
+        Command::Friend { action, who } => chat::friend(talk, *action, who).await,
+        Command::Group(action) => chat::group(talk, action, now()).await,
+        Command::Edit { who, seq, text } => chat::edit(talk, who, *seq, text).await,
+        Command::Delete { who, seq } => chat::delete(talk, who, *seq).await,
+        Command::React { who, seq, emoji, remove } => {
+            chat::react(talk, who, *seq, emoji, *remove).await
+        }
+        Command::Journey { who, seq } => chat::journey(talk, who, *seq).await,
+        Command::Status => chat::status(talk, login).await,
+        Command::Signup(_)
+        | Command::Login(_)
+        | Command::Logout
+        | Command::Sessions { .. }
+        | Command::Password { .. }
+        | Command::Check(_)
+        | Command::Serve(_)
+        | Command::Server { .. } => unreachable!("dispatched before a client was opened"),
+    }
+}
+
+/// These are useful without a line: they read the copy on this machine or write to the outbox.
+fn answers_from_disk(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Send(_)
+            | Command::History { .. }
+            | Command::Chats
+            | Command::Friends
+            | Command::Status
+            | Command::Tail { .. }
+    )
+}
+
+#[expect(clippy::print_stderr, reason = "a note beside the output of a command")]
+fn offline_note(line: client::Result<()>) -> Result<(), Failure> {
+    match line {
+        Ok(()) => Ok(()),
+        Err(client::Error::SignedOut(why)) => Err(client::Error::SignedOut(why).into()),
+        Err(_) => {
+            eprintln!("natter: not connected; this machine's own copy answers");
+            Ok(())
+        }
+    }
+}
+
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

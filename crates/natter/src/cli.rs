@@ -1,0 +1,248 @@
+//! The words of the command line. One enum says everything that `natter` can be asked to do.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Chat for people who live in a terminal. Without a command: opens the screen.
+#[derive(Parser)]
+#[command(name = "natter", version, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    /// Which account of this machine; each has its own login, copy and outbox
+    #[arg(long, global = true, env = "NATTER_PROFILE", default_value = "default")]
+    pub(crate) profile: String,
+    /// http(s)://HOST[:PORT]; without it the server of the last login, else this machine's own
+    #[arg(long, global = true, env = "NATTER_SERVER")]
+    pub(crate) server: Option<String>,
+    /// Print one JSON object a line (fields: docs/cli.md)
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Give up after so many seconds where an answer is waited for
+    #[arg(long, global = true, default_value_t = 30, value_name = "SECONDS")]
+    pub(crate) timeout: u64,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done · 1 failed · 2 wrong usage · 3 not logged in · \
+4 no server or no line (what was queued stays queued) · 5 the server said no · 6 nobody or nothing of that name";
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Make an account and log in
+    Signup(Signup),
+    /// Log in on this profile
+    Login(Credentials),
+    /// Log out and forget the login of this profile
+    Logout,
+    /// List the logins of this account, or end one
+    Sessions {
+        /// End the login with this id
+        #[arg(long, value_name = "ID")]
+        end: Option<String>,
+    },
+    /// Change the password; ends all other logins
+    Password {
+        /// Read the old and the new password from standard input, a line each
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// Send a message and wait until the server has stored it
+    Send(Send),
+    /// Print what arrives, live
+    Tail {
+        /// Only this conversation: a handle or +title
+        who: Option<String>,
+        /// End after so many messages
+        #[arg(long, value_name = "N")]
+        count: Option<u64>,
+    },
+    /// Print the messages of a conversation, oldest first
+    History {
+        /// A handle or +title
+        who: String,
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+        /// Only messages before this number
+        #[arg(long, value_name = "SEQ", default_value_t = 0)]
+        before: i64,
+    },
+    /// List conversations: unread, last message
+    Chats,
+    /// Mark a conversation as read
+    Read {
+        /// A handle or +title
+        who: String,
+    },
+    /// Find people by handle or name, misspelt too
+    Find { text: String },
+    /// List friends and requests
+    Friends,
+    /// Change how you stand to a person
+    Friend {
+        action: FriendAction,
+        /// A handle
+        who: String,
+    },
+    /// Groups: create, invite, leave, kick, rename, members, appoint, mute
+    #[command(subcommand)]
+    Group(Group),
+    /// Replace the text of a message of yours
+    Edit {
+        who: String,
+        #[arg(value_parser = clap::value_parser!(i64).range(1..))]
+        seq: i64,
+        text: String,
+    },
+    /// Empty a message of yours
+    Delete {
+        who: String,
+        #[arg(value_parser = clap::value_parser!(i64).range(1..))]
+        seq: i64,
+    },
+    /// Put a reaction on a message, or take it away
+    React {
+        who: String,
+        #[arg(value_parser = clap::value_parser!(i64).range(1..))]
+        seq: i64,
+        emoji: String,
+        #[arg(long)]
+        remove: bool,
+    },
+    /// The way of one message, hop by hop
+    Journey {
+        who: String,
+        #[arg(value_parser = clap::value_parser!(i64).range(1..))]
+        seq: i64,
+    },
+    /// Login, connection, outbox and the continuity figures
+    Status,
+    /// Say what is wrong with the configuration before anything starts
+    Check(ServeArgs),
+    /// Be a server
+    Serve(ServeArgs),
+    /// This machine's own server, which runs in the background
+    Server { action: ServerAction },
+}
+
+#[derive(Args)]
+pub(crate) struct Signup {
+    #[command(flatten)]
+    pub(crate) credentials: Credentials,
+    /// The name that others see
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    #[arg(long)]
+    pub(crate) email: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct Credentials {
+    pub(crate) handle: String,
+    /// Read the password from standard input instead of asking for it
+    #[arg(long)]
+    pub(crate) password_stdin: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Send {
+    /// A handle or +title
+    pub(crate) who: String,
+    /// The text; `-` reads it from standard input
+    pub(crate) text: String,
+    /// Wait until the recipient has it, or has read it
+    #[arg(long, value_enum)]
+    pub(crate) wait: Option<Wait>,
+    /// A number above 0 that names this message: repeating it stores nothing twice
+    #[arg(long, value_parser = clap::value_parser!(i64).range(1..))]
+    pub(crate) key: Option<i64>,
+    /// Reply to this message
+    #[arg(long, value_name = "SEQ", default_value_t = 0)]
+    pub(crate) reply: i64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Wait {
+    Delivered,
+    Read,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum FriendAction {
+    Add,
+    Accept,
+    Decline,
+    Remove,
+    Block,
+    Unblock,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Group {
+    /// Make a group
+    Create { title: String, who: Vec<String> },
+    /// Add people
+    Invite { group: String, who: Vec<String> },
+    /// Leave it
+    Leave { group: String },
+    /// Remove somebody
+    Kick { group: String, who: String },
+    /// Give it another title
+    Rename { group: String, title: String },
+    /// Who is in, and how far each has it
+    Members { group: String },
+    /// Give somebody a role
+    Appoint { group: String, who: String, role: RoleName },
+    /// No bell from it for so many hours; 0 = unmute
+    Mute { group: String, hours: u32 },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum RoleName {
+    Member,
+    Admin,
+    Owner,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum ServerAction {
+    Status,
+    Stop,
+    Log,
+    /// Run it here; `natter` does this by itself
+    #[value(hide = true)]
+    Run,
+}
+
+#[derive(Args, Clone, Default)]
+pub(crate) struct ServeArgs {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, env = "NATTER_LISTEN", value_name = "ADDR")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Where the data lives
+    #[arg(long, env = "NATTER_DATA", value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// A natter.toml
+    #[arg(long, env = "NATTER_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Which roles to run, separated by commas; all where it is missing
+    #[arg(long, env = "NATTER_ROLE", value_delimiter = ',')]
+    pub(crate) role: Vec<RoleOfServer>,
+    /// Where messages are stored: sqlite:PATH or postgres://… ; SQLite in the data directory where it is missing
+    #[arg(long, env = "NATTER_DATABASE", value_delimiter = ',', value_name = "URL")]
+    pub(crate) database: Vec<String>,
+    /// The address that clients are sent to, if it is not the one we listen on
+    #[arg(long, env = "NATTER_PUBLIC_URL", value_name = "URL")]
+    pub(crate) public_url: Option<String>,
+    /// Run the built-in guide, who greets everybody that signs up
+    #[arg(long)]
+    pub(crate) guide: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RoleOfServer {
+    Auth,
+    Gateway,
+    Notify,
+}
