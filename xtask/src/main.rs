@@ -1,19 +1,60 @@
 //! Automation of this repository, in Rust: `cargo xtask help` lists it.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this is a command line tool"
+)]
 
+mod code_rules;
 mod codegen;
+mod crate_rules;
+mod doc_rules;
+mod services;
+mod source;
+mod test;
+mod tidy;
 
 use std::path::Path;
+use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 
-fn main() -> Result<()> {
+const HELP: &str = "\
+cargo xtask test [--only STEP] [-- ARGS]   all checks and tests; ARGS go to the test runner
+cargo xtask ci                             the same
+cargo xtask tidy                           the rules of this repository, one by one
+cargo xtask codegen                        natter.proto -> crates/proto/src/natter.rs
+cargo xtask codegen-check                  fails if that file is stale
+steps: fmt clippy codegen tidy unit doc";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match run(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &[String]) -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .expect("xtask lies below the root");
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    match args.first().map(String::as_str) {
-        Some("codegen") => codegen::write(root),
-        Some("codegen-check") => codegen::check(root),
-        other => bail!("unknown task {other:?}: codegen"),
+    let (task, rest) = match args.split_first() {
+        Some((task, rest)) => (task.as_str(), rest),
+        None => ("help", args),
+    };
+    match task {
+        "test" | "ci" => test::run(root, rest),
+        "tidy" => tidy::run(root),
+        "codegen" => codegen::write(root),
+        "codegen-check" => codegen::check(root),
+        "help" | "--help" | "-h" => {
+            println!("{HELP}");
+            Ok(())
+        }
+        unknown => bail!("unknown task {unknown}\n{HELP}"),
     }
 }

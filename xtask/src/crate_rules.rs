@@ -1,0 +1,235 @@
+//! Rules about crates: who may use whom, one version of each, licences that let anybody use natter.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::tidy::Tree;
+
+/// Each room and the rooms it may use. Nothing points back. Dev-dependencies are free.
+const ARROWS: [(&str, &[&str]); 9] = [
+    ("natter-proto", &[]),
+    ("natter-vim", &[]),
+    ("natter-store", &["natter-proto"]),
+    ("natter-server", &["natter-proto", "natter-store"]),
+    ("natter-client", &["natter-proto"]),
+    (
+        "natter-tui",
+        &["natter-client", "natter-proto", "natter-vim"],
+    ),
+    ("natter-bench", &["natter-client", "natter-proto"]),
+    ("natter", ALL_ROOMS),
+    ("xtask", &["natter-proto", "natter-vim"]),
+];
+
+const ALL_ROOMS: &[&str] = &[
+    "natter-bench",
+    "natter-client",
+    "natter-proto",
+    "natter-server",
+    "natter-store",
+    "natter-tui",
+    "natter-vim",
+];
+
+pub(crate) fn arrows(tree: &Tree) -> Vec<String> {
+    let mut findings = Vec::new();
+    for package in rooms(&tree.metadata) {
+        let name = text(&package["name"]);
+        let Some((_, allowed)) = ARROWS.iter().find(|(room, _)| *room == name) else {
+            findings.push(format!(
+                "{name} is a new room: draw its arrows in crate_rules.rs"
+            ));
+            continue;
+        };
+        for dependency in list(&package["dependencies"]) {
+            let used = text(&dependency["name"]);
+            let internal = !dependency["path"].is_null();
+            let dev = text(&dependency["kind"]) == "dev";
+            if internal && !dev && !allowed.contains(&used) {
+                findings.push(format!("{name} may not use {used}: see ARCHITECTURE.md"));
+            }
+        }
+    }
+    findings
+}
+
+/// Crates that are there more than once, and why we live with it.
+const DUPLICATES_ALLOWED: [(&str, &str); 0] = [];
+
+pub(crate) fn duplicates(tree: &Tree) -> Vec<String> {
+    let mut versions: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut name = "";
+    for line in tree.text("Cargo.lock").unwrap_or_default().lines() {
+        match line.split_once(" = ") {
+            Some(("name", quoted)) => name = quoted.trim_matches('"'),
+            Some(("version", quoted)) => {
+                versions
+                    .entry(name)
+                    .or_default()
+                    .push(quoted.trim_matches('"'));
+            }
+            _ => {}
+        }
+    }
+    let mut findings = Vec::new();
+    for (name, versions) in &versions {
+        let allowed = DUPLICATES_ALLOWED
+            .iter()
+            .any(|(allowed, _)| allowed == name);
+        if versions.len() > 1 && !allowed {
+            findings.push(format!(
+                "{name} {}: use one (cargo tree --invert {name}@{}), or give a reason in \
+                 crate_rules.rs",
+                versions.join(" and "),
+                versions[0]
+            ));
+        }
+    }
+    for (allowed, _) in DUPLICATES_ALLOWED {
+        if versions
+            .get(allowed)
+            .is_none_or(|versions| versions.len() < 2)
+        {
+            findings.push(format!(
+                "{allowed} is there once: strike it from crate_rules.rs"
+            ));
+        }
+    }
+    findings
+}
+
+/// Everybody may use, change and sell natter: these licences ask for no more than being named.
+const LICENCES: [&str; 12] = [
+    "0BSD",
+    "Apache-2.0",
+    "Apache-2.0 WITH LLVM-exception",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "BSL-1.0",
+    "CC0-1.0",
+    "ISC",
+    "MIT",
+    "Unicode-3.0",
+    "Unlicense",
+    "Zlib",
+];
+
+/// Crates under another licence, and why that is right.
+const LICENCES_ALLOWED: [(&str, &str); 0] = [];
+
+pub(crate) fn licences(tree: &Tree) -> Vec<String> {
+    let mut findings = Vec::new();
+    for package in list(&tree.metadata["packages"]) {
+        let name = text(&package["name"]);
+        let licence = text(&package["license"]);
+        let excepted = LICENCES_ALLOWED.iter().any(|(allowed, _)| *allowed == name);
+        if !excepted && !is_permissive(licence) {
+            findings.push(format!("{name} is under {licence:?}: do without it"));
+        }
+    }
+    findings
+}
+
+/// An SPDX expression: of `OR` one side must be allowed, of `AND` both.
+fn is_permissive(licence: &str) -> bool {
+    let licence = licence.replace('/', " OR ");
+    let plain = |part: &str| LICENCES.contains(&part.trim_matches(['(', ')', ' ']));
+    if licence.contains('(') {
+        // AND outside of brackets that hold the ORs.
+        return licence
+            .split(" AND ")
+            .all(|all| all.split(" OR ").any(plain));
+    }
+    licence
+        .split(" OR ")
+        .any(|any| any.split(" AND ").all(plain))
+}
+
+/// The packages of this workspace.
+fn rooms(metadata: &Value) -> impl Iterator<Item = &Value> {
+    list(&metadata["packages"])
+        .iter()
+        .filter(|package| package["source"].is_null())
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn packages(packages: &Value) -> Tree {
+        let mut tree = Tree::of(&[]);
+        tree.metadata = json!({ "packages": packages });
+        tree
+    }
+
+    #[test]
+    fn an_arrow_that_points_back_is_found() {
+        let uses = |kind| {
+            let used = json!([{ "name": "natter-server", "path": "/x", "kind": kind }]);
+            arrows(&packages(
+                &json!([{ "name": "natter-store", "dependencies": used }]),
+            ))
+        };
+        assert_eq!(
+            uses(Value::Null),
+            ["natter-store may not use natter-server: see ARCHITECTURE.md"]
+        );
+        assert_eq!(uses(json!("dev")), [""; 0]);
+    }
+
+    #[test]
+    fn a_room_without_arrows_is_found() {
+        let tree = packages(&json!([{ "name": "natter-new", "dependencies": [] }]));
+        assert!(arrows(&tree)[0].starts_with("natter-new is a new room"));
+    }
+
+    #[test]
+    fn two_versions_of_one_crate_are_found() {
+        let lock = "name = \"a\"\nversion = \"1.0.0\"\nname = \"a\"\nversion = \"2.0.0\"\n\
+                    name = \"b\"\nversion = \"1.0.0\"\n";
+        let findings = duplicates(&Tree::of(&[("Cargo.lock", lock)]));
+        assert!(
+            findings
+                .iter()
+                .any(|finding| finding.starts_with("a 1.0.0 and 2.0.0: "))
+        );
+        assert!(!findings.iter().any(|finding| finding.starts_with("b ")));
+    }
+
+    #[test]
+    fn a_licence_that_asks_for_more_is_found() {
+        let tree = packages(&json!([{ "name": "a", "license": "GPL-3.0" }, { "name": "b" }]));
+        assert_eq!(licences(&tree).len(), 2);
+    }
+
+    #[test]
+    fn licence_expressions_are_understood() {
+        for good in [
+            "MIT",
+            "MIT/Apache-2.0",
+            "GPL-2.0 OR MIT",
+            "(MIT OR GPL-2.0) AND Unicode-3.0",
+        ] {
+            assert!(is_permissive(good), "{good}");
+        }
+        for bad in [
+            "",
+            "GPL-3.0",
+            "MIT AND GPL-2.0",
+            "(MIT OR Apache-2.0) AND GPL-2.0",
+        ] {
+            assert!(!is_permissive(bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! `cargo xtask test`: the one command that checks and tests everything, on a fresh machine too.
+//!
+//! All steps run even if an earlier one fails, so that one run tells everything that is wrong.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::{codegen, services, tidy};
+
+/// The steps in the order they run: cheap ones first, the test runner last, so that its summary
+/// stands at the end of the output.
+#[derive(Clone, Copy, PartialEq)]
+enum Step {
+    Fmt,
+    Codegen,
+    Tidy,
+    Clippy,
+    Doc,
+    Unit,
+}
+
+type Named = (&'static str, Step);
+
+const STEPS: [Named; 6] = [
+    ("fmt", Step::Fmt),
+    ("codegen", Step::Codegen),
+    ("tidy", Step::Tidy),
+    ("clippy", Step::Clippy),
+    ("doc", Step::Doc),
+    ("unit", Step::Unit),
+];
+
+/// `[--only STEP]… [-- ARGS for the test runner]`
+pub(crate) fn run(root: &Path, args: &[String]) -> Result<()> {
+    let (steps, runner_args) = choose(args)?;
+    services::c_compiler()?;
+    let mut ended = Vec::new();
+    for (name, step) in steps {
+        println!("── {name}");
+        let start = Instant::now();
+        let result = run_step(root, step, runner_args);
+        if let Err(error) = &result {
+            eprintln!("{error:#}");
+        }
+        ended.push((name, result.is_ok(), start.elapsed()));
+    }
+    println!("──");
+    for (name, ok, took) in &ended {
+        let verdict = if *ok { "ok    " } else { "FAILED" };
+        println!("{verdict} {name:8} {:7.1} s", took.as_secs_f64());
+    }
+    let failed: Vec<&str> = ended
+        .iter()
+        .filter(|(_, ok, _)| !ok)
+        .map(|(name, ..)| *name)
+        .collect();
+    ensure!(failed.is_empty(), "failed: {}", failed.join(", "));
+    Ok(())
+}
+
+fn choose(args: &[String]) -> Result<(Vec<Named>, &[String])> {
+    let mut only = Vec::new();
+    let mut rest = args;
+    loop {
+        match rest {
+            [] => break,
+            [dashes, runner_args @ ..] if dashes == "--" => {
+                rest = runner_args;
+                break;
+            }
+            [flag, name, more @ ..] if flag == "--only" => {
+                let step = STEPS.iter().find(|(step, _)| step == name);
+                only.push(*step.with_context(|| format!("no step is called {name}"))?);
+                rest = more;
+            }
+            [unknown, ..] => bail!("unknown argument {unknown}"),
+        }
+    }
+    let steps = if only.is_empty() {
+        STEPS.to_vec()
+    } else {
+        only
+    };
+    Ok((steps, rest))
+}
+
+fn run_step(root: &Path, step: Step, runner_args: &[String]) -> Result<()> {
+    match step {
+        Step::Fmt => cargo(root, &["fmt", "--all", "--check"]),
+        Step::Codegen => codegen::check(root),
+        Step::Tidy => tidy::run(root),
+        Step::Clippy => cargo(
+            root,
+            &[
+                "clippy",
+                "--workspace",
+                "--all-targets",
+                "--locked",
+                "--",
+                "-Dwarnings",
+            ],
+        ),
+        Step::Doc => doc_tests(root),
+        Step::Unit => unit_tests(root, runner_args),
+    }
+}
+
+/// Doc tests cost a link each, so the compiler is only asked where a comment has one.
+fn doc_tests(root: &Path) -> Result<()> {
+    let tree = tidy::Tree::read(root)?;
+    if !tree.has_doc_tests() {
+        println!("no doc tests");
+        return Ok(());
+    }
+    cargo(root, &["test", "--workspace", "--doc", "--locked"])
+}
+
+fn unit_tests(root: &Path, runner_args: &[String]) -> Result<()> {
+    let postgres = services::postgres(&target_directory(root)?)?;
+    let mut command = Command::new("cargo");
+    if has_nextest() {
+        command.args(["nextest", "run", "--workspace", "--locked"]);
+    } else {
+        println!("cargo-nextest is not installed: using cargo test");
+        command.args([
+            "test",
+            "--workspace",
+            "--lib",
+            "--bins",
+            "--tests",
+            "--locked",
+        ]);
+    }
+    command
+        .args(runner_args)
+        .env(services::POSTGRES, postgres.url());
+    finish(root, command)
+}
+
+fn has_nextest() -> bool {
+    let mut command = Command::new("cargo");
+    command
+        .args(["nextest", "--version"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+fn target_directory(root: &Path) -> Result<std::path::PathBuf> {
+    let metadata = tidy::metadata(root, &["--no-deps"])?;
+    let directory = metadata["target_directory"]
+        .as_str()
+        .context("no target directory")?;
+    Ok(directory.into())
+}
+
+fn cargo(root: &Path, args: &[&str]) -> Result<()> {
+    let mut command = Command::new("cargo");
+    command.args(args);
+    finish(root, command)
+}
+
+fn finish(root: &Path, mut command: Command) -> Result<()> {
+    let status = command.current_dir(root).stdin(Stdio::null()).status()?;
+    ensure!(status.success(), "{command:?} ended with {status}");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Vec<String> {
+        line.split_whitespace().map(String::from).collect()
+    }
+
+    #[test]
+    fn without_arguments_every_step_runs() {
+        let (steps, runner_args) = choose(&[]).unwrap();
+        assert_eq!(steps.len(), STEPS.len());
+        assert!(runner_args.is_empty());
+    }
+
+    #[test]
+    fn one_step_can_be_picked_and_the_runner_told_more() {
+        let args = words("--only unit -- -p natter-store story");
+        let (steps, runner_args) = choose(&args).unwrap();
+        assert!(matches!(steps[..], [("unit", Step::Unit)]));
+        assert_eq!(runner_args, &words("-p natter-store story")[..]);
+    }
+
+    #[test]
+    fn an_unknown_step_or_argument_is_refused() {
+        assert!(choose(&words("--only units")).is_err());
+        assert!(choose(&words("--fast")).is_err());
+        assert!(choose(&words("--only")).is_err());
+    }
+}
