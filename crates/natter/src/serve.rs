@@ -1,0 +1,180 @@
+//! Being a server: settings from file, environment and flags; logs; signals; one line when it is ready.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use serde_json::json;
+use server::{Config, Roles, Server};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use crate::background;
+use crate::cli::{RoleOfServer, ServeArgs};
+use crate::guide;
+use crate::output::Output;
+
+/// `natter serve`: in the foreground, until SIGTERM or Ctrl-C. A second signal ends it at once.
+pub(crate) fn serve(args: &ServeArgs) -> Result<()> {
+    logs();
+    let config = config(args)?;
+    let _data = claim(&config.data)?;
+    let with_guide = args.guide;
+    run(config, with_guide, |_| Ok(()))
+}
+
+/// `natter server run`: the machine's own server, away from any terminal.
+pub(crate) fn background() -> Result<()> {
+    // A session of its own: closing the terminal that started it must not end it. It fails where that is so already.
+    let _ = rustix::process::setsid();
+    logs();
+    let places = background::places()?;
+    let Some(lock) = background::lock(&places)? else { return Ok(()) };
+    let _data = claim(&places.data)?;
+    let args = ServeArgs::default();
+    let mut config = config(&args)?;
+    config.data.clone_from(&places.data);
+    // The old port where it is still free, so that addresses stay good over a restart.
+    config.listen.set_port(background::last_port(&places));
+    if std::net::TcpListener::bind(config.listen).is_err() {
+        config.listen.set_port(0);
+    }
+    run(config, true, |address| {
+        background::remember_port(&places, address.port())?;
+        background::announce(&lock, address)
+    })
+}
+
+/// Starts the roles, says the one line, waits for a signal, drains.
+fn run(
+    mut config: Config,
+    with_guide: bool,
+    announce: impl FnOnce(std::net::SocketAddr) -> Result<()>,
+) -> Result<()> {
+    if with_guide {
+        config.greeter = Some(guide::HANDLE.into());
+    }
+    let data = config.data.clone();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let server = Server::start(config).await?;
+        announce(server.address)?;
+        say_ready(server.address)?;
+        if with_guide {
+            tokio::spawn(guided(format!("http://{}", server.address), data));
+        }
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tokio::select! {
+            done = server.stop() => Ok(done?),
+            _ = terminate.recv() => bail!("ended at once by a second signal"),
+            _ = interrupt.recv() => bail!("ended at once by a second signal"),
+        }
+    })
+}
+
+#[expect(clippy::print_stdout, reason = "the one line that scripts wait for")]
+fn say_ready(address: std::net::SocketAddr) -> Result<()> {
+    use std::io::Write;
+    println!("listening on http://{address}");
+    Ok(std::io::stdout().flush()?)
+}
+
+/// The guide comes and goes with the server; what goes wrong with it is the log's matter only.
+async fn guided(server: String, data: std::path::PathBuf) {
+    let done = async {
+        let (profile, login) = guide::login(&server, &data).await?;
+        guide::run(&profile, login).await
+    };
+    if let Err(error) = done.await {
+        tracing::error!("no guide: {error:#}");
+    }
+}
+
+/// Logs go to standard error; `NATTER_LOG` says how much, as `RUST_LOG` does elsewhere.
+fn logs() {
+    let filter = EnvFilter::try_from_env("NATTER_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let started = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(ansi)
+        .try_init();
+    debug_assert!(started.is_ok(), "logs are started once");
+}
+
+/// File first, then what flags and environment say.
+fn config(args: &ServeArgs) -> Result<Config> {
+    let mut config = match &args.config {
+        Some(path) => {
+            let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+            Config::from_toml(&text).with_context(|| path.display().to_string())?
+        }
+        None => Config::default(),
+    };
+    if let Some(listen) = args.listen {
+        config.listen = listen;
+    }
+    if let Some(data) = &args.data {
+        config.data.clone_from(data);
+    }
+    if !args.database.is_empty() {
+        config.database.clone_from(&args.database);
+    }
+    if let Some(url) = &args.public_url {
+        config.public_url = Some(url.clone());
+    }
+    if !args.role.is_empty() {
+        config.roles = Roles {
+            auth: args.role.contains(&RoleOfServer::Auth),
+            gateway: args.role.contains(&RoleOfServer::Gateway),
+            notify: args.role.contains(&RoleOfServer::Notify),
+        };
+    }
+    config.check()?;
+    Ok(config)
+}
+
+/// One server per data directory: two writers of one SQLite file would each believe to be the only one.
+fn claim(data: &Path) -> Result<File> {
+    let show = || data.display().to_string();
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data).with_context(show)?;
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).write(true).mode(0o600);
+    let file = options.open(data.join("lock")).with_context(show)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => bail!("another natter serves {}", data.display()),
+        Err(TryLockError::Error(e)) => Err(e).with_context(show),
+    }
+}
+
+/// `natter check`: everything that can be said to be wrong before anything starts.
+pub(crate) fn check(args: &ServeArgs, output: &Output) -> Result<()> {
+    let config = config(args)?;
+    let _data = claim(&config.data)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let listener = tokio::net::TcpListener::bind(config.listen).await;
+        listener.with_context(|| format!("cannot listen on {}", config.listen))?;
+        let urls = config.databases();
+        let store = store::Store::open(&urls, &store::Options::default()).await.context("database")?;
+        let wrong = store.integrity().await.context("database")?;
+        store.close().await;
+        if !wrong.is_empty() {
+            bail!("the database is damaged:\n{}", wrong.join("\n"));
+        }
+        Ok(())
+    })?;
+    let open_files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let enough = open_files.is_none_or(|n| n >= config.connections_max as u64 + 100);
+    let note = if enough { "" } else { " · warning: fewer open files allowed than connections_max" };
+    let text = format!("ok: {} · {}{note}", config.listen, config.databases().join(", "));
+    let value = json!({ "type": "check", "ok": true, "open_files_enough": enough });
+    Ok(output.line(&text, &value)?)
+}

@@ -1,0 +1,7 @@
+//! The whole product from outside: real processes, real sockets, a real terminal.
+
+mod commands;
+mod first_run;
+mod kill;
+mod screen;
+mod world;
