@@ -3,16 +3,16 @@
 use crate::source::Source;
 use crate::tidy::Tree;
 
-const ROLES: [&str; 3] = ["auth", "gateway", "notify"];
+const ROLES: &[&str] = &["auth", "gateway", "notify"];
 
 /// A module, and the modules and crates that it may not name.
-const BORDERS: [(&str, &[&str]); 9] = [
+const BORDERS: &[(&str, &[&str])] = &[
     ("crates/server/src/auth", &["gateway", "notify"]),
     ("crates/server/src/gateway", &["auth", "notify"]),
     ("crates/server/src/notify", &["auth", "gateway"]),
-    ("crates/server/src/bus", &ROLES),
-    ("crates/server/src/cache", &ROLES),
-    ("crates/server/src/queue", &ROLES),
+    ("crates/server/src/bus", ROLES),
+    ("crates/server/src/cache", ROLES),
+    ("crates/server/src/queue", ROLES),
     ("crates/tui/src/view", &["client", "tokio"]),
     ("crates/tui/src/update", &["tokio"]),
     ("crates/client/src", &["crossterm", "ratatui"]),
@@ -22,7 +22,7 @@ pub(crate) fn borders(tree: &Tree) -> Vec<String> {
     let mut findings = Vec::new();
     for (module, banned) in BORDERS {
         for source in tree.sources.iter().filter(|source| source.is_in(module)) {
-            for name in banned {
+            for name in *banned {
                 for line in lines_that_name(source, name) {
                     let at = at(source, line);
                     findings.push(format!("{at}: {module} may not name {name}"));
@@ -85,7 +85,7 @@ enum Place {
 }
 
 /// A word, where it may not stand, and what to do instead.
-const BANNED: [(&str, Place, &str); 11] = [
+const BANNED: &[(&str, Place, &str)] = &[
     (
         "unbounded_channel",
         Place::Code,
@@ -172,7 +172,7 @@ pub(crate) fn lengths(tree: &Tree) -> Vec<String> {
     findings
 }
 
-const SQL_ROOMS: [&str; 4] = [
+const SQL_ROOMS: &[&str] = &[
     "crates/store",
     "crates/client/src/cache",
     "crates/client/src/outbox",

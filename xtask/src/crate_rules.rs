@@ -1,13 +1,35 @@
 //! Rules about crates: who may use whom, one version of each, licences that let anybody use natter.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 use crate::tidy::Tree;
 
+const REASONS: &str = "docs/decisions/dependencies.md";
+
+/// Every crate that a room uses has a row with its reason, and every row is about a used crate.
+pub(crate) fn reasons(tree: &Tree) -> Vec<String> {
+    let mut used = BTreeSet::new();
+    for dependency in rooms(&tree.metadata).flat_map(|room| list(&room["dependencies"])) {
+        if dependency["path"].is_null() {
+            used.insert(text(&dependency["name"]));
+        }
+    }
+    let lines = tree.text(REASONS).unwrap_or_default().lines();
+    let rows = lines.filter_map(|line| line.strip_prefix("| `")?.split_once("` |"));
+    let told: BTreeSet<&str> = rows.map(|(name, _)| name).collect();
+    let missing = used
+        .difference(&told)
+        .map(|name| format!("{REASONS}: say what {name} is for"));
+    let idle = told
+        .difference(&used)
+        .map(|name| format!("{REASONS}: {name} is not used"));
+    missing.chain(idle).collect()
+}
+
 /// Each room and the rooms it may use. Nothing points back. Dev-dependencies are free.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: &[(&str, &[&str])] = &[
     ("natter-proto", &[]),
     ("natter-vim", &[]),
     ("natter-store", &["natter-proto"]),
@@ -56,7 +78,8 @@ pub(crate) fn arrows(tree: &Tree) -> Vec<String> {
 
 /// Crates that are there more than once, and who has not moved on yet. An entry falls when it is
 /// not needed any more.
-const DUPLICATES_ALLOWED: [(&str, &str); 16] = [
+const DUPLICATES_ALLOWED: &[(&str, &str)] = &[
+    ("bitflags", "portable-pty 0.9 (tests only) has 1"),
     ("block-buffer", "digest 0.10"),
     ("cpufeatures", "sha1 0.10 and sha2 0.10"),
     ("crypto-common", "digest 0.10"),
@@ -80,6 +103,8 @@ const DUPLICATES_ALLOWED: [(&str, &str); 16] = [
         "syn",
         "half of the derive macros have moved to 3; they run in the compiler only",
     ),
+    ("thiserror", "portable-pty 0.9 (tests only) has 1"),
+    ("thiserror-impl", "thiserror 1"),
     (
         "unicode-width",
         "miette (protox, not in the product) has 0.1",
@@ -130,7 +155,7 @@ pub(crate) fn duplicates(tree: &Tree) -> Vec<String> {
 }
 
 /// Everybody may use, change and sell natter: these licences ask for no more than being named.
-const LICENCES: [&str; 12] = [
+const LICENCES: &[&str] = &[
     "0BSD",
     "Apache-2.0",
     "Apache-2.0 WITH LLVM-exception",
@@ -146,7 +171,7 @@ const LICENCES: [&str; 12] = [
 ];
 
 /// Crates under another licence, and why that is right.
-const LICENCES_ALLOWED: [(&str, &str); 0] = [];
+const LICENCES_ALLOWED: &[(&str, &str)] = &[];
 
 pub(crate) fn licences(tree: &Tree) -> Vec<String> {
     let mut findings = Vec::new();
@@ -222,6 +247,18 @@ mod tests {
     fn a_room_without_arrows_is_found() {
         let tree = packages(&json!([{ "name": "natter-new", "dependencies": [] }]));
         assert!(arrows(&tree)[0].starts_with("natter-new is a new room"));
+    }
+
+    #[test]
+    fn a_crate_without_a_reason_and_a_reason_without_a_crate_are_found() {
+        let mut tree = Tree::of(&[(REASONS, "| crate | for |\n| `b` | 1 |\n| `c` | 1 |")]);
+        let used = json!([{ "name": "a" }, { "name": "b" }, { "name": "room", "path": "/x" }]);
+        tree.metadata = json!({ "packages": [{ "name": "room", "dependencies": used }] });
+        let missing = "docs/decisions/dependencies.md: say what a is for";
+        assert_eq!(
+            reasons(&tree),
+            [missing, "docs/decisions/dependencies.md: c is not used"]
+        );
     }
 
     #[test]

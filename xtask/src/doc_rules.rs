@@ -10,7 +10,7 @@ const PROTO: &str = "crates/proto/natter.proto";
 const PROTOCOL: &str = "docs/protocol.md";
 /// Whoever gets one of these looks it up in docs/protocol.md, by its number where a peer that does
 /// not know our names sees numbers.
-const CODES: [(&str, bool); 3] = [
+const CODES: &[(&str, bool)] = &[
     ("ErrorCode", true),
     ("CloseCode", true),
     ("GoodbyeReason", false),
@@ -231,7 +231,7 @@ pub(crate) fn documents_in_code(tree: &Tree) -> Vec<String> {
 }
 
 /// Paths that exist on one machine only. Cut in two, so that this file does not name them either.
-const WORKPLACES: [&str; 5] = [
+const WORKPLACES: &[&str] = &[
     concat!("/wo", "rk/"),
     concat!("../sha", "red"),
     concat!("/ro", "ot/"),

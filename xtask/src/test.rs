@@ -24,7 +24,7 @@ enum Step {
 
 type Named = (&'static str, Step);
 
-const STEPS: [Named; 6] = [
+const STEPS: &[Named] = &[
     ("fmt", Step::Fmt),
     ("codegen", Step::Codegen),
     ("tidy", Step::Tidy),

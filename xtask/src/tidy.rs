@@ -22,11 +22,12 @@ pub(crate) struct Tree {
 
 type Rule = fn(&Tree) -> Vec<String>;
 
-const RULES: [(&str, Rule); 16] = [
+const RULES: &[(&str, Rule)] = &[
     (
         "rooms use each other only along the arrows",
         crate_rules::arrows,
     ),
+    ("every crate has a reason", crate_rules::reasons),
     ("no crate is there in two versions", crate_rules::duplicates),
     ("licences are permissive", crate_rules::licences),
     (
