@@ -175,7 +175,7 @@ pub(crate) fn lengths(tree: &Tree) -> Vec<String> {
 const SQL_ROOMS: &[&str] = &[
     "crates/store",
     "crates/client/src/cache",
-    "crates/client/src/outbox",
+    "crates/client/src/pen",
     "xtask",
 ];
 

@@ -22,7 +22,7 @@ use anyhow::{Result, bail};
 const HELP: &str = "\
 cargo xtask test [--only STEP] [-- ARGS]   all checks and tests; ARGS go to the test runner
 cargo xtask ci                             the same
-cargo xtask tidy                           the rules of this repository, one by one
+cargo xtask tidy [PATH]                    the rules of this repository, for files below PATH
 cargo xtask codegen                        natter.proto -> crates/proto/src/natter.rs
 cargo xtask codegen-check                  fails if that file is stale
 steps: fmt clippy codegen tidy unit doc";
@@ -48,7 +48,7 @@ fn run(args: &[String]) -> Result<()> {
     };
     match task {
         "test" | "ci" => test::run(root, rest),
-        "tidy" => tidy::run(root),
+        "tidy" => tidy::run(root, rest.first().map_or("", String::as_str)),
         "codegen" => codegen::write(root),
         "codegen-check" => codegen::check(root),
         "help" | "--help" | "-h" => {

@@ -9,7 +9,7 @@ pub(crate) struct Line {
     pub(crate) code: String,
     /// What stands in comments, with their slashes.
     pub(crate) comment: String,
-    /// Below `tests/`, or after the file's `#[cfg(test)]`: tests stand last.
+    /// Below `tests/`, or in the file's `#[cfg(test)] mod tests`, which stands last.
     pub(crate) test: bool,
 }
 
@@ -67,13 +67,26 @@ impl Source {
             at += length;
         }
         source.lines.push(line);
-        let mut test = path.contains("/tests/");
         for (line, raw) in source.lines.iter_mut().zip(text.lines()) {
-            test |= line.code.contains("#[cfg(test)]");
-            line.test = test;
             line.raw = raw.into();
         }
+        let first_test = source.first_test_line();
+        for line in source.lines.iter_mut().skip(first_test) {
+            line.test = true;
+        }
         source
+    }
+
+    /// `mod tests;` is declared anywhere; `mod tests {` stands last.
+    fn first_test_line(&self) -> usize {
+        if self.path.contains("/tests/") || self.path.ends_with("/tests.rs") {
+            return 0;
+        }
+        let found = self.lines.windows(2).position(|pair| {
+            let module = pair[1].code.trim_start().starts_with("mod ");
+            pair[0].code.contains("#[cfg(test)]") && module && pair[1].code.contains('{')
+        });
+        found.unwrap_or(self.lines.len())
     }
 
     /// Is it this module: the file `MODULE.rs` or anything in the directory `MODULE`?
@@ -232,6 +245,8 @@ mod tests {
                 .collect::<Vec<_>>(),
             [false, true, true]
         );
+        let declared = Source::read("a.rs", "#[cfg(test)]\nmod tests;\nfn a() {}");
+        assert!(!declared.lines[2].test);
         assert!(Source::read("crates/a/tests/it/main.rs", "fn a() {}").lines[0].test);
     }
 

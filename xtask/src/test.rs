@@ -91,7 +91,7 @@ fn run_step(root: &Path, step: Step, runner_args: &[String]) -> Result<()> {
     match step {
         Step::Fmt => cargo(root, &["fmt", "--all", "--check"]),
         Step::Codegen => codegen::check(root),
-        Step::Tidy => tidy::run(root),
+        Step::Tidy => tidy::run(root, ""),
         Step::Clippy => cargo(
             root,
             &[

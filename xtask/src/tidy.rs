@@ -60,11 +60,13 @@ const RULES: &[(&str, Rule)] = &[
     ),
 ];
 
-pub(crate) fn run(root: &Path) -> Result<()> {
+/// `below`: only findings about files whose path begins so; empty = all.
+pub(crate) fn run(root: &Path, below: &str) -> Result<()> {
     let tree = Tree::read(root)?;
     let mut count = 0;
     for (name, rule) in RULES {
-        let findings = rule(&tree);
+        let mut findings = rule(&tree);
+        findings.retain(|finding| finding.starts_with(below));
         count += findings.len();
         if !findings.is_empty() {
             println!("{name}: {}", findings.len());
