@@ -47,7 +47,11 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { connections: 4, timeout_ms: 5_000, disk_reserve_bytes: 64 << 20 }
+        Self {
+            connections: 4,
+            timeout_ms: 5_000,
+            disk_reserve_bytes: 64 << 20,
+        }
     }
 }
 
@@ -131,9 +135,15 @@ pub struct Committed {
 /// What became of one message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SendOutcome {
-    Stored { seq: i64, sent_at: i64 },
+    Stored {
+        seq: i64,
+        sent_at: i64,
+    },
     /// The same client_key was stored before, in this batch or long ago.
-    Repeated { seq: i64, sent_at: i64 },
+    Repeated {
+        seq: i64,
+        sent_at: i64,
+    },
     /// No such conversation, not a member, or one of the two has blocked the other.
     Forbidden,
     /// It replies to a message that does not exist.

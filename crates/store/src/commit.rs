@@ -1,0 +1,479 @@
+//! The hot path: everything that waits at one database becomes one transaction.
+//!
+//! Lock and read, decide in plain Rust, write. The number of statements does not grow with the batch.
+//! Locks are taken in one order everywhere: conversations by id, then members by (conversation, person).
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use proto::Receipt;
+
+use crate::engine::{Database, Link, each, is_conflict};
+use crate::{Batch, Committed, Result, SendOutcome, Store, limits};
+
+/// (conversation, person)
+type Place = (i64, i64);
+/// (conversation, sender, client_key)
+type Key = (i64, i64, i64);
+
+/// What the batch is about, as it stands under the locks.
+struct Seen {
+    conversations: BTreeMap<i64, ConversationRow>,
+    /// Senders, movers and mentioned people who are members now.
+    actors: BTreeMap<Place, ActorRow>,
+    /// Which keys are messages already: seq and sent_at.
+    known: HashMap<Key, (i64, i64)>,
+    members: HashMap<i64, Vec<i64>>,
+}
+
+#[derive(sqlx::FromRow)]
+struct ConversationRow {
+    conv_id: i64,
+    dm_block: i16,
+    last_seq: i64,
+}
+
+#[derive(sqlx::FromRow)]
+struct ActorRow {
+    conv_id: i64,
+    user_id: i64,
+    joined_seq: i64,
+    delivered_seq: i64,
+    read_seq: i64,
+    mention_seq: i64,
+    delivered_at: i64,
+    read_at: i64,
+    last_seq: i64,
+}
+
+/// What is to be written, and what is to be said when it is.
+#[derive(Default)]
+struct Plan {
+    /// Index into `Batch::sends`, and the seq it gets.
+    stored: Vec<(usize, i64)>,
+    /// Members whose cursors moved …
+    moved: BTreeSet<Place>,
+    /// … or who were mentioned.
+    mentioned: BTreeSet<Place>,
+    outcomes: Vec<SendOutcome>,
+}
+
+impl Store {
+    /// One transaction for everything that waits at one database: messages get their seq, cursors move.
+    /// When this returns Ok, it is committed and synced. All conversations must belong to `database`.
+    ///
+    /// Cursors are moved before the messages are numbered: "read up to the end" and an answer in one batch
+    /// leave nothing unread.
+    pub async fn commit(&self, database: usize, batch: &Batch, now: i64) -> Result<Committed> {
+        if batch.sends.is_empty() && batch.moves.is_empty() {
+            return Ok(Committed::default());
+        }
+        let mut tries = 1;
+        loop {
+            match commit_once(&self.databases[database], batch, now).await {
+                Err(error) if is_conflict(&error) && tries < limits::CONFLICT_TRIES => {
+                    tracing::debug!(tries, "a batch runs again after a deadlock");
+                    tries += 1;
+                }
+                done => return done,
+            }
+        }
+    }
+}
+
+async fn commit_once(database: &Database, batch: &Batch, now: i64) -> Result<Committed> {
+    let mut tx = database.begin().await?;
+    let link = &mut tx.link();
+    let mut seen = read(link, batch).await?;
+    let plan = decide(batch, &mut seen, now);
+    write(link, batch, &seen, &plan, now).await?;
+    tx.commit().await?;
+    Ok(committed(batch, seen, plan, now))
+}
+
+// ── read ─────────────────────────────────────────────────────────────────────────────────────────
+
+async fn read(link: &mut Link<'_>, batch: &Batch) -> Result<Seen> {
+    let sends: BTreeSet<i64> = batch.sends.iter().map(|send| send.conv_id).collect();
+    let moves = batch.moves.iter().map(|cursor| cursor.conv_id);
+    let all: Vec<i64> = sends
+        .iter()
+        .copied()
+        .chain(moves)
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect();
+    let sends: Vec<i64> = sends.into_iter().collect();
+
+    let mut conversations = BTreeMap::new();
+    let mut known = HashMap::new();
+    if !sends.is_empty() {
+        for row in lock_conversations(link, &sends).await? {
+            conversations.insert(row.conv_id, row);
+        }
+        known = known_keys(link, batch).await?;
+    }
+    let actors = lock_actors(link, batch).await?;
+    let actors = actors
+        .into_iter()
+        .map(|row| ((row.conv_id, row.user_id), row))
+        .collect();
+    let mut members: HashMap<i64, Vec<i64>> = HashMap::new();
+    for (conv_id, user_id) in members_of(link, &all).await? {
+        members.entry(conv_id).or_default().push(user_id);
+    }
+    Ok(Seen {
+        conversations,
+        actors,
+        known,
+        members,
+    })
+}
+
+/// From here on nobody else gives out a seq in these conversations, joins or leaves.
+async fn lock_conversations(link: &mut Link<'_>, ids: &[i64]) -> Result<Vec<ConversationRow>> {
+    each!(
+        fetch_all query_as, link, [],
+        sqlite(ids) "SELECT value AS conv_id FROM json_each($1)",
+        postgres(ids) "SELECT unnest($1::bigint[]) AS conv_id",
+        "SELECT c.conv_id, c.dm_block, c.last_seq
+           FROM input JOIN conversation c ON c.conv_id = input.conv_id ORDER BY c.conv_id",
+        postgres_end " FOR UPDATE OF c"
+    )
+}
+
+async fn known_keys(link: &mut Link<'_>, batch: &Batch) -> Result<HashMap<Key, (i64, i64)>> {
+    let keys: Vec<Key> = batch
+        .sends
+        .iter()
+        .map(|send| (send.conv_id, send.sender_id, send.client_key))
+        .collect();
+    let rows: Vec<(i64, i64, i64, i64, i64)> = each!(
+        fetch_all query_as, link, [],
+        sqlite(&keys)
+            "SELECT value->>0 AS conv_id, value->>1 AS sender_id, value->>2 AS client_key
+               FROM json_each($1)",
+        postgres(
+            keys.iter().map(|key| key.0).collect::<Vec<_>>(),
+            keys.iter().map(|key| key.1).collect::<Vec<_>>(),
+            keys.iter().map(|key| key.2).collect::<Vec<_>>()
+        )
+            "SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[])
+                 AS i (conv_id, sender_id, client_key)",
+        "SELECT k.conv_id, k.sender_id, k.client_key, k.seq, k.sent_at
+           FROM input JOIN sent_key k ON k.conv_id = input.conv_id
+            AND k.sender_id = input.sender_id AND k.client_key = input.client_key"
+    )?;
+    let known = rows
+        .into_iter()
+        .map(|(conv_id, sender_id, client_key, seq, sent_at)| {
+            ((conv_id, sender_id, client_key), (seq, sent_at))
+        });
+    Ok(known.collect())
+}
+
+async fn lock_actors(link: &mut Link<'_>, batch: &Batch) -> Result<Vec<ActorRow>> {
+    let mut places = BTreeSet::new();
+    for send in &batch.sends {
+        places.insert((send.conv_id, send.sender_id));
+        places.extend(send.mentions.iter().map(|user_id| (send.conv_id, *user_id)));
+    }
+    places.extend(
+        batch
+            .moves
+            .iter()
+            .map(|cursor| (cursor.conv_id, cursor.user_id)),
+    );
+    each!(
+        fetch_all query_as, link, [],
+        sqlite(&places) "SELECT value->>0 AS conv_id, value->>1 AS user_id FROM json_each($1)",
+        postgres(
+            places.iter().map(|place| place.0).collect::<Vec<_>>(),
+            places.iter().map(|place| place.1).collect::<Vec<_>>()
+        )
+            "SELECT * FROM unnest($1::bigint[], $2::bigint[]) AS i (conv_id, user_id)",
+        "SELECT m.conv_id, m.user_id, m.joined_seq, m.delivered_seq, m.read_seq, m.mention_seq,
+                m.delivered_at, m.read_at, c.last_seq
+           FROM input
+           JOIN member m ON m.conv_id = input.conv_id AND m.user_id = input.user_id
+           JOIN conversation c ON c.conv_id = m.conv_id
+          WHERE m.left_at IS NULL ORDER BY m.conv_id, m.user_id",
+        postgres_end " FOR UPDATE OF m"
+    )
+}
+
+async fn members_of(link: &mut Link<'_>, conv_ids: &[i64]) -> Result<Vec<Place>> {
+    each!(
+        fetch_all query_as, link, [],
+        sqlite(conv_ids) "SELECT value AS conv_id FROM json_each($1)",
+        postgres(conv_ids) "SELECT unnest($1::bigint[]) AS conv_id",
+        "SELECT m.conv_id, m.user_id FROM input JOIN member m ON m.conv_id = input.conv_id
+          WHERE m.left_at IS NULL"
+    )
+}
+
+// ── decide ───────────────────────────────────────────────────────────────────────────────────────
+
+fn decide(batch: &Batch, seen: &mut Seen, now: i64) -> Plan {
+    let mut plan = Plan::default();
+    for cursor in &batch.moves {
+        let place = (cursor.conv_id, cursor.user_id);
+        let Some(actor) = seen.actors.get_mut(&place) else {
+            continue;
+        };
+        let delivered_seq = cursor.delivered_seq.max(cursor.read_seq);
+        if delivered_seq <= actor.last_seq
+            && move_cursors(actor, delivered_seq, cursor.read_seq, now)
+        {
+            plan.moved.insert(place);
+        }
+    }
+    for (index, send) in batch.sends.iter().enumerate() {
+        let key = (send.conv_id, send.sender_id, send.client_key);
+        let outcome = match seen.known.get(&key) {
+            // Before membership is looked at: what was stored stays stored, whatever happened since.
+            Some(&(seq, sent_at)) => SendOutcome::Repeated { seq, sent_at },
+            None => number(batch, index, seen, &mut plan, now),
+        };
+        if let SendOutcome::Stored { seq, sent_at } = outcome {
+            seen.known.insert(key, (seq, sent_at));
+        }
+        plan.outcomes.push(outcome);
+    }
+    plan
+}
+
+/// Forward only. Whether anything moved.
+fn move_cursors(actor: &mut ActorRow, delivered_seq: i64, read_seq: i64, now: i64) -> bool {
+    let delivered = delivered_seq > actor.delivered_seq;
+    let read = read_seq > actor.read_seq;
+    if delivered {
+        (actor.delivered_seq, actor.delivered_at) = (delivered_seq, now);
+    }
+    if read {
+        (actor.read_seq, actor.read_at) = (read_seq, now);
+    }
+    delivered || read
+}
+
+/// Gives the message its number, or says why not.
+fn number(batch: &Batch, index: usize, seen: &mut Seen, plan: &mut Plan, now: i64) -> SendOutcome {
+    let send = &batch.sends[index];
+    let place = (send.conv_id, send.sender_id);
+    let (Some(conversation), Some(actor)) = (
+        seen.conversations.get_mut(&send.conv_id),
+        seen.actors.get_mut(&place),
+    ) else {
+        return SendOutcome::Forbidden;
+    };
+    if conversation.dm_block != 0 {
+        return SendOutcome::Forbidden;
+    }
+    let visible = actor.joined_seq + 1..=conversation.last_seq;
+    if send.reply_seq != 0 && !visible.contains(&send.reply_seq) {
+        return SendOutcome::BadReply;
+    }
+    conversation.last_seq += 1;
+    let seq = conversation.last_seq;
+    plan.stored.push((index, seq));
+    // One's own words are read, but only if nothing unread lies before them: a receipt must never lie.
+    if actor.read_seq == seq - 1 && move_cursors(actor, seq, seq, now) {
+        plan.moved.insert(place);
+    }
+    for &user_id in send
+        .mentions
+        .iter()
+        .filter(|&&user_id| user_id != send.sender_id)
+    {
+        if let Some(mentioned) = seen.actors.get_mut(&(send.conv_id, user_id)) {
+            mentioned.mention_seq = seq;
+            plan.mentioned.insert((send.conv_id, user_id));
+        }
+    }
+    SendOutcome::Stored { seq, sent_at: now }
+}
+
+// ── write ────────────────────────────────────────────────────────────────────────────────────────
+
+async fn write(
+    link: &mut Link<'_>,
+    batch: &Batch,
+    seen: &Seen,
+    plan: &Plan,
+    now: i64,
+) -> Result<()> {
+    if !plan.stored.is_empty() {
+        let grown: BTreeSet<i64> = plan
+            .stored
+            .iter()
+            .map(|&(index, _)| batch.sends[index].conv_id)
+            .collect();
+        let grown: Vec<Place> = grown
+            .iter()
+            .map(|conv_id| (*conv_id, seen.conversations[conv_id].last_seq))
+            .collect();
+        move_ends(link, &grown, now).await?;
+        remember_keys(link, batch, plan, now).await?;
+        insert_messages(link, batch, plan, now).await?;
+    }
+    let changed: Vec<&ActorRow> = plan
+        .moved
+        .union(&plan.mentioned)
+        .map(|place| &seen.actors[place])
+        .collect();
+    if !changed.is_empty() {
+        write_cursors(link, &changed).await?;
+    }
+    Ok(())
+}
+
+async fn move_ends(link: &mut Link<'_>, grown: &[Place], now: i64) -> Result<()> {
+    each!(
+        execute query, link, [now],
+        sqlite(grown) "SELECT value->>0 AS conv_id, value->>1 AS last_seq FROM json_each($2)",
+        postgres(
+            grown.iter().map(|row| row.0).collect::<Vec<_>>(),
+            grown.iter().map(|row| row.1).collect::<Vec<_>>()
+        )
+            "SELECT * FROM unnest($2::bigint[], $3::bigint[]) AS i (conv_id, last_seq)",
+        "UPDATE conversation SET last_seq = input.last_seq,
+                last_at = CASE WHEN last_at < $1 THEN $1 ELSE last_at END
+           FROM input WHERE conversation.conv_id = input.conv_id"
+    )
+    .map(|_: crate::engine::Done| ())
+}
+
+async fn remember_keys(link: &mut Link<'_>, batch: &Batch, plan: &Plan, now: i64) -> Result<()> {
+    let keys: Vec<(i64, i64, i64, i64)> = plan
+        .stored
+        .iter()
+        .map(|&(index, seq)| (&batch.sends[index], seq))
+        .map(|(send, seq)| (send.conv_id, send.sender_id, send.client_key, seq))
+        .collect();
+    each!(
+        execute query, link, [now],
+        sqlite(&keys)
+            "SELECT value->>0 AS conv_id, value->>1 AS sender_id, value->>2 AS client_key,
+                    value->>3 AS seq FROM json_each($2)",
+        postgres(
+            keys.iter().map(|key| key.0).collect::<Vec<_>>(),
+            keys.iter().map(|key| key.1).collect::<Vec<_>>(),
+            keys.iter().map(|key| key.2).collect::<Vec<_>>(),
+            keys.iter().map(|key| key.3).collect::<Vec<_>>()
+        )
+            "SELECT * FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
+                 AS i (conv_id, sender_id, client_key, seq)",
+        "INSERT INTO sent_key (conv_id, sender_id, client_key, seq, sent_at)
+         SELECT conv_id, sender_id, client_key, seq, $1 FROM input"
+    )
+    .map(|_: crate::engine::Done| ())
+}
+
+async fn insert_messages(link: &mut Link<'_>, batch: &Batch, plan: &Plan, now: i64) -> Result<()> {
+    let rows: Vec<(i64, i64, i64, Option<i64>, &str)> = plan
+        .stored
+        .iter()
+        .map(|&(index, seq)| (&batch.sends[index], seq))
+        .map(|(send, seq)| {
+            let reply_seq = Some(send.reply_seq).filter(|seq| *seq != 0);
+            (
+                send.conv_id,
+                seq,
+                send.sender_id,
+                reply_seq,
+                send.body.as_str(),
+            )
+        })
+        .collect();
+    each!(
+        execute query, link, [now],
+        sqlite(&rows)
+            "SELECT value->>0 AS conv_id, value->>1 AS seq, value->>2 AS sender_id,
+                    value->>3 AS reply_seq, value->>4 AS body FROM json_each($2)",
+        postgres(
+            rows.iter().map(|row| row.0).collect::<Vec<_>>(),
+            rows.iter().map(|row| row.1).collect::<Vec<_>>(),
+            rows.iter().map(|row| row.2).collect::<Vec<_>>(),
+            rows.iter().map(|row| row.3).collect::<Vec<_>>(),
+            rows.iter().map(|row| row.4).collect::<Vec<_>>()
+        )
+            "SELECT * FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[])
+                 AS i (conv_id, seq, sender_id, reply_seq, body)",
+        "INSERT INTO message (conv_id, seq, sender_id, sent_at, reply_seq, body)
+         SELECT conv_id, seq, sender_id, $1, reply_seq, body FROM input"
+    )
+    .map(|_: crate::engine::Done| ())
+}
+
+async fn write_cursors(link: &mut Link<'_>, actors: &[&ActorRow]) -> Result<()> {
+    let column =
+        |pick: fn(&ActorRow) -> i64| actors.iter().map(|row| pick(row)).collect::<Vec<_>>();
+    let rows = || {
+        let row = |row: &&ActorRow| {
+            (
+                row.conv_id,
+                row.user_id,
+                row.delivered_seq,
+                row.read_seq,
+                row.mention_seq,
+                row.delivered_at,
+                row.read_at,
+            )
+        };
+        actors.iter().map(row).collect::<Vec<_>>()
+    };
+    each!(
+        execute query, link, [],
+        sqlite(rows())
+            "SELECT value->>0 AS conv_id, value->>1 AS user_id, value->>2 AS delivered_seq,
+                    value->>3 AS read_seq, value->>4 AS mention_seq, value->>5 AS delivered_at,
+                    value->>6 AS read_at FROM json_each($1)",
+        postgres(
+            column(|row| row.conv_id),
+            column(|row| row.user_id),
+            column(|row| row.delivered_seq),
+            column(|row| row.read_seq),
+            column(|row| row.mention_seq),
+            column(|row| row.delivered_at),
+            column(|row| row.read_at)
+        )
+            "SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[],
+                                  $5::bigint[], $6::bigint[], $7::bigint[])
+                 AS i (conv_id, user_id, delivered_seq, read_seq, mention_seq, delivered_at, read_at)",
+        "UPDATE member SET delivered_seq = input.delivered_seq, read_seq = input.read_seq,
+                mention_seq = input.mention_seq, delivered_at = input.delivered_at,
+                read_at = input.read_at
+           FROM input WHERE member.conv_id = input.conv_id AND member.user_id = input.user_id"
+    )
+    .map(|_: crate::engine::Done| ())
+}
+
+fn committed(batch: &Batch, seen: Seen, plan: Plan, now: i64) -> Committed {
+    let receipts: Vec<Receipt> = plan
+        .moved
+        .iter()
+        .map(|place| &seen.actors[place])
+        .map(|actor| Receipt {
+            conv_id: actor.conv_id,
+            user_id: actor.user_id,
+            delivered_seq: actor.delivered_seq,
+            read_seq: actor.read_seq,
+            at: now,
+        })
+        .collect();
+    let mut named: HashSet<i64> = receipts.iter().map(|receipt| receipt.conv_id).collect();
+    for (send, outcome) in batch.sends.iter().zip(&plan.outcomes) {
+        match outcome {
+            SendOutcome::Stored { .. } | SendOutcome::Repeated { .. } => {
+                named.insert(send.conv_id);
+            }
+            SendOutcome::Forbidden | SendOutcome::BadReply => {}
+        }
+    }
+    let mut members = seen.members;
+    members.retain(|conv_id, _| named.contains(conv_id));
+    Committed {
+        sends: plan.outcomes,
+        receipts,
+        members,
+    }
+}

@@ -1,0 +1,161 @@
+//! Brings the schema up to date when a database is opened: by itself, once, also when several nodes start at
+//! the same moment.
+//!
+//! What was applied is written down in `natter_schema` with a checksum. A database that a newer program has
+//! changed in a way that this one does not understand is refused.
+
+use std::borrow::Cow;
+
+use sha2::{Digest, Sha256};
+use sqlx::{AssertSqlSafe, PgPool, SqlitePool};
+
+use super::{Link, Tx, exec, fault, row, rows};
+use crate::{Error, Result};
+
+struct Migration {
+    version: i64,
+    /// A program that does not know it can go on working with the database.
+    additive: bool,
+    text: &'static str,
+}
+
+const MIGRATIONS: [Migration; 1] = [Migration {
+    version: 1,
+    additive: false,
+    text: include_str!("../../migrations/0001_first.sql"),
+}];
+
+/// "natter" in ASCII; who else uses advisory locks in this database will have chosen another number.
+const LOCK: i64 = 0x6e61_7474_6572;
+
+pub(crate) async fn sqlite(pool: &SqlitePool) -> Result<()> {
+    // BEGIN IMMEDIATE keeps out every other process that would migrate now.
+    let tx = pool.begin_with("BEGIN IMMEDIATE").await.map_err(fault)?;
+    migrate(Tx::Sqlite(tx), 0, 1).await
+}
+
+pub(crate) async fn postgres(pool: &PgPool, part: usize, parts: usize) -> Result<()> {
+    let mut tx = pool.begin().await.map_err(fault)?;
+    // Whoever comes second may have to wait for a long migration.
+    for sql in [
+        "SET LOCAL statement_timeout = 0",
+        "SET LOCAL lock_timeout = 0",
+    ] {
+        sqlx::query(sql).execute(&mut *tx).await.map_err(fault)?;
+    }
+    let lock = sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(LOCK);
+    lock.execute(&mut *tx).await.map_err(fault)?;
+    migrate(Tx::Postgres(tx, MIGRATION_TIMEOUT), part, parts).await
+}
+
+/// For one statement of a migration. Nobody waits for it but the operator who watches the start.
+const MIGRATION_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(3_600);
+
+async fn migrate(mut tx: Tx, part: usize, parts: usize) -> Result<()> {
+    let link = &mut tx.link();
+    exec!(
+        link,
+        "CREATE TABLE IF NOT EXISTS natter_schema (
+           version BIGINT NOT NULL PRIMARY KEY, checksum TEXT NOT NULL, additive SMALLINT NOT NULL)"
+    )?;
+    let applied: Vec<(i64, String, i16)> = rows!(
+        link,
+        "SELECT version, checksum, additive FROM natter_schema ORDER BY version"
+    )?;
+    refuse_foreign(&applied)?;
+    for migration in &MIGRATIONS {
+        if !applied
+            .iter()
+            .any(|(version, ..)| *version == migration.version)
+        {
+            apply(link, migration).await?;
+        }
+    }
+    place(link, part, parts).await?;
+    tx.commit().await
+}
+
+fn refuse_foreign(applied: &[(i64, String, i16)]) -> Result<()> {
+    for (version, sum, additive) in applied {
+        match MIGRATIONS.iter().find(|known| known.version == *version) {
+            Some(known) if checksum(known.text) == *sum => {}
+            Some(_) => {
+                return Err(Error::Internal(format!(
+                    "version {version} of the database's schema is not this program's: it was \
+                     made by a different build of natter"
+                )));
+            }
+            None if *additive == 1 => {}
+            None => {
+                return Err(Error::Internal(format!(
+                    "the database has version {version} of the schema, newer than this program \
+                     understands: start a newer natter"
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn apply(link: &mut Link<'_>, migration: &Migration) -> Result<()> {
+    match link {
+        Link::Sqlite(connection) => {
+            let text = migration.text.replace("/*clustered*/", "WITHOUT ROWID");
+            sqlx::raw_sql(AssertSqlSafe(text))
+                .execute(&mut **connection)
+                .await
+                .map_err(fault)?;
+        }
+        Link::Postgres(connection, _) => {
+            let text = migration.text.replace("/*bytes*/", "COLLATE \"C\"");
+            let text = text.replace("--postgres:", "");
+            sqlx::raw_sql(AssertSqlSafe(text))
+                .execute(&mut **connection)
+                .await
+                .map_err(fault)?;
+        }
+    }
+    exec!(
+        link,
+        "INSERT INTO natter_schema (version, checksum, additive) VALUES ($1, $2, $3)",
+        migration.version,
+        checksum(migration.text),
+        i16::from(migration.additive)
+    )?;
+    Ok(())
+}
+
+/// A database holds the conversations of its part of the logical shards. Opened as another part, or as one of
+/// more or fewer, it would answer "no such conversation" where there is one.
+async fn place(link: &mut Link<'_>, part: usize, parts: usize) -> Result<()> {
+    let (part, parts) = (part as i64, parts as i64);
+    let placed: Option<(i64, i64)> = row!(link, "SELECT part, parts FROM placement")?;
+    match placed {
+        Some(placed) if placed == (part, parts) => Ok(()),
+        Some((was, of)) => Err(Error::Internal(format!(
+            "this database is number {} of {of}, but is configured as number {} of {parts}",
+            was + 1,
+            part + 1
+        ))),
+        None => {
+            exec!(
+                link,
+                "INSERT INTO placement (part, parts) VALUES ($1, $2)",
+                part,
+                parts
+            )?;
+            Ok(())
+        }
+    }
+}
+
+fn checksum(text: &str) -> String {
+    let normal: Cow<'_, str> = match text.contains('\r') {
+        true => text.replace('\r', "").into(),
+        false => text.into(),
+    };
+    Sha256::digest(normal.as_bytes())
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}

@@ -1,0 +1,232 @@
+//! THE ENGINES: a connection to SQLite or PostgreSQL, and one way to run a statement on either.
+//!
+//! The two differ in three places only: how a list of rows goes in (`each!`), what locks a row, and how
+//! they are opened. Everything else is one text.
+
+mod error;
+mod migrate;
+mod postgres;
+mod sqlite;
+
+use std::time::Duration;
+
+use sqlx::pool::PoolConnection;
+use sqlx::{PgConnection, Postgres, Sqlite, SqliteConnection, Transaction};
+
+use crate::{Error, Options, Result};
+
+pub(crate) use error::{fault, is_conflict};
+use postgres::PostgresDb;
+use sqlite::SqliteDb;
+
+/// One database, ready for use.
+pub(crate) enum Database {
+    Sqlite(SqliteDb),
+    Postgres(PostgresDb),
+}
+
+/// A transaction under way. Dropped without `commit`, it never happened.
+pub(crate) enum Tx {
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>, Duration),
+}
+
+/// A connection for reading; every statement sees what is committed when it begins.
+pub(crate) enum Reader {
+    Sqlite(PoolConnection<Sqlite>),
+    Postgres(PoolConnection<Postgres>, Duration),
+}
+
+/// What statements run on: the inside of a `Tx` or a `Reader`. With PostgreSQL the longest wait for one
+/// of them.
+pub(crate) enum Link<'a> {
+    Sqlite(&'a mut SqliteConnection),
+    Postgres(&'a mut PgConnection, Duration),
+}
+
+impl Database {
+    /// Opens `part` (from 0) of `parts` databases and brings its schema up to date.
+    pub(crate) async fn open(
+        url: &str,
+        part: usize,
+        parts: usize,
+        options: &Options,
+    ) -> Result<Self> {
+        match url.split_once(':').map(|(scheme, _)| scheme) {
+            Some("sqlite") if parts == 1 => Ok(Self::Sqlite(SqliteDb::open(url, options).await?)),
+            Some("sqlite") => Err(Error::Invalid(
+                "SQLite is one database; several need PostgreSQL",
+            )),
+            Some("postgres" | "postgresql") => Ok(Self::Postgres(
+                PostgresDb::open(url, part, parts, options).await?,
+            )),
+            _ => Err(Error::Invalid("a database is sqlite:PATH or postgres://…")),
+        }
+    }
+
+    /// A transaction that writes. `Full` where the disk has no room left for it.
+    pub(crate) async fn begin(&self) -> Result<Tx> {
+        if let Self::Sqlite(database) = self {
+            database.disk.room()?;
+        }
+        self.begin_freeing().await
+    }
+
+    /// A transaction that makes room: it is let through although the disk is nearly full.
+    pub(crate) async fn begin_freeing(&self) -> Result<Tx> {
+        match self {
+            Self::Sqlite(database) => Ok(Tx::Sqlite(database.begin().await?)),
+            Self::Postgres(database) => Ok(Tx::Postgres(database.begin().await?, database.timeout)),
+        }
+    }
+
+    pub(crate) async fn reader(&self) -> Result<Reader> {
+        match self {
+            Self::Sqlite(database) => Ok(Reader::Sqlite(
+                database.read.acquire().await.map_err(fault)?,
+            )),
+            Self::Postgres(database) => {
+                let connection = database.pool.acquire().await.map_err(fault)?;
+                Ok(Reader::Postgres(connection, database.timeout))
+            }
+        }
+    }
+
+    pub(crate) async fn close(&self) {
+        match self {
+            Self::Sqlite(database) => database.close().await,
+            Self::Postgres(database) => database.pool.close().await,
+        }
+    }
+}
+
+impl Tx {
+    pub(crate) fn link(&mut self) -> Link<'_> {
+        match self {
+            Self::Sqlite(tx) => Link::Sqlite(&mut *tx),
+            Self::Postgres(tx, timeout) => Link::Postgres(&mut *tx, *timeout),
+        }
+    }
+
+    /// Committed and synced when this returns Ok. `Unavailable`: it is not known whether it happened.
+    pub(crate) async fn commit(self) -> Result<()> {
+        match self {
+            Self::Sqlite(tx) => tx.commit().await.map_err(fault),
+            Self::Postgres(tx, timeout) => in_time(timeout, tx.commit()).await,
+        }
+    }
+}
+
+impl Reader {
+    pub(crate) fn link(&mut self) -> Link<'_> {
+        match self {
+            Self::Sqlite(connection) => Link::Sqlite(&mut *connection),
+            Self::Postgres(connection, timeout) => Link::Postgres(&mut *connection, *timeout),
+        }
+    }
+}
+
+/// PostgreSQL's own statement_timeout ends a slow statement; this ends the waiting for a server that does
+/// not say anything any more. It comes later, so that the server has the first word.
+pub(crate) async fn in_time<T>(
+    timeout: Duration,
+    statement: impl Future<Output = sqlx::Result<T>>,
+) -> Result<T> {
+    match tokio::time::timeout(timeout + timeout / 2, statement).await {
+        Ok(done) => done.map_err(fault),
+        Err(_) => Err(Error::Unavailable("no answer in time".into())),
+    }
+}
+
+/// Runs one statement: `run!(fetch_all query_as, link, TEXT, arguments…)`, or `[SQLITE, POSTGRES]` where the
+/// dialects differ. The texts are literals, so they stay prepared on each connection.
+macro_rules! run {
+    ($call:ident $query:ident, $link:expr, [$lite:expr, $pg:expr] $(, $arg:expr)* $(,)?) => {
+        match $link {
+            $crate::engine::Link::Sqlite(connection) => {
+                sqlx::$query($lite)$(.bind($arg))*.$call(&mut **connection).await
+                    .map(Into::into).map_err($crate::engine::fault)
+            }
+            $crate::engine::Link::Postgres(connection, timeout) => {
+                let statement = sqlx::$query($pg)$(.bind($arg))*.$call(&mut **connection);
+                $crate::engine::in_time(*timeout, statement).await.map(Into::into)
+            }
+        }
+    };
+}
+
+/// All rows, as `Vec` of a tuple or a `FromRow`.
+macro_rules! rows {
+    ($link:expr, [$lite:expr, $pg:expr] $(, $arg:expr)* $(,)?) => {
+        $crate::engine::run!(fetch_all query_as, $link, [$lite, $pg] $(, $arg)*)
+    };
+    ($link:expr, $sql:expr $(, $arg:expr)* $(,)?) => {
+        $crate::engine::run!(fetch_all query_as, $link, [$sql, $sql] $(, $arg)*)
+    };
+}
+
+/// One row or none.
+macro_rules! row {
+    ($link:expr, [$lite:expr, $pg:expr] $(, $arg:expr)* $(,)?) => {
+        $crate::engine::run!(fetch_optional query_as, $link, [$lite, $pg] $(, $arg)*)
+    };
+    ($link:expr, $sql:expr $(, $arg:expr)* $(,)?) => {
+        $crate::engine::run!(fetch_optional query_as, $link, [$sql, $sql] $(, $arg)*)
+    };
+}
+
+/// No rows; answers how many were changed.
+macro_rules! exec {
+    ($link:expr, [$lite:expr, $pg:expr] $(, $arg:expr)* $(,)?) => {
+        $crate::engine::run!(execute query, $link, [$lite, $pg] $(, $arg)*)
+            .map(|done: $crate::engine::Done| done.0)
+    };
+    ($link:expr, $sql:expr $(, $arg:expr)* $(,)?) => {
+        $crate::engine::exec!($link, [$sql, $sql] $(, $arg)*)
+    };
+}
+
+/// A statement over a list: `WITH input AS (…)`, then the text that both engines share. The shared arguments
+/// are $1 and so on; the list comes after them: one JSON array of rows for SQLite, one array for each column
+/// for PostgreSQL, whose planner then knows how long it is.
+macro_rules! each {
+    ($call:ident $query:ident, $link:expr, [$($arg:expr),*],
+     sqlite($json:expr) $lite:literal, postgres($($column:expr),+) $pg:literal,
+     $text:literal $(, postgres_end $end:literal)?) => {
+        match $link {
+            $crate::engine::Link::Sqlite(connection) => {
+                sqlx::$query(concat!("WITH input AS (", $lite, ") ", $text))
+                    $(.bind($arg))*.bind($crate::engine::json($json)).$call(&mut **connection).await
+                    .map(Into::into).map_err($crate::engine::fault)
+            }
+            $crate::engine::Link::Postgres(connection, timeout) => {
+                let statement =
+                    sqlx::$query(concat!("WITH input AS (", $pg, ") ", $text $(, $end)?))
+                    $(.bind($arg))*$(.bind($column))+.$call(&mut **connection);
+                $crate::engine::in_time(*timeout, statement).await.map(Into::into)
+            }
+        }
+    };
+}
+
+pub(crate) use {each, exec, row, rows, run};
+
+/// How many rows a statement changed, on either engine.
+pub(crate) struct Done(pub(crate) u64);
+
+impl From<sqlx::sqlite::SqliteQueryResult> for Done {
+    fn from(done: sqlx::sqlite::SqliteQueryResult) -> Self {
+        Self(done.rows_affected())
+    }
+}
+
+impl From<sqlx::postgres::PgQueryResult> for Done {
+    fn from(done: sqlx::postgres::PgQueryResult) -> Self {
+        Self(done.rows_affected())
+    }
+}
+
+/// A list of rows for SQLite's `json_each`.
+pub(crate) fn json<T: serde::Serialize>(rows: T) -> String {
+    serde_json::to_string(&rows).expect("numbers and strings always have a JSON form")
+}

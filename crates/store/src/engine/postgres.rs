@@ -1,0 +1,80 @@
+//! PostgreSQL: a pool whose every wait is bounded.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions, Connection, PgPool, Postgres, Transaction};
+
+use super::{fault, in_time, migrate};
+use crate::{Options, Result, limits};
+
+pub(crate) struct PostgresDb {
+    pub(crate) pool: PgPool,
+    pub(crate) timeout: Duration,
+}
+
+impl PostgresDb {
+    pub(crate) async fn open(
+        url: &str,
+        part: usize,
+        parts: usize,
+        options: &Options,
+    ) -> Result<Self> {
+        let timeout = Duration::from_millis(options.timeout_ms);
+        let pool = PgPoolOptions::new()
+            .max_connections(options.connections.max(1))
+            .acquire_timeout(timeout)
+            .idle_timeout(limits::CONNECTION_IDLE)
+            .max_lifetime(limits::CONNECTION_LIFE)
+            // Asking before every use would be one more round trip in every send.
+            .test_before_acquire(false)
+            .before_acquire(|connection, rested| {
+                Box::pin(async move {
+                    if rested.idle_for > limits::REST_UNASKED {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
+            .connect_with(connect_options(url, timeout)?)
+            .await
+            .map_err(fault)?;
+        migrate::postgres(&pool, part, parts).await?;
+        Ok(Self { pool, timeout })
+    }
+
+    /// A connection may have died while it rested (a restart of the server kills all of them at once). As long
+    /// as nothing was asked, the next one is as good.
+    pub(crate) async fn begin(&self) -> Result<Transaction<'static, Postgres>> {
+        let mut dead = 0;
+        loop {
+            match in_time(self.timeout, self.pool.begin()).await {
+                Err(crate::Error::Unavailable(_)) if dead < self.pool.num_idle() => dead += 1,
+                done => return done,
+            }
+        }
+    }
+}
+
+fn connect_options(url: &str, timeout: Duration) -> Result<PgConnectOptions> {
+    let timeout_ms = timeout.as_millis().to_string();
+    let options = PgConnectOptions::from_str(url)
+        .map_err(fault)?
+        .application_name("natter")
+        .statement_cache_capacity(limits::STATEMENTS_MAX)
+        .disable_statement_logging()
+        .options([
+            ("statement_timeout", timeout_ms.as_str()),
+            ("lock_timeout", timeout_ms.as_str()),
+            ("idle_in_transaction_session_timeout", timeout_ms.as_str()),
+            ("default_transaction_isolation", "read committed"),
+            // Every statement here was written for an index and a short list. The planner, which remembers its
+            // plans, must not choose to read a table while it is small and keep doing so when it has grown.
+            ("enable_seqscan", "off"),
+            ("enable_hashjoin", "off"),
+            ("enable_mergejoin", "off"),
+            ("jit", "off"),
+        ]);
+    Ok(options)
+}

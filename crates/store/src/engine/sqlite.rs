@@ -1,0 +1,233 @@
+//! SQLite: one writer, readers beside it, checkpoints off the writer's path, a disk that is watched.
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, Sqlite, SqliteConnection, SqlitePool, Transaction};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::{fault, migrate};
+use crate::{Error, Options, Result, limits};
+
+pub(crate) struct SqliteDb {
+    /// One connection: SQLite has one writer, and who waits for it waits here, in order, not in busy loops.
+    write: SqlitePool,
+    pub(crate) read: SqlitePool,
+    pub(crate) disk: Disk,
+    /// Dropping it ends the checkpointer.
+    stop: watch::Sender<bool>,
+    checkpointer: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl SqliteDb {
+    pub(crate) async fn open(url: &str, options: &Options) -> Result<Self> {
+        let path = path_of(url)?;
+        make_private(&path).map_err(|error| {
+            Error::Unavailable(format!("{} cannot be opened: {error}", path.display()))
+        })?;
+        let timeout = Duration::from_millis(options.timeout_ms);
+        let connect = connect_options(&path, timeout);
+        let pool = SqlitePoolOptions::new()
+            .acquire_timeout(timeout)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_before_acquire(false);
+        let write = pool.clone().max_connections(1);
+        let write = write.connect_with(connect.clone()).await.map_err(fault)?;
+        migrate::sqlite(&write).await?;
+
+        let read = pool.max_connections(options.connections.max(1));
+        let read = read
+            .connect_with(connect.clone().read_only(true))
+            .await
+            .map_err(fault)?;
+        let checkpoint = connect.busy_timeout(limits::CHECKPOINT_BUSY);
+        let checkpoint = checkpoint.connect().await.map_err(fault)?;
+        let (stop, stopped) = watch::channel(false);
+        let checkpointer = tokio::spawn(checkpoint_in_turn(checkpoint, wal_of(&path), stopped));
+        Ok(Self {
+            write,
+            read,
+            disk: Disk::new(&path, options.disk_reserve_bytes),
+            stop,
+            checkpointer: Mutex::new(Some(checkpointer)),
+        })
+    }
+
+    /// IMMEDIATE: whoever has begun can also finish, nobody has to give up half-way for another writer.
+    pub(crate) async fn begin(&self) -> Result<Transaction<'static, Sqlite>> {
+        self.write
+            .begin_with("BEGIN IMMEDIATE")
+            .await
+            .map_err(fault)
+    }
+
+    pub(crate) async fn close(&self) {
+        // Ends the checkpointer, which empties the WAL a last time when the writer has gone.
+        self.read.close().await;
+        self.write.close().await;
+        self.stop.send_replace(true);
+        let checkpointer = self
+            .checkpointer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(checkpointer) = checkpointer
+            && let Err(error) = checkpointer.await
+        {
+            tracing::warn!(%error, "the checkpointer ended badly");
+        }
+    }
+}
+
+fn path_of(url: &str) -> Result<PathBuf> {
+    let path = url.strip_prefix("sqlite:").unwrap_or(url);
+    let path = path.strip_prefix("//").unwrap_or(path);
+    match path {
+        "" | ":memory:" => Err(Error::Invalid("sqlite: needs the path of a file")),
+        path => Ok(PathBuf::from(path)),
+    }
+}
+
+/// The file is made here and not by SQLite, so that nobody else can ever read it; the WAL inherits its mode.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    if let Some(directory) = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+    {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(directory)?;
+    }
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)?;
+    Ok(())
+}
+
+fn connect_options(path: &Path, timeout: Duration) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        // FULL syncs the WAL at every commit; NORMAL would lose acked messages with the power.
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(timeout)
+        .statement_cache_capacity(limits::STATEMENTS_MAX)
+        .pragma("wal_autocheckpoint", "0")
+        // KiB; for each connection. What is not here is in the kernel's cache.
+        .pragma("cache_size", "-8192")
+        // No mmap: a fault of the disk shall be an error of one statement, not a signal to the process.
+        .pragma("mmap_size", "0")
+        .pragma("temp_store", "memory")
+        .pragma("journal_size_limit", "33554432")
+        .disable_statement_logging()
+}
+
+fn wal_of(path: &Path) -> PathBuf {
+    let mut wal = path.as_os_str().to_owned();
+    wal.push("-wal");
+    wal.into()
+}
+
+/// Copies the WAL into the database from a connection of its own, so that no commit waits for it.
+///
+/// Idle: everything is copied and the WAL emptied. Busy: pages are copied beside the writer; should the WAL grow
+/// past `WAL_RESTART_BYTES` nevertheless, the writer is held for the last few pages.
+async fn checkpoint_in_turn(
+    mut connection: SqliteConnection,
+    wal: PathBuf,
+    mut stop: watch::Receiver<bool>,
+) {
+    let mut written = SystemTime::UNIX_EPOCH;
+    loop {
+        let stopped = tokio::select! {
+            _ = stop.changed() => true,
+            () = tokio::time::sleep(limits::CHECKPOINT_EVERY) => false,
+        };
+        let (bytes, at) = match std::fs::metadata(&wal) {
+            Ok(found) => (
+                found.len(),
+                found.modified().unwrap_or(SystemTime::UNIX_EPOCH),
+            ),
+            Err(_) => (0, written),
+        };
+        let idle = stopped || at == std::mem::replace(&mut written, at);
+        let done = match bytes {
+            0 => Ok(()),
+            _ if idle => checkpoint(&mut connection, "PRAGMA wal_checkpoint(TRUNCATE)").await,
+            ..limits::WAL_COPY_BYTES => Ok(()),
+            ..limits::WAL_RESTART_BYTES => {
+                checkpoint(&mut connection, "PRAGMA wal_checkpoint(PASSIVE)").await
+            }
+            _ => match checkpoint(&mut connection, "PRAGMA wal_checkpoint(PASSIVE)").await {
+                Ok(()) => checkpoint(&mut connection, "PRAGMA wal_checkpoint(TRUNCATE)").await,
+                failed => failed,
+            },
+        };
+        if let Err(error) = done {
+            tracing::warn!(%error, wal_bytes = bytes, "a checkpoint failed; the next may not");
+        }
+        if stopped {
+            break;
+        }
+    }
+    if let Err(error) = connection.close().await {
+        tracing::warn!(%error, "the checkpointer's connection did not close");
+    }
+}
+
+async fn checkpoint(connection: &mut SqliteConnection, pragma: &'static str) -> Result<()> {
+    sqlx::query(pragma)
+        .fetch_all(connection)
+        .await
+        .map_err(fault)?;
+    Ok(())
+}
+
+/// The free space of the disk under the database, asked for at most once in `DISK_ASKED_EVERY`.
+pub(crate) struct Disk {
+    directory: PathBuf,
+    reserve_bytes: u64,
+    seen: Mutex<Option<(Instant, bool)>>,
+}
+
+impl Disk {
+    fn new(path: &Path, reserve_bytes: u64) -> Self {
+        let directory = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+            _ => PathBuf::from("."),
+        };
+        Self {
+            directory,
+            reserve_bytes,
+            seen: Mutex::new(None),
+        }
+    }
+
+    /// `Full` if less than the reserve is free.
+    pub(crate) fn room(&self) -> Result<()> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let enough = match *seen {
+            Some((at, enough)) if at.elapsed() < limits::DISK_ASKED_EVERY => enough,
+            _ => {
+                let enough = match rustix::fs::statvfs(&self.directory) {
+                    Ok(disk) => disk.f_bavail.saturating_mul(disk.f_frsize) >= self.reserve_bytes,
+                    // Who cannot be asked may still take the write, and says so himself if not.
+                    Err(_) => true,
+                };
+                *seen = Some((Instant::now(), enough));
+                enough
+            }
+        };
+        if enough { Ok(()) } else { Err(Error::Full) }
+    }
+}

@@ -1,0 +1,59 @@
+//! The bounds of this room, one name each, and what happens at them. Those that a client can see are in
+//! `proto::limits`.
+
+use std::time::Duration;
+
+/// Runs of one transaction that PostgreSQL ended for a deadlock. After that: `Unavailable`.
+pub(crate) const CONFLICT_TRIES: u32 = 4;
+/// Ids drawn for one new conversation before giving up: `Unavailable`. Two in a row colliding is one in millions.
+pub(crate) const ID_TRIES: u32 = 8;
+/// Rounds of comparing contacts and conversation after a block, while others change it: `Unavailable`.
+pub(crate) const MIRROR_TRIES: u32 = 8;
+/// Rounds of finding the heir of a group while its members change: `Unavailable`.
+pub(crate) const HEIR_TRIES: u32 = 8;
+/// Databases that are asked at the same time when a question goes to all of them.
+pub(crate) const DATABASES_AT_ONCE: usize = 8;
+/// Databases behind one store: one for each logical shard at the very most.
+pub(crate) const DATABASES_MAX: usize = proto::id::SHARDS as usize;
+/// Conversations in one digest: those with the newest messages. Older ones come when they move.
+pub(crate) const DIGEST_MAX: i64 = 10_000;
+/// Sessions of one person; the one that was not used for the longest time gives way.
+pub(crate) const SESSIONS_MAX: i64 = 64;
+/// A session that is not used for so long ends, in milliseconds.
+pub(crate) const SESSION_MS: i64 = 30 * 24 * 3_600 * 1_000;
+/// How often the use of a session is written down, in milliseconds.
+pub(crate) const SESSION_TOUCH_MS: i64 = 3_600 * 1_000;
+/// Words one person can be found by; further ones of a long name are passed over.
+pub(crate) const WORDS_MAX: usize = 12;
+/// A word is cut to this many characters, when stored and when searched.
+pub(crate) const WORD_CHARS_MAX: usize = 32;
+/// Shorter words are not tried with one letter wrong: everything is one letter away from them.
+pub(crate) const TYPO_CHARS_MIN: usize = 4;
+/// People with a common first word among whom the second is looked for.
+pub(crate) const COMMON_WORD_MAX: i64 = 5_000;
+/// Rows that one round of forgetting looks at, for each table and database.
+pub(crate) const FORGET_ROWS: i64 = 10_000;
+/// Faults that `integrity` names for each rule; more are only more of the same.
+pub(crate) const FAULTS_MAX: i64 = 20;
+/// Ids in one statement. Longer lists go in slices.
+pub(crate) const IDS_AT_ONCE: usize = 1_000;
+/// Prepared statements that each connection keeps. More than the room has.
+pub(crate) const STATEMENTS_MAX: usize = 200;
+
+/// A connection that rested for longer is asked whether it still lives before it is used.
+pub(crate) const REST_UNASKED: Duration = Duration::from_secs(5);
+/// PostgreSQL connections that nobody needs are closed after this time …
+pub(crate) const CONNECTION_IDLE: Duration = Duration::from_secs(10 * 60);
+/// … and all of them after this, so that a server's leaks stay small.
+pub(crate) const CONNECTION_LIFE: Duration = Duration::from_secs(60 * 60);
+
+/// How often the size of SQLite's WAL is looked at.
+pub(crate) const CHECKPOINT_EVERY: Duration = Duration::from_millis(250);
+/// From this size on its pages are copied into the database beside the writer, in bytes.
+pub(crate) const WAL_COPY_BYTES: u64 = 4 << 20;
+/// From this size on the writer is held for a moment so that the WAL can begin anew, in bytes.
+pub(crate) const WAL_RESTART_BYTES: u64 = 32 << 20;
+/// The longest that a checkpoint waits for readers while it holds the writer.
+pub(crate) const CHECKPOINT_BUSY: Duration = Duration::from_millis(200);
+/// How often the free space of the disk is asked for.
+pub(crate) const DISK_ASKED_EVERY: Duration = Duration::from_secs(1);
