@@ -72,6 +72,17 @@ pub(crate) fn lower(c: char) -> char {
     if c == '\u{130}' { 'i' } else { single(c, c.to_lowercase()) }
 }
 
+/// `Some(true)`: a capital. `Some(false)`: a small letter. `None`: neither.
+pub(crate) fn capital(c: char) -> Option<bool> {
+    if upper(c) != c {
+        Some(false)
+    } else if lower(c) != c {
+        Some(true)
+    } else {
+        None
+    }
+}
+
 fn single(c: char, mut mapped: impl Iterator<Item = char>) -> char {
     match (mapped.next(), mapped.next()) {
         (Some(one), None) => one,

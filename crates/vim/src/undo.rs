@@ -165,7 +165,6 @@ fn saved_already(
     let Some(step) = undo.steps.last_mut() else { return false };
     let index = step.entries.len() - 1 - age;
     let mut entry = step.entries.remove(index);
-    step.open = false;
     if bottom.is_some() {
         entry.bottom = bottom;
     } else if end >= line_count {

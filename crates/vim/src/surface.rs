@@ -1,0 +1,242 @@
+//! What a front end sees of the editor: mode, cursor, selection, clipboard, paste.
+
+use crate::editor::{Editor, admitted};
+use crate::insert::Restart;
+use crate::key::Key;
+use crate::text::{COL_MAX, Lines, Pos, cell_len, char_at, floor};
+use crate::undo;
+use crate::visual::{VisualKind, block_columns};
+
+/// The mode, as a badge and a cursor shape show it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    Normal,
+    Insert,
+    Replace,
+    Visual(VisualKind),
+    /// One normal command, then insert or replace mode again (CTRL-O).
+    OneCommand,
+}
+
+/// The selected text, both ends included, as rows and characters from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Selection {
+    pub kind: VisualKind,
+    pub first: (usize, usize),
+    pub last: (usize, usize),
+    /// Screen columns of a block; `None` at the end: up to the ends of the lines.
+    pub columns: (usize, Option<usize>),
+}
+
+impl Editor {
+    /// The whole text, lines parted by `\n`.
+    pub fn text(&self) -> String {
+        self.lines.join()
+    }
+
+    pub fn line_count(&self) -> usize {
+        self.lines.count()
+    }
+
+    pub fn line(&self, row: usize) -> &str {
+        self.lines.get(row)
+    }
+
+    /// Row and column in characters, both from 0; a character is one with its combining marks.
+    pub fn cursor(&self) -> (usize, usize) {
+        (self.cursor.row, self.chars_before(self.cursor))
+    }
+
+    fn chars_before(&self, pos: Pos) -> usize {
+        let line = self.lines.get(pos.row);
+        let (mut at, mut chars) = (0, 0);
+        while at < line.len() && at + cell_len(line, at) <= pos.col {
+            at += cell_len(line, at);
+            chars += 1;
+        }
+        chars
+    }
+
+    /// Move the cursor, as by a mouse click. Leaves an unfinished command and a selection.
+    pub fn set_cursor(&mut self, row: usize, col: usize) {
+        self.pending.clear();
+        if self.visual.active {
+            self.end_visual();
+        }
+        if self.inserting() {
+            let from = self.cursor;
+            crate::insert::begin_move(self, from);
+        }
+        self.cursor = Pos { row: row.min(self.lines.last()), col: 0 };
+        let line = self.row();
+        let mut at = 0;
+        for _ in 0..col {
+            if at >= line.len() {
+                break;
+            }
+            at += cell_len(line, at);
+        }
+        self.cursor.col = at;
+        self.check_cursor();
+        self.want_stale = true;
+    }
+
+    pub fn mode(&self) -> Mode {
+        if self.visual.active {
+            Mode::Visual(self.visual.kind)
+        } else if self.replacing() {
+            Mode::Replace
+        } else if self.inserting() {
+            Mode::Insert
+        } else if let Some(Restart::Insert | Restart::Replace) = self.insert.restart {
+            Mode::OneCommand
+        } else {
+            Mode::Normal
+        }
+    }
+
+    /// The keys of an unfinished command, for a showcmd line.
+    pub fn pending(&self) -> &[Key] {
+        match &self.insert.session {
+            Some(session) => &session.waiting,
+            None => &self.pending,
+        }
+    }
+
+    /// The register that a macro is being recorded into.
+    pub fn recording(&self) -> Option<char> {
+        self.recording.as_ref().map(|recording| recording.register)
+    }
+
+    /// How often a command has failed so far; a front end may flash when it grows.
+    pub fn beeps(&self) -> u64 {
+        self.beeps
+    }
+
+    /// The selection to draw, while there is one.
+    pub fn selection(&self) -> Option<Selection> {
+        if !self.visual.active {
+            return None;
+        }
+        let first = self.visual.start.min(self.cursor);
+        let last = self.visual.start.max(self.cursor);
+        let (left, right) = block_columns(self, first, last);
+        let place = |pos: Pos| (pos.row, self.chars_before(pos));
+        let kind = self.visual.kind;
+        let line_end = |row: usize| self.chars_before(Pos { row, col: COL_MAX });
+        let (first, last) = match kind {
+            VisualKind::Line => ((first.row, 0), (last.row, line_end(last.row))),
+            _ => (place(first), place(last)),
+        };
+        let right = if self.want >= COL_MAX { None } else { Some(right) };
+        Some(Selection { kind, first, last, columns: (left, right) })
+    }
+
+    /// A new text with its own undo and marks; registers, macros and `.` stay.
+    pub fn set_text(&mut self, text: &str) {
+        let fresh = Editor::new(text);
+        self.lines = fresh.lines;
+        self.cursor = fresh.cursor;
+        self.want_stale = true;
+        self.undo = fresh.undo;
+        self.marks = fresh.marks;
+        self.visual = fresh.visual;
+        self.pending.clear();
+        self.feed.drop_all();
+        let last_insert = std::mem::replace(&mut self.insert, fresh.insert).last_insert;
+        self.insert.last_insert = last_insert;
+        self.redo.blocked = false;
+        self.redo.visual_busy = false;
+    }
+
+    /// Pasted text goes in at the cursor as one block and one undo step, never as keys.
+    pub fn paste(&mut self, text: &str) {
+        let text = admitted(text);
+        if text.is_empty() || !self.has_room(text.len()) {
+            return;
+        }
+        self.pending.clear();
+        if self.visual.active {
+            self.end_visual();
+        }
+        let inserting = self.inserting();
+        if inserting {
+            let from = self.cursor;
+            crate::insert::begin_move(self, from);
+        } else if self.char() != '\0' && self.cursor.col > 0 {
+            self.inc_cursor();
+        }
+        self.undo.sync(self.lines.count());
+        undo::save_cursor_row(self);
+        self.insert_text(&text);
+        self.undo.sync(self.lines.count());
+        if !inserting && self.cursor.col > 0 {
+            self.dec_cursor();
+        }
+        self.want_stale = true;
+    }
+
+    fn insert_text(&mut self, text: &str) {
+        let Pos { row, col } = self.cursor;
+        let line = self.lines.get(row);
+        let at = floor(line, col);
+        let (head, rest) = (line[..at].to_owned(), line[at..].to_owned());
+        let added = Lines::new(text);
+        let last = added.last();
+        for i in 0..=last {
+            let mut new = added.get(i).to_owned();
+            if i == 0 {
+                new.insert_str(0, &head);
+            }
+            if i == last {
+                self.cursor = Pos { row: row + last, col: new.len() };
+                new.push_str(&rest);
+            }
+            if i == 0 {
+                self.lines.replace(row, new);
+            } else {
+                self.lines.insert(row + i, new);
+            }
+        }
+        self.marks.shift_rows(row + 1, 0, last.cast_signed());
+    }
+
+    /// Make `"+` a register of its own. Until then it is register 0, as in a Vim without clipboard.
+    pub fn connect_clipboard(&mut self) {
+        self.registers.has_clipboard = true;
+    }
+
+    /// What the clipboard holds now, for `"+p`. Never pressed as keys.
+    pub fn set_clipboard(&mut self, text: &str) {
+        self.connect_clipboard();
+        self.set_register('+', text);
+    }
+
+    /// Text that was yanked to `"+` since the last call, for the terminal's clipboard.
+    pub fn take_clipboard(&mut self) -> Option<String> {
+        self.registers.clipboard_out.take()
+    }
+
+    /// Put text from outside into a register; `@` will refuse to press it.
+    pub fn set_register(&mut self, name: char, text: &str) {
+        if crate::register::is_writable(name) && name != '_' {
+            self.registers.set_foreign(name, &admitted(text));
+        }
+    }
+
+    /// The text of a register, or nothing if it is empty.
+    pub fn register(&self, name: char) -> Option<String> {
+        let register = self.registers.read(Some(name));
+        (!register.lines.is_empty()).then(|| register.text())
+    }
+
+    /// The character under the cursor; nothing behind the end of a line.
+    pub fn char_under_cursor(&self) -> Option<char> {
+        Some(char_at(self.row(), self.cursor.col)).filter(|&c| c != '\0')
+    }
+
+    /// The screen column of the cursor, with tabs and wide characters reckoned in.
+    pub fn cursor_screen_column(&self) -> usize {
+        self.cursor_column()
+    }
+}
