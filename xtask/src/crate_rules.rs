@@ -154,6 +154,34 @@ pub(crate) fn duplicates(tree: &Tree) -> Vec<String> {
     findings
 }
 
+const CRATES_IO: &str = "registry+https://github.com/rust-lang/crates.io-index";
+
+/// What must not come in, not even through somebody else, and what is there instead.
+const UNWANTED: &[(&str, &str)] = &[
+    ("aws-lc-sys", "rustls with ring, which needs no cmake"),
+    ("chrono", "jiff"),
+    ("native-tls", "rustls"),
+    ("openssl-sys", "rustls, so that nobody installs OpenSSL"),
+    ("protobuf-src", "protox"),
+    ("reqwest", "hyper, which is here already"),
+];
+
+pub(crate) fn unwanted(tree: &Tree) -> Vec<String> {
+    let mut findings = Vec::new();
+    for package in list(&tree.metadata["packages"]) {
+        let (name, source) = (text(&package["name"]), &package["source"]);
+        if !source.is_null() && text(source) != CRATES_IO {
+            findings.push(format!(
+                "{name} comes from {source}: use a release from crates.io"
+            ));
+        }
+        if let Some((_, instead)) = UNWANTED.iter().find(|(unwanted, _)| *unwanted == name) {
+            findings.push(format!("{name} is unwanted; instead: {instead}"));
+        }
+    }
+    findings
+}
+
 /// Everybody may use, change and sell natter: these licences ask for no more than being named.
 const LICENCES: &[&str] = &[
     "0BSD",
@@ -272,6 +300,16 @@ mod tests {
                 .any(|finding| finding.starts_with("a 1.0.0 and 2.0.0: "))
         );
         assert!(!findings.iter().any(|finding| finding.starts_with("b ")));
+    }
+
+    #[test]
+    fn a_crate_from_elsewhere_or_an_unwanted_one_is_found() {
+        let fork = json!({ "name": "a", "source": "git+https://example.org/a" });
+        let chrono = json!({ "name": "chrono", "source": CRATES_IO });
+        let fine = json!({ "name": "b", "source": CRATES_IO });
+        let findings = unwanted(&packages(&json!([fork, chrono, fine])));
+        assert_eq!(findings.len(), 2);
+        assert_eq!(findings[1], "chrono is unwanted; instead: jiff");
     }
 
     #[test]

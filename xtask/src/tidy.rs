@@ -29,6 +29,10 @@ const RULES: &[(&str, Rule)] = &[
     ),
     ("every crate has a reason", crate_rules::reasons),
     ("no crate is there in two versions", crate_rules::duplicates),
+    (
+        "crates come from crates.io, and none is unwanted",
+        crate_rules::unwanted,
+    ),
     ("licences are permissive", crate_rules::licences),
     (
         "modules do not name what they must not know",
@@ -148,19 +152,23 @@ impl Tree {
 
     /// A Rust code block in a doc comment of a library is a doc test.
     pub(crate) fn has_doc_tests(&self) -> bool {
-        let libraries = self
+        let mut libraries = self
             .sources
             .iter()
-            .filter(|source| source.path.starts_with("crates/"));
-        let mut comments = libraries
-            .flat_map(|source| &source.lines)
-            .map(|line| &line.comment);
-        comments.any(|comment| {
-            let text = comment
-                .trim_start_matches("///")
-                .trim_start_matches("//!")
-                .trim();
-            text.starts_with("```rust") || comment.starts_with("//") && text == "```"
+            .filter(|source| source.path.contains("/src/"));
+        libraries.any(|source| {
+            let mut open = false;
+            source.lines.iter().any(|line| {
+                let doc = line
+                    .comment
+                    .strip_prefix("///")
+                    .or(line.comment.strip_prefix("//!"));
+                let Some(kind) = doc.and_then(|doc| doc.trim().strip_prefix("```")) else {
+                    return false;
+                };
+                open = !open;
+                open && !["text", "json", "sh", "sql", "toml", "ignore"].contains(&kind)
+            })
         })
     }
 }
@@ -188,4 +196,16 @@ fn host() -> Result<String> {
     let version = String::from_utf8(output.stdout)?;
     let host = version.lines().find_map(|line| line.strip_prefix("host: "));
     Ok(host.context("rustc -vV names no host")?.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rust_block_in_a_doc_comment_is_a_doc_test_and_a_drawing_is_none() {
+        let has = |text| Tree::of(&[("crates/a/src/lib.rs", text)]).has_doc_tests();
+        assert!(has("/// ```\n/// a();\n/// ```") && has("//! ```rust\n//! a();\n//! ```"));
+        assert!(!has("/// ```text\n/// a\n/// ```") && !has("// ```\n// a\n// ```"));
+    }
 }
