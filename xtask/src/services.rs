@@ -68,11 +68,16 @@ impl Drop for Postgres {
     }
 }
 
-/// A PostgreSQL of our own on a free loopback port, or the one that the environment names.
+/// The PostgreSQL that the environment names, or one of our own.
 pub(crate) fn postgres(target: &Path) -> Result<Postgres> {
-    if let Ok(url) = std::env::var(POSTGRES) {
-        return Ok(Postgres::Given { url });
+    match std::env::var(POSTGRES) {
+        Ok(url) => Ok(Postgres::Given { url }),
+        Err(_) => private_postgres(target),
     }
+}
+
+/// Empty, on a free loopback port, with its files below `target`.
+fn private_postgres(target: &Path) -> Result<Postgres> {
     let programs = match find_postgres() {
         Some(programs) => programs,
         None => install_postgres()?,
@@ -87,7 +92,6 @@ pub(crate) fn postgres(target: &Path) -> Result<Postgres> {
             continue;
         };
         let url = format!("postgres://postgres@127.0.0.1:{port}/postgres");
-        println!("{POSTGRES}={url}");
         return Ok(Postgres::Started {
             url,
             minder,
@@ -285,7 +289,21 @@ pub(crate) fn c_compiler() -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpStream;
+
     use super::*;
+
+    #[test]
+    fn postgres_answers_while_it_is_held_and_is_gone_afterwards() {
+        let target = std::env::temp_dir().join(format!("natter-xtask-{}", std::process::id()));
+        let server = private_postgres(&target).unwrap();
+        let url = server.url().to_owned();
+        let address = url.split(['@', '/']).nth(3).unwrap();
+        TcpStream::connect(address).unwrap();
+        drop(server);
+        TcpStream::connect(address).unwrap_err();
+        fs::remove_dir(&target).expect("the server has taken its files with it");
+    }
 
     #[test]
     fn the_account_of_the_server_is_read_from_the_password_file() {

@@ -120,19 +120,16 @@ fn doc_tests(root: &Path) -> Result<()> {
 
 fn unit_tests(root: &Path, runner_args: &[String]) -> Result<()> {
     let postgres = services::postgres(&target_directory(root)?)?;
+    println!("{}={}", services::POSTGRES, postgres.url());
     let mut command = Command::new("cargo");
     if has_nextest() {
-        command.args(["nextest", "run", "--workspace", "--locked"]);
+        command.args(["nextest", "run", "--locked"]);
     } else {
         println!("cargo-nextest is not installed: using cargo test");
-        command.args([
-            "test",
-            "--workspace",
-            "--lib",
-            "--bins",
-            "--tests",
-            "--locked",
-        ]);
+        command.args(["test", "--tests", "--no-fail-fast", "--locked"]);
+    }
+    if runner_args.is_empty() {
+        command.arg("--workspace");
     }
     command
         .args(runner_args)
