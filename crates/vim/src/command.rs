@@ -38,6 +38,9 @@ pub(crate) enum Verb {
     Join { spaces: bool },
     Put { before: bool, rest_behind: bool },
     AddNumber { up: bool },
+    HalfPage { down: bool },
+    /// CTRL-O and Tab: through the places jumped from.
+    Jump { back: bool },
     Undo,
     Redo,
     Repeat,

@@ -14,6 +14,9 @@ use crate::text::{COL_MAX, Lines, Pos, char_at, columns, floor, head};
 use crate::undo::Undo;
 use crate::visual::{self, Visual};
 
+/// Half of Vim's smallest usual window.
+const HALF_PAGE_LINES: usize = 11;
+
 /// A text with a cursor, edited by keys as Vim would.
 #[derive(Debug, Clone)]
 pub struct Editor {
@@ -35,6 +38,8 @@ pub struct Editor {
     pub(crate) recording: Option<Recording>,
     /// The register that `@@` presses again.
     pub(crate) last_executed: Option<char>,
+    /// Lines that CTRL-D and CTRL-U move.
+    pub(crate) half_page: usize,
     /// Counts beeps, so that a front end can flash.
     pub(crate) beeps: u64,
 }
@@ -67,6 +72,7 @@ impl Editor {
             pending: Vec::new(),
             recording: None,
             last_executed: None,
+            half_page: HALF_PAGE_LINES,
             beeps: 0,
         }
     }
@@ -264,6 +270,7 @@ impl Editor {
     pub(crate) fn set_jump_mark(&mut self) {
         self.marks.jump_before = self.marks.jump;
         self.marks.jump = Some(self.cursor);
+        self.marks.jumps.add(self.cursor);
     }
 
     /// A jump that went nowhere leaves the mark of the jump before.

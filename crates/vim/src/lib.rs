@@ -5,6 +5,7 @@
 mod block;
 mod block_insert;
 mod block_object;
+pub mod case;
 mod casing;
 mod change;
 mod chars;

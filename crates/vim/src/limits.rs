@@ -18,5 +18,7 @@ pub const KEYS_RECORDED_MAX: usize = 64 * 1024;
 pub const UNDO_STEPS_MAX: usize = 1000;
 /// Bytes of old lines kept for undo; the oldest change is forgotten first.
 pub const UNDO_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Places kept for CTRL-O; the oldest is forgotten first.
+pub const JUMPS_MAX: usize = 100;
 /// Columns of one tab stop and of one shift.
 pub const TAB_WIDTH: usize = 8;

@@ -1,5 +1,6 @@
 //! Marks, and how they follow lines that come and go.
 
+use crate::limits::JUMPS_MAX;
 use crate::text::Pos;
 use crate::visual::LastVisual;
 
@@ -20,6 +21,7 @@ pub(crate) struct Marks {
     /// `''`: before the last jump; and the one before, until the jump has really moved.
     pub(crate) jump: Option<Pos>,
     pub(crate) jump_before: Option<Pos>,
+    pub(crate) jumps: Jumps,
     pub(crate) visual: LastVisual,
 }
 
@@ -34,6 +36,7 @@ impl Marks {
             last_change: None,
             jump: Some(Pos::default()),
             jump_before: None,
+            jumps: Jumps { places: vec![Pos::default()], at: 1 },
             visual: LastVisual::default(),
         }
     }
@@ -52,6 +55,9 @@ impl Marks {
                     None => *mark = None,
                 }
             }
+        }
+        for pos in &mut self.jumps.places {
+            pos.row = shifted(pos.row, first, gone, delta).unwrap_or(first);
         }
         let visual = [&mut self.visual.start, &mut self.visual.end];
         for pos in self.file.iter_mut().chain(visual).flatten() {
@@ -72,7 +78,8 @@ impl Marks {
             .chain([&mut self.last_insert, &mut self.last_change])
             .chain([&mut self.jump, &mut self.jump_before])
             .chain([&mut self.visual.start, &mut self.visual.end]);
-        for pos in all.flatten().filter(|pos| pos.row == row) {
+        let all = all.flatten().chain(&mut self.jumps.places);
+        for pos in all.filter(|pos| pos.row == row) {
             pos.row -= up.min(pos.row);
             let old = isize::try_from(pos.col).unwrap_or(isize::MAX / 2);
             let new = if delta < 0 && old <= -delta {
@@ -84,6 +91,57 @@ impl Marks {
             };
             pos.col = usize::try_from(new).unwrap_or(0);
         }
+    }
+}
+
+/// The places jumped from, oldest first.
+#[derive(Debug, Clone)]
+pub(crate) struct Jumps {
+    places: Vec<Pos>,
+    /// The place gone to last; behind all of them after a new jump.
+    at: usize,
+}
+
+impl Jumps {
+    pub(crate) fn add(&mut self, pos: Pos) {
+        self.places.push(pos);
+        if self.places.len() > JUMPS_MAX {
+            self.places.remove(0);
+        }
+        self.at = self.places.len();
+    }
+
+    /// The place `count` jumps back or on.
+    pub(crate) fn go(&mut self, cursor: Pos, back: bool, count: usize) -> Option<Pos> {
+        self.drop_doubles();
+        let step = if back { -count.cast_signed() } else { count.cast_signed() };
+        let target = self.at.checked_add_signed(step).filter(|&at| at < self.places.len())?;
+        let mut target = target;
+        if self.at == self.places.len() {
+            self.add(cursor);
+            self.at = self.at.checked_sub(1)?;
+            target = self.at.checked_add_signed(step)?;
+        }
+        self.at = target;
+        self.places.get(target).copied()
+    }
+
+    /// Only the latest place in a row is kept.
+    fn drop_doubles(&mut self) {
+        let all = std::mem::take(&mut self.places);
+        let old_at = self.at;
+        if old_at == all.len() {
+            self.at = usize::MAX;
+        }
+        for (i, pos) in all.iter().enumerate() {
+            if i == old_at {
+                self.at = self.places.len();
+            }
+            if !all[i + 1..].iter().any(|later| later.row == pos.row) {
+                self.places.push(*pos);
+            }
+        }
+        self.at = self.at.min(self.places.len());
     }
 }
 

@@ -324,3 +324,29 @@ fn to_mark(ed: &mut Editor, name: char, lines: bool, jump: bool, moving: &mut Mo
     ed.check_cursor_col();
     true
 }
+
+/// CTRL-D and CTRL-U; a count is kept as the new number of lines.
+pub(crate) fn half_page(ed: &mut Editor, down: bool, count: usize) -> bool {
+    if ed.cursor.row == (if down { ed.lines.last() } else { 0 }) {
+        return false;
+    }
+    if count > 0 {
+        ed.half_page = count;
+    }
+    let row = if down { ed.cursor.row + ed.half_page } else { ed.cursor.row.saturating_sub(ed.half_page) };
+    ed.cursor.row = row.min(ed.lines.last());
+    line_start(ed, Start::NonBlank);
+    true
+}
+
+/// CTRL-O and Tab.
+pub(crate) fn along_jumps(ed: &mut Editor, back: bool, count: usize) -> bool {
+    let Some(pos) = ed.marks.jumps.go(ed.cursor, back, count) else { return false };
+    if pos.row > ed.lines.last() {
+        return false;
+    }
+    ed.cursor = pos;
+    ed.check_cursor();
+    ed.want_stale = true;
+    true
+}

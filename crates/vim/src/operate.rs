@@ -7,7 +7,7 @@ use crate::editor::Editor;
 use crate::key::Key;
 use crate::motion::Moving;
 use crate::redo::{self, RedoVisual};
-use crate::text::{COL_MAX, Pos, cell_len, columns};
+use crate::text::{COL_MAX, Pos, cell_len, columns as text_columns};
 use crate::visual::{Size, VisualKind, remember};
 use crate::{block_insert, casing, change, delete, join, number, replace, shift, yank};
 
@@ -94,8 +94,8 @@ fn settle(ed: &mut Editor, request: Request) -> Area {
         inclusive: moving.inclusive,
         lines: moving.lines,
         block: false,
-        first_column: 0,
-        last_column: 0,
+        first_column: ed.visual.first_column,
+        last_column: ed.visual.last_column,
         rows: 1,
         empty: false,
         from_visual: ed.visual.active,
@@ -202,8 +202,10 @@ fn shape_selection(ed: &mut Editor, area: &mut Area) {
         block::settle(ed, area);
     }
     if !ed.redo.visual_busy {
-        ed.visual.size = Some(selection_size(ed, area));
+        ed.visual.size = Some(measure_selection(ed, area));
     }
+    ed.visual.first_column = area.first_column;
+    ed.visual.last_column = area.last_column;
     if area.op != Op::Yank && !area.forced {
         let keys = [vec![Key::Char('v')], area.op.keys()].concat();
         redo::prepare(ed, area.register, 0, &keys);
@@ -237,19 +239,24 @@ fn shape_selection(ed: &mut Editor, area: &mut Area) {
     ed.visual.active = false;
 }
 
-fn selection_size(ed: &Editor, area: &Area) -> Size {
+/// The size of a selection, to make one like it later.
+fn measure_selection(ed: &Editor, area: &mut Area) -> Size {
     let kind = ed.visual.kind;
-    let span = |pos: Pos| columns(ed.lines.get(pos.row), pos.col);
-    let columns = if ed.want >= COL_MAX {
-        COL_MAX
-    } else if kind == VisualKind::Block {
-        area.last_column + 1 - area.first_column.min(area.last_column)
-    } else if area.rows <= 1 {
-        let (first, last) = (span(area.start).0, span(area.end).1);
-        (last + 1).saturating_sub(first)
-    } else {
-        span(area.end).1
-    };
+    let mut columns = COL_MAX;
+    if ed.want < COL_MAX {
+        let span = |pos: Pos| text_columns(ed.lines.get(pos.row), pos.col);
+        if kind != VisualKind::Block {
+            area.last_column = span(area.end).1;
+            if area.rows <= 1 {
+                area.first_column = span(area.start).0;
+            }
+        }
+        columns = if kind == VisualKind::Block || area.rows <= 1 {
+            (area.last_column + 1).saturating_sub(area.first_column)
+        } else {
+            area.last_column
+        };
+    }
     Size { kind, rows: area.rows, columns }
 }
 

@@ -349,6 +349,8 @@ fn normal_verb(key: Key, keys: &mut Keys, situation: Situation) -> Reading<Verb>
         Key::Char('J') => Verb::Join { spaces: true },
         Key::Char('u') => Verb::Undo,
         Key::Ctrl('r') => Verb::Redo,
+        Key::Ctrl('o') => Verb::Jump { back: true },
+        Key::Tab => Verb::Jump { back: false },
         Key::Char('.') => Verb::Repeat,
         Key::Ctrl('a') => Verb::AddNumber { up: true },
         Key::Ctrl('x') => Verb::AddNumber { up: false },
@@ -358,6 +360,11 @@ fn normal_verb(key: Key, keys: &mut Keys, situation: Situation) -> Reading<Verb>
             Key::Char('I') => Verb::StartInsert(Place::ColumnZero),
             _ => return Err(Stop::Nonsense),
         },
+        // There are no windows: their commands do nothing.
+        Key::Ctrl('w') => {
+            keys.argument()?;
+            Verb::Cancel
+        }
         _ => return nonsense(key, keys),
     })
 }
@@ -416,6 +423,8 @@ fn shared_verb(key: Key, keys: &mut Keys, situation: Situation) -> Reading<Optio
         Key::Char('v') => Verb::Visual(VisualKind::Char),
         Key::Char('V') => Verb::Visual(VisualKind::Line),
         Key::Ctrl('v' | 'q') => Verb::Visual(VisualKind::Block),
+        Key::Ctrl('d') => Verb::HalfPage { down: true },
+        Key::Ctrl('u') => Verb::HalfPage { down: false },
         Key::Char('p') => Verb::Put { before: false, rest_behind: false },
         Key::Char('P') => Verb::Put { before: true, rest_behind: false },
         Key::Char('m') => Verb::SetMark(keys.text_argument()?),

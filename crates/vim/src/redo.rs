@@ -77,15 +77,6 @@ impl Redo {
         }
     }
 
-    /// The command turned out to be none.
-    pub(crate) fn cancel(ed: &mut Editor) {
-        if !ed.redo.blocked {
-            ed.redo.keys = std::mem::take(&mut ed.redo.before);
-            ed.feed.stuffed.clear();
-            ed.feed.redo.clear();
-        }
-    }
-
     pub(crate) fn push(&mut self, key: Key) {
         self.push_stroke(Stroke::Key(key));
     }

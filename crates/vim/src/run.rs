@@ -35,6 +35,8 @@ pub(crate) fn run(ed: &mut Editor, command: Command) {
             put::command(ed, command.register, count, before, rest_behind);
         }
         Verb::AddNumber { up } => number::run(ed, up, count),
+        Verb::HalfPage { down } => check(ed, |ed| motion::half_page(ed, down, count)),
+        Verb::Jump { back } => check(ed, |ed| motion::along_jumps(ed, back, times)),
         Verb::Undo => {
             undo::undo(ed, times);
             ed.want_stale = true;

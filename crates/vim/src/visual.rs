@@ -24,6 +24,10 @@ pub(crate) struct Visual {
     pub(crate) kind_before: Option<VisualKind>,
     /// The size of the last operated selection, for a count before `v`.
     pub(crate) size: Option<Size>,
+    /// Screen columns of the last operated selection. As in Vim they are left over where a new
+    /// selection does not need them.
+    pub(crate) first_column: usize,
+    pub(crate) last_column: usize,
 }
 
 #[derive(Debug, Clone, Copy)]
