@@ -16,7 +16,11 @@ pub enum Error {
     SignedOut(String),
     /// The gateway refused a frame.
     #[error("{text}")]
-    Refused { code: ErrorCode, text: String, retry_after_ms: i64 },
+    Refused {
+        code: ErrorCode,
+        text: String,
+        retry_after_ms: i64,
+    },
     /// An HTTP call was refused.
     #[error("{detail}")]
     Http { status: u16, detail: String },
@@ -25,9 +29,15 @@ pub enum Error {
     Invalid(String),
     #[error("nobody here is called {0}")]
     NobodyCalled(String),
+    /// The gateway said that this program must not come back by itself; says why.
+    #[error("{0}")]
+    Stopped(String),
     /// No answer in time.
     #[error("{0} does not answer")]
     Silent(String),
+    /// There is no way to the server.
+    #[error("cannot reach {server}: {why}")]
+    Unreachable { server: String, why: String },
     /// The own disk: cache, outbox, session file.
     #[error("{0}")]
     Disk(String),
@@ -53,7 +63,10 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { program: concat!("natter ", env!("CARGO_PKG_VERSION")).into(), mark_delivered: true }
+        Self {
+            program: concat!("natter ", env!("CARGO_PKG_VERSION")).into(),
+            mark_delivered: true,
+        }
     }
 }
 
@@ -66,11 +79,18 @@ pub enum Line {
     /// Everything is live.
     Live,
     /// Waiting before the next try: unix milliseconds of it, and why the last one ended.
-    Waiting { until: i64, why: String },
+    Waiting {
+        until: i64,
+        why: String,
+    },
     /// The session was ended or is not valid: log in again.
-    SignedOut { why: String },
+    SignedOut {
+        why: String,
+    },
     /// The server said that this program must not come back by itself.
-    Stopped { why: String },
+    Stopped {
+        why: String,
+    },
 }
 
 /// What happened. In order, as the line saw it; the cache has it already when the event is told.
@@ -80,13 +100,20 @@ pub enum Event {
     /// A conversation appeared, changed its title, members, settings, or went (left = true).
     Conversation(proto::Conversation),
     /// A message that was not here before, in seq order per conversation. `live`: it did not come from catching up.
-    New { message: Message, live: bool },
+    New {
+        message: Message,
+        live: bool,
+    },
     /// A message that was here has changed: edited, deleted, reacted to.
     Changed(Message),
     /// A message of mine is stored. Its text is in the cache under `seq` now and not in the outbox any more.
     Sent(Sent),
     /// The server does not take this message; it stays in the outbox, marked, until `retry` or `unqueue`.
-    SendRefused { client_key: i64, code: ErrorCode, text: String },
+    SendRefused {
+        client_key: i64,
+        code: ErrorCode,
+        text: String,
+    },
     Receipt(Receipt),
     Presence(Presence),
     Typing(Typing),
