@@ -1,0 +1,89 @@
+//! THE AUTH ROLE: who you are, before any connection. Accounts, sessions, and the ticket that opens one WebSocket.
+//! The table of calls is in `docs/protocol.md`, "HTTP"; the journey in `docs/flows/connect.md`.
+
+mod account;
+mod password;
+mod problem;
+mod session;
+mod ticket;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::StatusCode;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
+use store::Store;
+
+use crate::bus::Bus;
+use crate::cache::Cache;
+use crate::config::Config;
+use crate::counters::Counters;
+use crate::limits;
+use problem::Problem;
+
+/// What the calls of this role share.
+pub(crate) struct Auth {
+    pub(crate) config: Arc<Config>,
+    pub(crate) store: Store,
+    pub(crate) bus: Arc<Bus>,
+    pub(crate) cache: Arc<Cache>,
+    pub(crate) counters: Arc<Counters>,
+    passwords: password::Gate,
+}
+
+/// The HTTP calls of this role.
+pub(crate) fn routes(
+    config: Arc<Config>,
+    store: Store,
+    bus: Arc<Bus>,
+    cache: Arc<Cache>,
+    counters: Arc<Counters>,
+) -> Router {
+    let auth = Auth {
+        config,
+        store,
+        bus,
+        cache,
+        counters,
+        passwords: password::Gate::new(),
+    };
+    Router::new()
+        .route("/v1/signup", post(account::signup))
+        .route("/v1/login", post(account::login))
+        .route("/v1/password", post(account::change_password))
+        .route("/v1/logout", post(session::logout))
+        .route("/v1/sessions", get(session::list))
+        .route("/v1/sessions/{id}", delete(session::end))
+        .route("/v1/connect", get(ticket::connect))
+        .layer(middleware::from_fn(in_time))
+        .layer(DefaultBodyLimit::max(limits::HTTP_BODY_BYTES_MAX))
+        .with_state(Arc::new(auth))
+}
+
+/// A call that takes too long (most likely a body that trickles in) is ended.
+async fn in_time(request: Request, next: Next) -> Response {
+    let longest = Duration::from_millis(limits::HTTP_CALL_MS_MAX);
+    match tokio::time::timeout(longest, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => {
+            Problem::new(StatusCode::REQUEST_TIMEOUT, "the call took too long").into_response()
+        }
+    }
+}
+
+/// 256 random bits as text: a session's token or a ticket.
+fn random_token() -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>())
+}
+
+/// What is stored of a token.
+fn token_hash(token: &str) -> Vec<u8> {
+    Sha256::digest(token.as_bytes()).to_vec()
+}

@@ -1,0 +1,207 @@
+//! From Hello to CaughtUp, in the order that loses nothing: subscribe, then read the store, then paint, then the missing
+//! pages, then what arrived meanwhile. `docs/flows/connect.md` tells why, and `race.rs` tries every interleaving.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use prost::Message as _;
+use proto::server_frame::Body;
+use proto::{CaughtUp, Conversation, GoodbyeReason, Hello, Paint, Person, check, frame};
+use store::{Standing, Store};
+
+use super::connection::{Connection, deliver};
+use super::refusal::Refusal;
+use super::sync::Sync;
+use super::wire::{End, Wire};
+use super::{people, presence};
+use crate::bus::{Bus, Subscriber};
+use crate::{clock, limits};
+
+/// What a Paint is made of.
+pub(crate) struct Snapshot {
+    me: Person,
+    people: Vec<Person>,
+    conversations: Vec<Conversation>,
+    /// Where all conversations stand.
+    pub(crate) standings: Vec<Standing>,
+    now: i64,
+}
+
+/// Is this a Hello that can be obeyed?
+pub(crate) fn check_hello(hello: &Hello) -> Result<(), Refusal> {
+    check::count(
+        "positions",
+        hello.have.len(),
+        0..=proto::limits::HELLO_POSITIONS_MAX,
+    )?;
+    let client_max = proto::limits::CLIENT_NAME_BYTES_MAX;
+    check::count(
+        "bytes in the client's name",
+        hello.client.len(),
+        0..=client_max,
+    )?;
+    for position in &hello.have {
+        check::positive("conv_id", position.conv_id)?;
+        check::positive("seq plus one", position.seq.saturating_add(1))?;
+        check::positive("rev plus one", position.rev.saturating_add(1))?;
+    }
+    Ok(())
+}
+
+/// Everything between Hello and live.
+pub(crate) async fn catch_up(
+    c: &mut Connection,
+    wire: &mut Wire,
+    hello_ref: u32,
+    hello: &Hello,
+) -> Result<(), End> {
+    subscribe(c).await;
+    wire.patient = true;
+    for round in 0..limits::CATCH_UP_ROUNDS_MAX {
+        let snapshot = {
+            let _turn = c
+                .gateway
+                .paints
+                .acquire()
+                .await
+                .expect("this semaphore is never closed");
+            snapshot(&c.gateway.store, &c.gateway.bus, c.user_id).await?
+        };
+        // A second round goes on from what the first one sent.
+        match round {
+            0 => c.sync = Sync::start(c.user_id, &hello.have, &snapshot.standings),
+            _ => c.sync.compare(&snapshot.standings),
+        }
+        for part in paint(snapshot) {
+            wire.feed(&frame::answer(hello_ref, Body::Paint(part)))
+                .await?;
+        }
+        wire.flush().await?;
+        fill(c, wire).await?;
+        if play(c, wire).await? {
+            let caught_up = CaughtUp {
+                messages: c.sync.messages,
+                changes: c.sync.changes,
+                unfinished: std::mem::take(&mut c.sync.unfinished),
+            };
+            wire.feed(&frame::answer(hello_ref, Body::CaughtUp(caught_up)))
+                .await?;
+            wire.flush().await?;
+            wire.patient = false;
+            return Ok(());
+        }
+    }
+    Err(End::Goodbye(GoodbyeReason::TooSlow))
+}
+
+/// Step 1: from here on nothing that is published passes this connection by.
+async fn subscribe(c: &mut Connection) {
+    let subscriber = Subscriber {
+        connection: c.id,
+        session: c.session,
+        queue: Arc::clone(&c.queue),
+    };
+    let was_offline = c.gateway.bus.subscribe(c.user_id, subscriber).await;
+    c.subscribed = true;
+    presence::arrived(&c.gateway, c.user_id, was_offline).await;
+}
+
+/// Step 2: the store as it is after the subscription. The standings are read first, so that a conversation can be
+/// newer in the Paint than in them, never older.
+pub(crate) async fn snapshot(
+    store: &Store,
+    bus: &Bus,
+    user_id: i64,
+) -> Result<Snapshot, store::Error> {
+    let standings = store.digest(user_id).await?;
+    let newest = proto::limits::PAINT_CONVERSATIONS_MAX;
+    let conversations = store.conversations(user_id, newest).await?;
+    let mut people = store.contacts(user_id).await?;
+    let contacts: HashSet<i64> = people.iter().map(|person| person.user_id).collect();
+    let partners = conversations.iter().map(|c| c.friend_id);
+    let mut strangers: Vec<i64> = partners
+        .filter(|id| *id != 0 && !contacts.contains(id))
+        .collect();
+    strangers.push(user_id);
+    let mut others = store.people(user_id, &strangers).await?;
+    let me = others.iter().position(|person| person.user_id == user_id);
+    let me = me
+        .map(|at| others.remove(at))
+        .ok_or(store::Error::NotFound)?;
+    people.append(&mut others);
+    people::tell_presence(store, bus, user_id, &mut people).await?;
+    Ok(Snapshot {
+        me,
+        people,
+        conversations,
+        standings,
+        now: clock::now(),
+    })
+}
+
+/// Step 3: the Paint, in parts that each fit a frame.
+pub(crate) fn paint(snapshot: Snapshot) -> Vec<Paint> {
+    let first = Paint {
+        me: Some(snapshot.me),
+        now: snapshot.now,
+        ..Paint::default()
+    };
+    let (mut parts, mut bytes) = (vec![first], 0);
+    for person in snapshot.people {
+        part_with_room(&mut parts, &mut bytes, person.encoded_len())
+            .people
+            .push(person);
+    }
+    for conversation in snapshot.conversations {
+        let part = part_with_room(&mut parts, &mut bytes, conversation.encoded_len());
+        part.conversations.push(conversation);
+    }
+    let last = parts.len() - 1;
+    for part in &mut parts[..last] {
+        part.more = true;
+    }
+    parts
+}
+
+fn part_with_room<'a>(
+    parts: &'a mut Vec<Paint>,
+    bytes: &mut usize,
+    wanted: usize,
+) -> &'a mut Paint {
+    let now = parts[0].now;
+    // A few bytes beside each entry for its tag and length.
+    *bytes += wanted + 4;
+    if *bytes > proto::limits::PAGE_BYTES_MAX {
+        *bytes = wanted + 4;
+        parts.push(Paint {
+            now,
+            ..Paint::default()
+        });
+    }
+    parts.last_mut().expect("a Paint has a first part")
+}
+
+/// Step 4, and whenever a hole was found: pages until nothing is missing.
+pub(crate) async fn fill(c: &mut Connection, wire: &mut Wire) -> Result<(), End> {
+    while let Some(body) = c.sync.next(&c.gateway.store).await? {
+        wire.feed(&frame::push(body)).await?;
+    }
+    Ok(())
+}
+
+/// Step 5: what arrived meanwhile. `false`: the queue ran over, and the store has to be asked again.
+async fn play(c: &mut Connection, wire: &mut Wire) -> Result<bool, End> {
+    loop {
+        let taken = c.queue.take();
+        if let Some(reason) = taken.end {
+            return Err(End::Goodbye(reason));
+        }
+        if taken.overflowed {
+            return Ok(false);
+        }
+        if taken.items.is_empty() {
+            return Ok(true);
+        }
+        deliver(c, wire, taken.items).await?;
+    }
+}

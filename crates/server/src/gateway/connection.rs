@@ -1,0 +1,394 @@
+//! One connection: one task, one loop, all of its state.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use proto::limits::{RECEIPT_MEMBERS_MAX, SENDS_IN_FLIGHT_MAX};
+use proto::server_frame::Body;
+use proto::{
+    ClientFrame, CloseCode, Codec, ErrorCode, GoodbyeReason, Hello, Message, client_frame, frame,
+};
+use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
+
+use super::fragments::Watched;
+use super::refusal::Refusal;
+use super::sync::{Sync, Verdict};
+use super::typing::Audience;
+use super::wire::{End, Incoming, Never, Wire};
+use super::{Gateway, connect, dispatch, group, people, presence};
+use crate::bus::SessionId;
+use crate::cache::Grant;
+use crate::listen::announced;
+use crate::outbound::{Event, Item, Outbound, Settled};
+use crate::{clock, limits};
+
+/// The state of one connection.
+pub(crate) struct Connection {
+    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) user_id: i64,
+    /// Its number in this process; never 0.
+    pub(crate) id: u64,
+    pub(crate) session: SessionId,
+    session_hash: Vec<u8>,
+    pub(crate) queue: Arc<Outbound>,
+    pub(crate) sync: Sync,
+    pub(crate) subscribed: bool,
+    /// Sends whose Sent has not come yet.
+    pub(crate) in_flight: usize,
+    pub(crate) budget: dispatch::Budget,
+    pub(crate) audience: Option<Audience>,
+    /// When offline friends were last seen, and when we asked.
+    last_seen: HashMap<i64, (Instant, i64)>,
+    heard: Instant,
+    checked: Instant,
+    drain: watch::Receiver<bool>,
+}
+
+impl Connection {
+    pub(crate) fn new(gateway: &Arc<Gateway>, grant: Grant) -> Self {
+        let now = Instant::now();
+        let session = grant
+            .session_hash
+            .first_chunk()
+            .copied()
+            .unwrap_or_default();
+        Self {
+            gateway: Arc::clone(gateway),
+            user_id: grant.user_id,
+            id: gateway.connection_ids.fetch_add(1, Ordering::Relaxed),
+            session,
+            session_hash: grant.session_hash,
+            queue: Arc::default(),
+            sync: Sync::default(),
+            subscribed: false,
+            in_flight: 0,
+            budget: dispatch::Budget::full(&gateway.config.rates, now),
+            audience: None,
+            last_seen: HashMap::new(),
+            heard: now,
+            checked: now,
+            drain: gateway.drain.clone(),
+        }
+    }
+
+    /// The origin of an event that this connection causes by a frame with this ref: it is left out of the event if
+    /// it gets an answer instead.
+    pub(crate) fn origin(&self, frame_ref: u32) -> u64 {
+        if frame_ref == 0 { 0 } else { self.id }
+    }
+}
+
+/// Counts a connection for as long as it lives, even if its task panics.
+struct Place(Arc<Gateway>);
+
+impl Place {
+    fn take(gateway: &Arc<Gateway>) -> Self {
+        gateway.open.send_modify(|open| *open += 1);
+        gateway.counters.connections.add(1);
+        Self(Arc::clone(gateway))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.counters.connections.sub(1);
+        self.0.open.send_modify(|open| *open -= 1);
+    }
+}
+
+/// A connection from its upgrade to its end.
+pub(super) async fn run(gateway: Arc<Gateway>, grant: Grant, codec: Codec, socket: Watched) {
+    let _place = Place::take(&gateway);
+    let mut c = Connection::new(&gateway, grant);
+    let mut wire = Wire::new(socket, codec, Arc::clone(&c.queue), &gateway.config.timers).await;
+    let Err(end) = converse(&mut c, &mut wire).await;
+    if end == End::Goodbye(GoodbyeReason::TooSlow) {
+        gateway.counters.slow.add(1);
+    }
+    tracing::debug!(
+        user_id = c.user_id,
+        connection = c.id,
+        ?end,
+        "a connection ends"
+    );
+    if c.subscribed {
+        let was_last = gateway.bus.unsubscribe(c.user_id, c.id).await;
+        presence::left(&gateway, c.user_id, was_last).await;
+    }
+    wire.close(&end).await;
+}
+
+/// Hello, catching up, then live until something ends it.
+async fn converse(c: &mut Connection, wire: &mut Wire) -> Result<Never, End> {
+    let (hello_ref, hello) = hello(c, wire).await?;
+    tracing::info!(user_id = c.user_id, connection = c.id, client = ?hello.client, "connected");
+    connect::catch_up(c, wire, hello_ref, &hello).await?;
+    live(c, wire).await
+}
+
+/// The first frame. Anything else is refused, and the clock runs on.
+async fn hello(c: &mut Connection, wire: &mut Wire) -> Result<(u32, Hello), End> {
+    let patience = Duration::from_millis(c.gateway.config.timers.hello_ms);
+    let deadline = tokio::time::sleep(patience);
+    tokio::pin!(deadline);
+    loop {
+        let incoming = tokio::select! {
+            incoming = wire.read() => incoming?,
+            () = &mut deadline => return Err(End::Goodbye(GoodbyeReason::Silent)),
+            () = announced(&mut c.drain) => {
+                return Err(End::Goodbye(GoodbyeReason::Draining));
+            }
+        };
+        let Incoming::Frame(ClientFrame { r#ref, body }) = incoming else {
+            continue;
+        };
+        let refused = match body {
+            Some(client_frame::Body::Hello(hello)) => match connect::check_hello(&hello) {
+                Ok(()) => return Ok((r#ref, hello)),
+                Err(refused) => refused,
+            },
+            _ => Refusal::new(ErrorCode::OutOfOrder, "the first frame must be Hello"),
+        };
+        wire.feed(&refused.frame(r#ref)).await?;
+        wire.flush().await?;
+    }
+}
+
+/// What the loop woke up for.
+enum Wake {
+    Said(Result<Incoming, End>),
+    News,
+    Tick,
+    Drain,
+    Leave,
+}
+
+async fn live(c: &mut Connection, wire: &mut Wire) -> Result<Never, End> {
+    let timers = c.gateway.config.timers;
+    let mut tick = tokio::time::interval(Duration::from_millis((timers.silence_ms / 3).max(1)));
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    c.heard = Instant::now();
+    let mut leave_at = None;
+    let queue = Arc::clone(&c.queue);
+    loop {
+        let may_read = c.in_flight < SENDS_IN_FLIGHT_MAX;
+        let wake = tokio::select! {
+            said = wire.read(), if may_read => Wake::Said(said),
+            () = queue.ready() => Wake::News,
+            _ = tick.tick() => Wake::Tick,
+            () = announced(&mut c.drain), if leave_at.is_none() => Wake::Drain,
+            () = at(leave_at), if leave_at.is_some() => Wake::Leave,
+        };
+        match wake {
+            Wake::Said(said) => listen(c, wire, said?).await?,
+            Wake::News => {}
+            Wake::Tick => look_around(c, wire).await?,
+            Wake::Drain => leave_at = Some(Instant::now() + drain_delay(&c.gateway)),
+            Wake::Leave => return leave(c, wire).await,
+        }
+        news(c, wire).await?;
+        wire.flush().await?;
+    }
+}
+
+async fn at(moment: Option<Instant>) {
+    if let Some(moment) = moment {
+        tokio::time::sleep_until(moment.into()).await;
+    }
+}
+
+/// Obeys what was said, and what was said already behind it, up to a bound: their answers leave in one write.
+async fn listen(c: &mut Connection, wire: &mut Wire, first: Incoming) -> Result<(), End> {
+    let mut said = first;
+    for _ in 0..limits::FRAMES_PER_TURN {
+        c.heard = Instant::now();
+        match said {
+            Incoming::Frame(frame) => {
+                if let Some(answer) = dispatch::obey(c, frame).await {
+                    wire.feed(&answer).await?;
+                }
+                connect::fill(c, wire).await?;
+            }
+            Incoming::Alive => {
+                if c.budget.take_light(&c.gateway.config.rates).is_err() {
+                    return Err(End::Broken(CloseCode::Policy, "too many pings".to_owned()));
+                }
+            }
+        }
+        if c.in_flight >= SENDS_IN_FLIGHT_MAX {
+            break;
+        }
+        match wire.read_now() {
+            Some(next) => said = next?,
+            None => break,
+        }
+    }
+    Ok(())
+}
+
+/// Takes everything that waits in the queue and puts it into the write buffer.
+async fn news(c: &mut Connection, wire: &mut Wire) -> Result<(), End> {
+    let taken = c.queue.take();
+    deliver(c, wire, taken.items).await?;
+    if let Some(reason) = taken.end {
+        return Err(End::Goodbye(reason));
+    }
+    if taken.overflowed {
+        return Err(End::Goodbye(GoodbyeReason::TooSlow));
+    }
+    Ok(())
+}
+
+/// Gives the client what the queue held, each message once and in order.
+pub(crate) async fn deliver(
+    c: &mut Connection,
+    wire: &mut Wire,
+    items: VecDeque<Item>,
+) -> Result<(), End> {
+    for item in items {
+        match item {
+            Item::Settled(settled) => deliver_settled(c, wire, settled).await?,
+            Item::Event(event) if event.origin == c.id => {}
+            Item::Event(event) => deliver_event(c, wire, &event).await?,
+        }
+    }
+    Ok(())
+}
+
+async fn deliver_event(c: &mut Connection, wire: &mut Wire, event: &Event) -> Result<(), End> {
+    match &event.body {
+        Body::Message(message) => match c.sync.judge(message) {
+            Verdict::Push => wire.feed_event(event).await,
+            Verdict::Drop => Ok(()),
+            Verdict::Fill => {
+                c.gateway.counters.holes.add(1);
+                connect::fill(c, wire).await
+            }
+        },
+        Body::Conversation(conversation) if conversation.left => {
+            c.sync.forget(conversation.conv_id);
+            c.audience = None;
+            wire.feed_event(event).await
+        }
+        Body::Conversation(changed) => {
+            // What travels is only that it changed: cursors and settings are everybody's own.
+            let with_members = changed.member_count <= RECEIPT_MEMBERS_MAX;
+            let (me, conv_id) = (c.user_id, changed.conv_id);
+            match c
+                .gateway
+                .store
+                .conversation(me, conv_id, with_members)
+                .await
+            {
+                Ok(mine) => {
+                    let mine = group::fit(mine);
+                    wire.feed(&frame::push(Body::Conversation(mine))).await
+                }
+                Err(store::Error::NotFound) => Ok(()),
+                Err(error) => Err(error.into()),
+            }
+        }
+        _ => wire.feed_event(event).await,
+    }
+}
+
+async fn deliver_settled(
+    c: &mut Connection,
+    wire: &mut Wire,
+    mut settled: Settled,
+) -> Result<(), End> {
+    c.in_flight = c.in_flight.saturating_sub(1);
+    if let Some(Body::Sent(sent)) = &mut settled.frame.body {
+        let stored = Message {
+            conv_id: sent.conv_id,
+            seq: sent.seq,
+            ..Message::default()
+        };
+        if settled.kept_for != 0 {
+            sent.offline_since = offline_since(c, settled.kept_for).await;
+        }
+        // Without a ref there is no answer, and the message itself comes instead.
+        if settled.frame.r#ref == 0 {
+            return Ok(());
+        }
+        if c.sync.judge(&stored) == Verdict::Fill {
+            connect::fill(c, wire).await?;
+        }
+    }
+    wire.feed(&settled.frame).await
+}
+
+/// When a friend was last seen; 0 for anybody else. Asked at most every now and then.
+async fn offline_since(c: &mut Connection, user_id: i64) -> i64 {
+    let now = Instant::now();
+    let fresh = Duration::from_millis(limits::REMEMBERED_MS);
+    if let Some((asked, last_seen)) = c.last_seen.get(&user_id)
+        && now.duration_since(*asked) < fresh
+    {
+        return *last_seen;
+    }
+    // The message is stored: a fault here costs only this ornament of its answer.
+    let last_seen = people::last_seen(&c.gateway, c.user_id, user_id)
+        .await
+        .unwrap_or(0);
+    if c.last_seen.len() >= limits::REMEMBERED_FRIENDS_MAX {
+        c.last_seen.clear();
+    }
+    c.last_seen.insert(user_id, (now, last_seen));
+    last_seen
+}
+
+/// Now and then: is the client still there, is the session, and does the client have all there is?
+async fn look_around(c: &mut Connection, wire: &mut Wire) -> Result<(), End> {
+    let timers = c.gateway.config.timers;
+    if c.heard.elapsed() >= Duration::from_millis(timers.silence_ms) {
+        return Err(End::Goodbye(GoodbyeReason::Silent));
+    }
+    if c.checked.elapsed() < Duration::from_millis(timers.position_check_ms) {
+        return Ok(());
+    }
+    c.checked = Instant::now();
+    let session = c
+        .gateway
+        .store
+        .use_session(&c.session_hash, clock::now())
+        .await;
+    let standings = match session {
+        Ok(None) => return Err(End::Goodbye(GoodbyeReason::Revoked)),
+        Ok(Some(_)) => c.gateway.store.digest(c.user_id).await,
+        Err(error) => Err(error),
+    };
+    match standings {
+        Ok(standings) => c.sync.compare(&standings),
+        // Whoever is connected stays connected while the database is away.
+        Err(error) => tracing::warn!(%error, "a position check has to wait"),
+    }
+    if c.sync.has_holes() {
+        c.gateway.counters.holes.add(1);
+    }
+    connect::fill(c, wire).await
+}
+
+/// Connections leave one after the other, so that their clients do not come back all at once.
+fn drain_delay(gateway: &Gateway) -> Duration {
+    let spread_ms = gateway
+        .counters
+        .connections
+        .get()
+        .min(limits::DRAIN_SPREAD_MS_MAX);
+    Duration::from_millis(rand::random_range(0..=spread_ms))
+}
+
+/// The orderly end: nothing more is read, what was sent gets its answer, then goodbye.
+async fn leave(c: &mut Connection, wire: &mut Wire) -> Result<Never, End> {
+    let queue = Arc::clone(&c.queue);
+    while c.in_flight > 0 {
+        queue.ready().await;
+        news(c, wire).await?;
+    }
+    news(c, wire).await?;
+    Err(End::Goodbye(GoodbyeReason::Draining))
+}

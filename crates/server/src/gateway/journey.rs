@@ -1,0 +1,134 @@
+//! The way of one message: its hops inside this gateway while they are remembered, then who is still waited for, who has
+//! it, who has read it.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use proto::server_frame::Body;
+use proto::{ErrorCode, Hop, HopKind, Journey, Message, check, history};
+use store::Cursor;
+
+use super::connection::Connection;
+use super::dispatch::Obeyed;
+use super::refusal::Refusal;
+use crate::limits;
+
+/// When one message passed the stations of this gateway.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Trace {
+    pub(crate) conv_id: i64,
+    pub(crate) seq: i64,
+    /// Unix milliseconds of `received`.
+    pub(crate) received_at: i64,
+    pub(crate) received: Instant,
+    pub(crate) batched: Instant,
+    pub(crate) committed: Instant,
+    pub(crate) published: Instant,
+}
+
+/// The newest [`limits::JOURNEYS_MAX`] traces.
+#[derive(Debug, Default)]
+pub(crate) struct Journeys {
+    newest: Mutex<VecDeque<Trace>>,
+}
+
+impl Journeys {
+    pub(crate) fn remember(&self, traces: impl IntoIterator<Item = Trace>) {
+        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        for trace in traces {
+            if newest.len() >= limits::JOURNEYS_MAX {
+                newest.pop_front();
+            }
+            newest.push_back(trace);
+        }
+    }
+
+    /// People ask for few journeys, so a walk over all is cheaper than an index for each message.
+    fn find(&self, conv_id: i64, seq: i64) -> Option<Trace> {
+        let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        newest
+            .iter()
+            .rev()
+            .find(|t| t.conv_id == conv_id && t.seq == seq)
+            .copied()
+    }
+}
+
+pub(crate) async fn journey(c: &Connection, said: Journey) -> Obeyed {
+    check::positive("conv_id", said.conv_id)?;
+    check::positive("seq", said.seq)?;
+    let message = own_message(c, said.conv_id, said.seq).await?;
+    let mut hops = match c.gateway.journeys.find(said.conv_id, said.seq) {
+        Some(trace) => hops_here(&trace),
+        None => vec![hop(HopKind::Committed, message.sent_at, 0)],
+    };
+    let mut cursors = c.gateway.store.cursors(c.user_id, said.conv_id).await?;
+    cursors.retain(|cursor| cursor.user_id != c.user_id);
+    let waiting = cursors
+        .iter()
+        .filter(|cursor| cursor.delivered_seq < said.seq);
+    let waiting: Vec<i64> = waiting.map(|cursor| cursor.user_id).collect();
+    let online = c.gateway.bus.online(&waiting).await;
+    let offline = waiting
+        .into_iter()
+        .zip(online)
+        .filter(|(_, online)| !online);
+    hops.extend(offline.map(|(user_id, _)| hop(HopKind::Waiting, message.sent_at, user_id)));
+    hops.extend(hops_there(&cursors, said.seq));
+    Ok(Some(Body::Journey(Journey {
+        conv_id: said.conv_id,
+        seq: said.seq,
+        hops,
+    })))
+}
+
+async fn own_message(c: &Connection, conv_id: i64, seq: i64) -> Result<Message, Refusal> {
+    let from = history::From::AfterSeq(seq - 1);
+    let (messages, _) = c.gateway.store.history(c.user_id, conv_id, from, 1).await?;
+    let message = messages.into_iter().find(|message| message.seq == seq);
+    let message = message.ok_or(store::Error::NotFound)?;
+    if message.sender_id != c.user_id {
+        let text = "only the sender sees the journey of a message";
+        return Err(Refusal::new(ErrorCode::Forbidden, text));
+    }
+    Ok(message)
+}
+
+fn hops_here(trace: &Trace) -> Vec<Hop> {
+    let stations = [
+        (HopKind::Received, trace.received),
+        (HopKind::Batched, trace.batched),
+        (HopKind::Committed, trace.committed),
+        (HopKind::Published, trace.published),
+    ];
+    let hops = stations.map(|(kind, moment)| {
+        let after = moment.saturating_duration_since(trace.received);
+        Hop {
+            kind: kind.into(),
+            at: trace.received_at + after.as_millis() as i64,
+            after_us: after.as_micros() as i64,
+            user_id: 0,
+        }
+    });
+    hops.into()
+}
+
+fn hops_there(cursors: &[Cursor], seq: i64) -> impl Iterator<Item = Hop> {
+    cursors.iter().flat_map(move |cursor| {
+        let delivered = (cursor.delivered_seq >= seq)
+            .then(|| hop(HopKind::DeliveredTo, cursor.delivered_at, cursor.user_id));
+        let read =
+            (cursor.read_seq >= seq).then(|| hop(HopKind::ReadBy, cursor.read_at, cursor.user_id));
+        delivered.into_iter().chain(read)
+    })
+}
+
+fn hop(kind: HopKind, at: i64, user_id: i64) -> Hop {
+    Hop {
+        kind: kind.into(),
+        at,
+        after_us: 0,
+        user_id,
+    }
+}

@@ -1,0 +1,132 @@
+//! THE GATEWAY ROLE: live connections. Each is one task that owns its state; what they share is in [`Gateway`].
+//! The journeys: `docs/flows/connect.md` and `docs/flows/send.md`.
+
+mod accept;
+mod change;
+mod connect;
+mod connection;
+mod cursor;
+mod dispatch;
+mod fragments;
+mod group;
+mod history;
+mod journey;
+mod people;
+mod presence;
+#[cfg(test)]
+mod race;
+mod refusal;
+mod send;
+mod sync;
+mod typing;
+mod wire;
+mod writer;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use axum::Router;
+use axum::routing::get;
+use store::Store;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+use crate::bus::Bus;
+use crate::cache::Cache;
+use crate::config::Config;
+use crate::counters::Counters;
+use crate::limits;
+use journey::Journeys;
+use presence::Presence;
+use writer::Writer;
+
+/// What the connections of this process share.
+pub(crate) struct Gateway {
+    pub(crate) config: Arc<Config>,
+    pub(crate) store: Store,
+    pub(crate) bus: Arc<Bus>,
+    pub(crate) cache: Arc<Cache>,
+    pub(crate) counters: Arc<Counters>,
+    /// One for each database, by its number.
+    writers: Vec<Writer>,
+    presence: Presence,
+    journeys: Journeys,
+    /// How many may read their Paint at once.
+    paints: Semaphore,
+    connection_ids: AtomicU64,
+    /// True once the process is about to end.
+    drain: watch::Receiver<bool>,
+    /// How many connections there are: when it is 0, the drain goes on.
+    open: watch::Sender<usize>,
+}
+
+/// A gateway and the tasks behind it.
+pub(crate) struct Running {
+    pub(crate) routes: Router,
+    gateway: Arc<Gateway>,
+    finish: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+/// Starts the tasks that connections rely on.
+pub(crate) fn start(
+    config: Arc<Config>,
+    store: Store,
+    bus: Arc<Bus>,
+    cache: Arc<Cache>,
+    counters: Arc<Counters>,
+    drain: watch::Receiver<bool>,
+) -> Running {
+    let (finish, finished) = watch::channel(false);
+    let (writers, queues): (Vec<_>, Vec<_>) = (0..store.databases()).map(|_| writer::new()).unzip();
+    let gateway = Arc::new(Gateway {
+        config,
+        store,
+        bus,
+        cache,
+        counters,
+        writers,
+        presence: Presence::default(),
+        journeys: Journeys::default(),
+        paints: Semaphore::new(limits::PAINTS_AT_ONCE),
+        connection_ids: AtomicU64::new(1),
+        drain,
+        open: watch::Sender::new(0),
+    });
+    let mut tasks = JoinSet::new();
+    for (database, queue) in queues.into_iter().enumerate() {
+        tasks.spawn(writer::run(
+            Arc::clone(&gateway),
+            database,
+            queue,
+            finished.clone(),
+        ));
+    }
+    tasks.spawn(presence::run(Arc::clone(&gateway), finished));
+    let routes = Router::new()
+        .route("/v1/ws", get(accept::accept))
+        .with_state(Arc::clone(&gateway));
+    Running {
+        routes,
+        gateway,
+        finish,
+        tasks,
+    }
+}
+
+impl Running {
+    /// After the drain was announced: waits for the connections to end, then for the writers to commit what they
+    /// hold and for presence to be written down.
+    pub(crate) async fn finish(mut self) {
+        let ended = self
+            .gateway
+            .open
+            .subscribe()
+            .wait_for(|open| *open == 0)
+            .await
+            .is_ok();
+        debug_assert!(ended, "the gateway holds the sender");
+        self.finish.send_replace(true);
+        while self.tasks.join_next().await.is_some() {}
+    }
+}

@@ -1,0 +1,116 @@
+//! Who is told that somebody came or went. Being online is being subscribed to the bus; this is only the news of it, with
+//! a grace so that a reconnect is no flicker.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use proto::server_frame::Body;
+use tokio::sync::{Notify, watch};
+
+use super::Gateway;
+use crate::listen::announced;
+use crate::outbound::Event;
+use crate::{clock, limits};
+
+/// Users whose last connection has ended, and when that is told.
+#[derive(Debug, Default)]
+pub(crate) struct Presence {
+    leaving: Mutex<HashMap<i64, Instant>>,
+    wake: Notify,
+}
+
+impl Presence {
+    fn lock(&self) -> MutexGuard<'_, HashMap<i64, Instant>> {
+        self.leaving.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A connection of the user has subscribed.
+pub(crate) async fn arrived(gateway: &Gateway, user_id: i64, was_offline: bool) {
+    let was_leaving = gateway.presence.lock().remove(&user_id).is_some();
+    if was_offline && !was_leaving {
+        tell(gateway, user_id, true).await;
+    }
+}
+
+/// A connection of the user has unsubscribed.
+pub(crate) async fn left(gateway: &Gateway, user_id: i64, was_last: bool) {
+    if !was_last {
+        return;
+    }
+    let grace = Duration::from_millis(gateway.config.timers.presence_grace_ms);
+    let has_room = {
+        let mut leaving = gateway.presence.lock();
+        let has_room = leaving.len() < limits::LEAVING_MAX;
+        if has_room {
+            leaving.insert(user_id, Instant::now() + grace);
+        }
+        has_room
+    };
+    match has_room {
+        true => gateway.presence.wake.notify_one(),
+        false => tell_gone(gateway, user_id).await,
+    }
+}
+
+/// Tells of those whose grace is over; at the end of the process, of all.
+pub(crate) async fn run(gateway: Arc<Gateway>, mut finish: watch::Receiver<bool>) {
+    loop {
+        let next = gateway.presence.lock().values().min().copied();
+        let ending = tokio::select! {
+            () = at(next), if next.is_some() => false,
+            () = gateway.presence.wake.notified() => continue,
+            () = announced(&mut finish) => true,
+        };
+        let now = Instant::now();
+        let over = |due: &Instant| ending || *due <= now;
+        let gone: Vec<i64> = gateway
+            .presence
+            .lock()
+            .extract_if(|_, due| over(due))
+            .map(|(id, _)| id)
+            .collect();
+        for user_id in gone {
+            if !gateway.bus.online(&[user_id]).await[0] {
+                tell_gone(&gateway, user_id).await;
+            }
+        }
+        if ending {
+            return;
+        }
+    }
+}
+
+async fn at(moment: Option<Instant>) {
+    if let Some(moment) = moment {
+        tokio::time::sleep_until(moment.into()).await;
+    }
+}
+
+async fn tell_gone(gateway: &Gateway, user_id: i64) {
+    if let Err(error) = gateway.store.set_last_seen(user_id, clock::now()).await {
+        tracing::warn!(%error, user_id, "when somebody was last seen could not be written");
+    }
+    tell(gateway, user_id, false).await;
+}
+
+/// Tells the friends who are there. A fault costs the news and nothing else: the next Paint tells how it is.
+async fn tell(gateway: &Gateway, user_id: i64, online: bool) {
+    let friends = match gateway.store.friend_ids(user_id).await {
+        Ok(friends) => friends,
+        Err(error) => {
+            tracing::warn!(%error, user_id, "friends could not be told who came or went");
+            return;
+        }
+    };
+    let presence = proto::Presence {
+        user_id,
+        online,
+        last_seen: clock::now(),
+    };
+    let event = Event::new(Body::Presence(presence), 0);
+    for friend in friends {
+        gateway.bus.publish(friend, &event).await;
+    }
+}

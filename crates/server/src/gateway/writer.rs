@@ -1,0 +1,341 @@
+//! The writer: one task per database that commits whatever waits as one transaction, then rings the bells. While one commit
+//! is under way the next batch gathers by itself; when nothing waits, nothing is delayed. `docs/flows/send.md`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use proto::limits::RECEIPT_MEMBERS_MAX;
+use proto::server_frame::Body;
+use proto::{ErrorCode, Message, Receipt, Sent, SentState, frame, history};
+use store::{Batch, CursorMove, NewMessage, SendOutcome, Store};
+use tokio::sync::{mpsc, watch};
+
+use super::Gateway;
+use super::cursor::Moves;
+use super::journey::Trace;
+use super::refusal::Refusal;
+use crate::bus::Bus;
+use crate::listen::announced;
+use crate::outbound::{Event, Outbound, Settled};
+use crate::{clock, limits};
+
+/// Where connections leave what is to be written.
+pub(crate) struct Writer {
+    pub(crate) sends: mpsc::Sender<Pending>,
+    pub(crate) moves: Arc<Moves>,
+}
+
+/// The other end.
+pub(crate) struct Queue {
+    sends: mpsc::Receiver<Pending>,
+    moves: Arc<Moves>,
+}
+
+/// A message that wants to be stored, and who waits for that.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    pub(crate) message: NewMessage,
+    pub(crate) asker: Asker,
+}
+
+#[derive(Debug)]
+pub(crate) struct Asker {
+    pub(crate) frame_ref: u32,
+    /// The connection that gets Sent instead of the message itself.
+    pub(crate) origin: u64,
+    pub(crate) queue: Arc<Outbound>,
+    pub(crate) received: Instant,
+    pub(crate) received_at: i64,
+}
+
+/// What one transaction did.
+#[derive(Debug, Default)]
+pub(crate) struct Done {
+    /// One for each send, in the same order.
+    pub(crate) sends: Vec<Result<SendOutcome, store::Error>>,
+    pub(crate) receipts: Vec<Receipt>,
+    pub(crate) members: HashMap<i64, Vec<i64>>,
+}
+
+pub(crate) fn new() -> (Writer, Queue) {
+    let (sends, queue) = mpsc::channel(limits::WRITER_QUEUE_SENDS);
+    let moves = Arc::new(Moves::default());
+    (
+        Writer {
+            sends,
+            moves: Arc::clone(&moves),
+        },
+        Queue {
+            sends: queue,
+            moves,
+        },
+    )
+}
+
+/// Writes until `finish` is true and nothing waits any more.
+pub(crate) async fn run(
+    gateway: Arc<Gateway>,
+    database: usize,
+    mut queue: Queue,
+    mut finish: watch::Receiver<bool>,
+) {
+    let mut pending = Vec::with_capacity(limits::BATCH_SENDS_MAX);
+    loop {
+        let finishing = tokio::select! {
+            biased;
+            _ = queue.sends.recv_many(&mut pending, limits::BATCH_SENDS_MAX) => false,
+            () = queue.moves.due() => false,
+            () = announced(&mut finish) => true,
+        };
+        let moves = queue.moves.take();
+        if finishing && pending.is_empty() && moves.is_empty() {
+            return;
+        }
+        write(&gateway, database, &queue.moves, &mut pending, moves).await;
+    }
+}
+
+/// One round: commit, then publish, then remember the journeys.
+async fn write(
+    gateway: &Gateway,
+    database: usize,
+    moves_waiting: &Moves,
+    pending: &mut Vec<Pending>,
+    moves: Vec<CursorMove>,
+) {
+    let batched = Instant::now();
+    let (sends, askers): (Vec<_>, Vec<_>) = pending.drain(..).map(|p| (p.message, p.asker)).unzip();
+    let moved: Vec<_> = moves.iter().map(|m| (m.conv_id, m.user_id)).collect();
+    gateway.counters.batches.add(1);
+    gateway.counters.moves.add(moves.len() as u64);
+    let batch = Batch { sends, moves };
+    let done = commit(&gateway.store, database, &batch, moves_waiting).await;
+    let committed = Instant::now();
+    let mut traces = Vec::with_capacity(askers.len());
+    for ((message, asker), outcome) in batch.sends.into_iter().zip(askers).zip(&done.sends) {
+        let conv_id = message.conv_id;
+        let (received, received_at) = (asker.received, asker.received_at);
+        publish(
+            &gateway.store,
+            &gateway.bus,
+            message,
+            &asker,
+            outcome,
+            &done.members,
+        )
+        .await;
+        if let Ok(SendOutcome::Stored { seq, .. }) = *outcome {
+            let published = Instant::now();
+            traces.push(Trace {
+                conv_id,
+                seq,
+                received_at,
+                received,
+                batched,
+                committed,
+                published,
+            });
+        }
+    }
+    gateway.counters.messages.add(traces.len() as u64);
+    gateway.journeys.remember(traces);
+    for receipt in done.receipts {
+        publish_receipt(&gateway.bus, receipt, &done.members, &moved).await;
+    }
+}
+
+/// Commits the batch. If something in it may be bad, its items are tried one by one, so that one bad item does not take
+/// the others along. Moves that could not be committed for lack of a database wait for the next try.
+pub(crate) async fn commit(
+    store: &Store,
+    database: usize,
+    batch: &Batch,
+    moves_waiting: &Moves,
+) -> Done {
+    let error = match store.commit(database, batch, clock::now()).await {
+        Ok(committed) => {
+            return Done {
+                sends: committed.sends.into_iter().map(Ok).collect(),
+                receipts: committed.receipts,
+                members: committed.members,
+            };
+        }
+        Err(error) => error,
+    };
+    if matches!(error, store::Error::Full | store::Error::Unavailable(_)) {
+        let wait_ms = limits::UNAVAILABLE_RETRY_MS.unsigned_abs();
+        moves_waiting.put_back(batch.moves.clone(), Duration::from_millis(wait_ms));
+        let sends = batch.sends.iter().map(|_| Err(error.clone())).collect();
+        return Done {
+            sends,
+            ..Done::default()
+        };
+    }
+    tracing::error!(%error, sends = batch.sends.len(), "a batch failed, its items go one by one");
+    one_by_one(store, database, batch).await
+}
+
+async fn one_by_one(store: &Store, database: usize, batch: &Batch) -> Done {
+    let mut done = Done::default();
+    let alone = batch
+        .sends
+        .iter()
+        .map(|message| (vec![message.clone()], Vec::new()));
+    let moves = batch.moves.iter().map(|moved| (Vec::new(), vec![*moved]));
+    for (sends, moves) in alone.chain(moves) {
+        let is_send = !sends.is_empty();
+        match store
+            .commit(database, &Batch { sends, moves }, clock::now())
+            .await
+        {
+            Ok(committed) => {
+                done.sends.extend(committed.sends.into_iter().map(Ok));
+                done.receipts.extend(committed.receipts);
+                done.members.extend(committed.members);
+            }
+            Err(error) if is_send => done.sends.push(Err(error)),
+            Err(error) => tracing::error!(%error, "a cursor could not be moved"),
+        }
+    }
+    done
+}
+
+/// Tells the members of one message, and then its sender. Only ever called for what is committed or refused.
+pub(crate) async fn publish(
+    store: &Store,
+    bus: &Bus,
+    message: NewMessage,
+    asker: &Asker,
+    outcome: &Result<SendOutcome, store::Error>,
+    members: &HashMap<i64, Vec<i64>>,
+) {
+    let (seq, sent_at, repeated) = match outcome {
+        Ok(SendOutcome::Stored { seq, sent_at }) => (*seq, *sent_at, false),
+        Ok(SendOutcome::Repeated { seq, sent_at }) => (*seq, *sent_at, true),
+        Ok(SendOutcome::Forbidden) => {
+            let text = "this conversation takes no message from you";
+            return refuse(asker, &Refusal::new(ErrorCode::Forbidden, text));
+        }
+        Ok(SendOutcome::BadReply) => {
+            let text = "there is no such message to reply to";
+            return refuse(asker, &Refusal::new(ErrorCode::Invalid, text));
+        }
+        Err(error) => return refuse(asker, &Refusal::from(error.clone())),
+    };
+    let (conv_id, sender_id, client_key) = (message.conv_id, message.sender_id, message.client_key);
+    let members = members.get(&conv_id).map_or(&[][..], Vec::as_slice);
+    let members_online = match stored_message(store, message, seq, sent_at, repeated).await {
+        Some(stored) => ring(bus, stored, asker.origin, members).await,
+        None => 0,
+    };
+    let others = members.iter().filter(|id| **id != sender_id).count();
+    let state = if members_online > 0 {
+        SentState::OnItsWay
+    } else {
+        SentState::Kept
+    };
+    let sent = Sent {
+        conv_id,
+        client_key,
+        seq,
+        sent_at,
+        state: if others == 0 {
+            SentState::Stored
+        } else {
+            state
+        }
+        .into(),
+        offline_since: 0,
+        members_online,
+        members: others as u32,
+        repeated,
+    };
+    let kept_for = match members {
+        [a, b] if members_online == 0 => {
+            if *a == sender_id {
+                *b
+            } else {
+                *a
+            }
+        }
+        _ => 0,
+    };
+    let frame = frame::answer(asker.frame_ref, Body::Sent(sent));
+    asker.queue.settle(Settled { frame, kept_for });
+}
+
+/// The message as the store has it. A repeated one may have been changed since, so it is read.
+async fn stored_message(
+    store: &Store,
+    message: NewMessage,
+    seq: i64,
+    sent_at: i64,
+    repeated: bool,
+) -> Option<Message> {
+    let NewMessage {
+        conv_id,
+        sender_id,
+        reply_seq,
+        body,
+        ..
+    } = message;
+    if !repeated {
+        let fresh = Message {
+            conv_id,
+            seq,
+            sender_id,
+            sent_at,
+            reply_seq,
+            body,
+            ..Message::default()
+        };
+        return Some(fresh);
+    }
+    let from = history::From::AfterSeq(seq - 1);
+    let (messages, _) = store.history(sender_id, conv_id, from, 1).await.ok()?;
+    messages.into_iter().find(|stored| stored.seq == seq)
+}
+
+/// Rings at every member; how many of the others are online.
+async fn ring(bus: &Bus, message: Message, origin: u64, members: &[i64]) -> u32 {
+    let sender_id = message.sender_id;
+    let event = Event::new(Body::Message(message), origin);
+    let mut others_online = 0;
+    for user_id in members {
+        let receivers = bus.publish(*user_id, &event).await;
+        if receivers > 0 && *user_id != sender_id {
+            others_online += 1;
+        }
+    }
+    others_online
+}
+
+/// Who has it and who has read it, to the members. In large groups, and where the cursor only followed the user's own
+/// message, to the user's own connections: nobody else learns anything from it.
+async fn publish_receipt(
+    bus: &Bus,
+    receipt: Receipt,
+    members: &HashMap<i64, Vec<i64>>,
+    moved: &[(i64, i64)],
+) {
+    let (conv_id, user_id) = (receipt.conv_id, receipt.user_id);
+    let members = members.get(&conv_id).map_or(&[][..], Vec::as_slice);
+    let told =
+        if members.len() > RECEIPT_MEMBERS_MAX as usize || !moved.contains(&(conv_id, user_id)) {
+            &[user_id][..]
+        } else {
+            members
+        };
+    let event = Event::new(Body::Receipt(receipt), 0);
+    for user_id in told {
+        bus.publish(*user_id, &event).await;
+    }
+}
+
+fn refuse(asker: &Asker, refusal: &Refusal) {
+    asker.queue.settle(Settled {
+        frame: refusal.frame(asker.frame_ref),
+        kept_for: 0,
+    });
+}

@@ -1,0 +1,87 @@
+//! The bounds of the server that no operator needs to set, one name each, with what happens at the bound.
+//! Those of the wire are in `proto::limits`; those that depend on the machine or the site are in `config.rs`.
+
+// ── before a connection ─────────────────────────────────────────────────────────────────────────
+
+/// A request's line and headers, in bytes. More: 431.
+pub const HEADER_BYTES_MAX: usize = 8 * 1024;
+/// From the first byte of a connection to the end of its headers, in milliseconds. Longer: closed.
+pub const HEADER_MS_MAX: u64 = 5_000;
+/// The body of an HTTP call, in bytes. More: 413.
+pub const HTTP_BODY_BYTES_MAX: usize = 8 * 1024;
+/// One HTTP call from headers to answer, in milliseconds. Longer: 408.
+pub const HTTP_CALL_MS_MAX: u64 = 10_000;
+/// Passwords that wait for their argon2 run (25 to 36 ms each). More: 429.
+pub const PASSWORDS_WAITING_MAX: usize = 64;
+/// Addresses and accounts whose rate is remembered. When all are in use, the rest share one bucket.
+pub const RATE_KEYS_MAX: usize = 65_536;
+/// Tickets that are not used yet. More: the call is answered 503, so that nobody can fill the memory.
+pub const TICKETS_MAX: usize = 65_536;
+/// A session lives this long after its last use, in milliseconds.
+pub const SESSION_MS: i64 = 30 * 24 * 3_600 * 1_000;
+
+// ── one connection ──────────────────────────────────────────────────────────────────────────────
+
+/// Connections of one user on one gateway. One more: the oldest gets Goodbye TOO_MANY.
+pub const CONNECTIONS_PER_USER_MAX: usize = 10;
+/// Fragments of one WebSocket message. More: closed 1009. They cost a client 6 bytes and us a scan each.
+pub const FRAGMENTS_MAX: u32 = 16;
+/// What the WebSocket layer reads at once, in bytes: each idle connection owns this much.
+pub const READ_BUFFER_BYTES: usize = 4 * 1024;
+/// What gathers before a write that was not flushed goes out, in bytes.
+pub const WRITE_BUFFER_BYTES: usize = 16 * 1024;
+/// What may wait inside the WebSocket layer, in bytes: the buffer above and a frame or two. Not reached, because
+/// we wait for the socket before each frame.
+pub const WRITE_BUFFER_BYTES_MAX: usize = 4 * proto::limits::FRAME_BYTES_MAX;
+/// Events that wait for one connection. More, or more bytes: Goodbye TOO_SLOW and 1013; the store has them.
+pub const QUEUE_FRAMES_MAX: usize = 256;
+/// … and their bytes.
+pub const QUEUE_BYTES_MAX: usize = 1 << 20;
+/// Frames that are taken off one socket before its answers are flushed.
+pub const FRAMES_PER_TURN: usize = 32;
+/// Wait for the peer to read our last frames and to close, in milliseconds. Longer: we just close.
+pub const LINGER_MS: u64 = 1_000;
+/// Rounds of catching up for a client that cannot keep pace with what arrives meanwhile. More: 1013.
+pub const CATCH_UP_ROUNDS_MAX: u32 = 3;
+/// Paints that are read from the store at once; the others wait. Keeps a storm of reconnects from
+/// starving those who are connected.
+pub const PAINTS_AT_ONCE: usize = 8;
+/// Answers about when a friend was last seen, and about who may see me type, are used again for this long.
+pub const REMEMBERED_MS: u64 = 30_000;
+/// Friends whose last-seen time one connection remembers. More: all are forgotten.
+pub const REMEMBERED_FRIENDS_MAX: usize = 64;
+
+// ── the writer ──────────────────────────────────────────────────────────────────────────────────
+
+/// Sends that wait for one database's writer. More: `ERROR_CODE_BUSY`.
+pub const WRITER_QUEUE_SENDS: usize = 4_096;
+/// Sends in one transaction. The rest go into the next.
+pub const BATCH_SENDS_MAX: usize = 512;
+/// Cursor moves in one transaction. The rest go into the next.
+pub const BATCH_MOVES_MAX: usize = 1_024;
+/// Cursors that wait for one database's writer, one per member and conversation. More: the move is
+/// dropped; the client's next one, or its next Hello, carries the same news.
+pub const MOVES_WAITING_MAX: usize = 65_536;
+/// Cursor moves wait this long, in milliseconds, for sends to ride with; then they go alone.
+pub const MOVES_WAIT_MS: u64 = 25;
+/// What a refused sender is told to wait, in milliseconds, when the writer's queue is full …
+pub const BUSY_RETRY_MS: i64 = 250;
+/// … when the database does not answer …
+pub const UNAVAILABLE_RETRY_MS: i64 = 1_000;
+/// … and when the disk is full.
+pub const FULL_RETRY_MS: i64 = 5_000;
+
+// ── the whole gateway ───────────────────────────────────────────────────────────────────────────
+
+/// Messages whose way through this gateway is remembered, the newest.
+pub const JOURNEYS_MAX: usize = 4_096;
+/// People whose going offline waits for the grace to pass. More: told at once.
+pub const LEAVING_MAX: usize = 65_536;
+/// Draining connections say goodbye one by one over a millisecond each, but no longer than this.
+pub const DRAIN_SPREAD_MS_MAX: u64 = 5_000;
+/// The whole drain, in milliseconds. Then the process ends with what is committed.
+pub const DRAIN_MS_MAX: u64 = 10_000;
+/// Housekeeping runs this often, in milliseconds …
+pub const HOUSEKEEPING_MS: u64 = 60_000;
+/// … and takes at most this many bounded slices in one run.
+pub const HOUSEKEEPING_SLICES: u32 = 20;

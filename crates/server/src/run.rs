@@ -1,0 +1,197 @@
+//! Starts the roles of one process, and ends them in order. The only place that names all roles.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::get;
+use store::{Options, Store};
+use tokio::net::TcpListener;
+use tokio::sync::{oneshot, watch};
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::bus::Bus;
+use crate::cache::Cache;
+use crate::config::Config;
+use crate::counters::Counters;
+use crate::error::Error;
+use crate::{auth, clock, gateway, limits, listen};
+
+/// A server that runs in this process.
+pub struct Server {
+    /// Where it listens; the port is the real one.
+    pub address: SocketAddr,
+    /// Its databases.
+    pub store: Store,
+    drain: watch::Sender<bool>,
+    ended: JoinHandle<()>,
+}
+
+/// Opens the databases, listens, and serves in the background.
+pub async fn start(config: Config) -> Result<Server, Error> {
+    config.check()?;
+    let config = Arc::new(config);
+    let store = open_store(&config).await?;
+    let listener = listen(&config).await?;
+    let address = listener.local_addr().map_err(|source| Error::Listen {
+        address: config.listen,
+        source,
+    })?;
+    let (drain, draining) = watch::channel(false);
+    let ended = tokio::spawn(serve(config, store.clone(), listener, draining));
+    Ok(Server {
+        address,
+        store,
+        drain,
+        ended,
+    })
+}
+
+impl Server {
+    /// Says goodbye to the clients, finishes what it holds, closes the databases. At most
+    /// [`limits::DRAIN_MS_MAX`] milliseconds, then it ends with what is committed.
+    pub async fn stop(self) {
+        self.drain.send_replace(true);
+        if let Err(error) = self.ended.await {
+            tracing::error!(%error, "the server ended by a panic");
+        }
+    }
+}
+
+/// Serves until `stop` is done, then drains. `ready` is told the address as soon as clients can come.
+pub async fn run(
+    config: Config,
+    ready: oneshot::Sender<SocketAddr>,
+    stop: impl Future<Output = ()>,
+) -> Result<(), Error> {
+    let server = start(config).await?;
+    // Whoever started us may have stopped listening; that is no reason not to serve.
+    let _ = ready.send(server.address);
+    stop.await;
+    server.stop().await;
+    Ok(())
+}
+
+async fn open_store(config: &Config) -> Result<Store, Error> {
+    if config.database.is_empty() {
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(&config.data).map_err(|source| Error::Data {
+            path: config.data.display().to_string(),
+            source,
+        })?;
+    }
+    Ok(Store::open(&config.databases(), &Options::default()).await?)
+}
+
+async fn listen(config: &Config) -> Result<TcpListener, Error> {
+    let address = config.listen;
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| Error::Listen { address, source })
+}
+
+/// The roles of this process, from the first connection to the end of the drain.
+async fn serve(
+    config: Arc<Config>,
+    store: Store,
+    listener: TcpListener,
+    mut draining: watch::Receiver<bool>,
+) {
+    let bus = Arc::new(Bus::local());
+    let cache = Arc::new(Cache::local());
+    let counters = Arc::new(Counters::default());
+    let mut router = health(&store, &counters, &draining);
+    if config.roles.auth {
+        router = router.merge(auth::routes(
+            Arc::clone(&config),
+            store.clone(),
+            Arc::clone(&bus),
+            Arc::clone(&cache),
+            Arc::clone(&counters),
+        ));
+    }
+    let running = config.roles.gateway.then(|| {
+        gateway::start(
+            Arc::clone(&config),
+            store.clone(),
+            bus,
+            cache,
+            Arc::clone(&counters),
+            draining.clone(),
+        )
+    });
+    if let Some(running) = &running {
+        router = router.merge(running.routes.clone());
+    }
+    let mut tasks = JoinSet::new();
+    tasks.spawn(housekeeping(store.clone()));
+    listen::accept(
+        listener,
+        router,
+        config.connections_max,
+        counters,
+        draining.clone(),
+    )
+    .await;
+    listen::announced(&mut draining).await;
+    tasks.shutdown().await;
+    let drained = async {
+        if let Some(running) = running {
+            running.finish().await;
+        }
+        store.close().await;
+    };
+    if tokio::time::timeout(Duration::from_millis(limits::DRAIN_MS_MAX), drained)
+        .await
+        .is_err()
+    {
+        tracing::warn!("the drain took too long and was cut; what is committed is safe");
+    }
+}
+
+/// Is the process alive; does it want new connections; what has it done.
+fn health(store: &Store, counters: &Arc<Counters>, draining: &watch::Receiver<bool>) -> Router {
+    let (store, counters, draining) = (store.clone(), Arc::clone(counters), draining.clone());
+    let ready = move || {
+        let (store, draining) = (store.clone(), draining.clone());
+        async move {
+            if *draining.borrow() {
+                return (StatusCode::SERVICE_UNAVAILABLE, "draining\n");
+            }
+            match store.ping().await {
+                Ok(()) => (StatusCode::OK, "ready\n"),
+                Err(_) => (
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "the database does not answer\n",
+                ),
+            }
+        }
+    };
+    Router::new()
+        .route("/healthz", get(async || "alive\n"))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(async move || counters.text()))
+}
+
+/// Forgets what nobody may need any more, in bounded slices, so that it never holds the database for long.
+async fn housekeeping(store: Store) {
+    let mut interval = tokio::time::interval(Duration::from_millis(limits::HOUSEKEEPING_MS));
+    loop {
+        interval.tick().await;
+        for _ in 0..limits::HOUSEKEEPING_SLICES {
+            match store.forget(clock::now()).await {
+                Ok(0) => break,
+                Ok(rows) => tracing::debug!(rows, "forgot"),
+                Err(error) => {
+                    tracing::warn!(%error, "housekeeping has to wait");
+                    break;
+                }
+            }
+        }
+    }
+}
