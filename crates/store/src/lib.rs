@@ -7,10 +7,13 @@ mod commit;
 mod contacts;
 mod conversations;
 mod engine;
+mod find;
+mod groups;
 mod history;
+mod housekeeping;
 mod limits;
+mod log;
 mod paint;
-mod rest;
 mod sessions;
 mod types;
 mod users;
@@ -18,16 +21,19 @@ mod words;
 
 pub use types::*;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use proto::id;
 
 use engine::{Database, row};
+use housekeeping::{KeyPosition, START};
 
 /// The databases behind natter. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
     databases: Arc<Vec<Database>>,
+    /// For each of them: up to where the last round of forgetting went.
+    forgotten: Arc<Mutex<Vec<KeyPosition>>>,
 }
 
 impl Store {
@@ -43,8 +49,10 @@ impl Store {
         for (part, url) in urls.iter().enumerate() {
             databases.push(Database::open(url, part, urls.len(), options).await?);
         }
+        let forgotten = Arc::new(Mutex::new(vec![START; databases.len()]));
         Ok(Self {
             databases: Arc::new(databases),
+            forgotten,
         })
     }
 

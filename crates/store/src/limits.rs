@@ -29,6 +29,10 @@ pub(crate) const WORDS_MAX: usize = 12;
 pub(crate) const WORD_CHARS_MAX: usize = 32;
 /// Shorter words are not tried with one letter wrong: everything is one letter away from them.
 pub(crate) const TYPO_CHARS_MIN: usize = 4;
+/// Longer ones neither: the probes grow with the letters.
+pub(crate) const TYPO_CHARS_MAX: usize = 16;
+/// People that one step of a search looks at; the best of those whom the viewer may see are shown.
+pub(crate) const FIND_ROWS: i64 = 200;
 /// People with a common first word among whom the second is looked for.
 pub(crate) const COMMON_WORD_MAX: i64 = 5_000;
 /// Rows that one round of forgetting looks at, for each table and database.

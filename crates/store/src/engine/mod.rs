@@ -80,6 +80,17 @@ impl Database {
         }
     }
 
+    /// A snapshot for a question that reads whole tables and may take its time.
+    pub(crate) async fn begin_long_read(&self) -> Result<Tx> {
+        match self {
+            Self::Sqlite(database) => Ok(Tx::Sqlite(database.read.begin().await.map_err(fault)?)),
+            Self::Postgres(database) => Ok(Tx::Postgres(
+                database.begin_long_read().await?,
+                postgres::LONG_READ,
+            )),
+        }
+    }
+
     pub(crate) async fn reader(&self) -> Result<Reader> {
         match self {
             Self::Sqlite(database) => Ok(Reader::Sqlite(

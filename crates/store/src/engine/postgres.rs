@@ -44,6 +44,21 @@ impl PostgresDb {
         Ok(Self { pool, timeout })
     }
 
+    /// One snapshot, without the bounds and habits that are right for small statements.
+    pub(crate) async fn begin_long_read(&self) -> Result<Transaction<'static, Postgres>> {
+        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+        let mut tx = in_time(self.timeout, self.pool.begin_with(begin)).await?;
+        for sql in [
+            "SET LOCAL statement_timeout = 0",
+            "SET LOCAL enable_seqscan = on",
+            "SET LOCAL enable_hashjoin = on",
+            "SET LOCAL enable_mergejoin = on",
+        ] {
+            in_time(self.timeout, sqlx::query(sql).execute(&mut *tx)).await?;
+        }
+        Ok(tx)
+    }
+
     /// A connection may have died while it rested (a restart of the server kills all of them at once). As long
     /// as nothing was asked, the next one is as good.
     pub(crate) async fn begin(&self) -> Result<Transaction<'static, Postgres>> {
@@ -56,6 +71,9 @@ impl PostgresDb {
         }
     }
 }
+
+/// For one statement that reads a whole table.
+pub(super) const LONG_READ: Duration = Duration::from_secs(3_600);
 
 fn connect_options(url: &str, timeout: Duration) -> Result<PgConnectOptions> {
     let timeout_ms = timeout.as_millis().to_string();

@@ -8,11 +8,11 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use store::{Batch, CursorMove, NewMessage, NewUser, Options, SendOutcome, Store};
 
 /// Some moment; the tests count on from here.
-pub const NOW: i64 = 1_800_000_000_000;
+pub(crate) const NOW: i64 = 1_800_000_000_000;
 
 /// Where a test runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum On {
+pub(crate) enum On {
     Sqlite,
     Postgres,
     /// Two PostgreSQL databases, half of the shards each.
@@ -20,14 +20,14 @@ pub enum On {
 }
 
 /// A store of its own for one test.
-pub struct Home {
-    pub store: Store,
-    pub urls: Vec<String>,
+pub(crate) struct Home {
+    pub(crate) store: Store,
+    pub(crate) urls: Vec<String>,
     names: Vec<String>,
-    pub directory: PathBuf,
+    pub(crate) directory: PathBuf,
 }
 
-pub fn options() -> Options {
+pub(crate) fn options() -> Options {
     // Two CPUs run many tests at once: patience is not what is tested.
     Options {
         timeout_ms: 30_000,
@@ -37,11 +37,11 @@ pub fn options() -> Options {
 }
 
 impl Home {
-    pub async fn new(on: On) -> Self {
+    pub(crate) async fn new(on: On) -> Self {
         Self::with(on, &options()).await
     }
 
-    pub async fn with(on: On, options: &Options) -> Self {
+    pub(crate) async fn with(on: On, options: &Options) -> Self {
         let directory = std::env::temp_dir().join(unique());
         std::fs::create_dir(&directory).unwrap();
         let names: Vec<String> = match on {
@@ -69,13 +69,13 @@ impl Home {
     }
 
     /// Closes the store and opens it again on the same databases, as a restart does.
-    pub async fn reopen(&mut self) {
+    pub(crate) async fn reopen(&mut self) {
         self.store.close().await;
         self.store = Store::open(&self.urls, &options()).await.unwrap();
     }
 
     /// Closes the store and removes the databases. What a failed test leaves behind has a name that tells so.
-    pub async fn remove(self) {
+    pub(crate) async fn remove(self) {
         self.store.close().await;
         for name in &self.names {
             let mut admin = admin().await;
@@ -118,7 +118,7 @@ async fn create_database(name: &str) -> String {
 }
 
 /// A person called `handle`.
-pub async fn person(store: &Store, handle: &str, name: &str) -> i64 {
+pub(crate) async fn person(store: &Store, handle: &str, name: &str) -> i64 {
     let user_id = id::new(0, NOW);
     let user = NewUser {
         user_id,
@@ -131,7 +131,7 @@ pub async fn person(store: &Store, handle: &str, name: &str) -> i64 {
     user_id
 }
 
-pub fn message(conv_id: i64, sender_id: i64, body: &str) -> NewMessage {
+pub(crate) fn message(conv_id: i64, sender_id: i64, body: &str) -> NewMessage {
     NewMessage {
         conv_id,
         sender_id,
@@ -143,7 +143,7 @@ pub fn message(conv_id: i64, sender_id: i64, body: &str) -> NewMessage {
 }
 
 /// One message in a transaction of its own.
-pub async fn send(store: &Store, message: NewMessage) -> SendOutcome {
+pub(crate) async fn send(store: &Store, message: NewMessage) -> SendOutcome {
     let database = store.database_of(message.conv_id);
     let batch = Batch {
         sends: vec![message],
@@ -153,14 +153,14 @@ pub async fn send(store: &Store, message: NewMessage) -> SendOutcome {
 }
 
 /// The seq of a text that must be stored.
-pub async fn say(store: &Store, conv_id: i64, sender_id: i64, body: &str) -> i64 {
+pub(crate) async fn say(store: &Store, conv_id: i64, sender_id: i64, body: &str) -> i64 {
     match send(store, message(conv_id, sender_id, body)).await {
         SendOutcome::Stored { seq, .. } => seq,
         other => panic!("{other:?}"),
     }
 }
 
-pub async fn read_up_to(store: &Store, conv_id: i64, user_id: i64, seq: i64) {
+pub(crate) async fn read_up_to(store: &Store, conv_id: i64, user_id: i64, seq: i64) {
     let cursor = CursorMove {
         conv_id,
         user_id,

@@ -1,0 +1,185 @@
+//! Forgetting what has served its time, in small rounds, and checking that what is there is whole.
+
+use std::sync::PoisonError;
+
+use proto::limits::CLIENT_KEY_MS;
+
+use crate::engine::{Database, Link, exec, row, rows};
+use crate::{Result, Store, limits};
+
+/// The key of a row of `sent_key`: conversation, sender, client_key.
+pub(crate) type KeyPosition = (i64, i64, i64);
+pub(crate) const START: KeyPosition = (i64::MIN, i64::MIN, i64::MIN);
+
+impl Store {
+    /// One bounded round of forgetting (old client keys, ended sessions, spent mail tokens). How many rows went.
+    ///
+    /// `sent_key` has no index by time, which every send would pay for: a round looks at the next 10,000 rows in
+    /// the order of their key and goes on there the next time. Call it every minute or so.
+    pub async fn forget(&self, now: i64) -> Result<u64> {
+        let mut gone = forget_sessions(self.directory(), now).await?;
+        for (part, database) in self.databases.iter().enumerate() {
+            let from = {
+                let positions = self
+                    .forgotten
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner);
+                positions[part]
+            };
+            let (count, reached) = forget_keys(database, from, now - CLIENT_KEY_MS).await?;
+            self.forgotten
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)[part] = reached;
+            gone += count;
+        }
+        Ok(gone)
+    }
+
+    /// SQLite: `PRAGMA integrity_check`; both: dense seq, cursors in bounds. What is wrong, in sentences; empty =
+    /// nothing. Reads everything: for an operator who asks, not for every start.
+    pub async fn integrity(&self) -> Result<Vec<String>> {
+        let mut faults = Vec::new();
+        for database in self.databases.iter() {
+            let mut tx = database.begin_long_read().await?;
+            let link = &mut tx.link();
+            if let Database::Sqlite(_) = database {
+                let said: Vec<(String,)> = rows!(link, "PRAGMA integrity_check(20)")?;
+                faults.extend(
+                    said.into_iter()
+                        .map(|(line,)| line)
+                        .filter(|line| line != "ok"),
+                );
+            }
+            faults.extend(holes(link).await?);
+            faults.extend(cursors_out_of_bounds(link).await?);
+            faults.extend(lost_keys(link).await?);
+            faults.extend(wrong_counts(link).await?);
+        }
+        Ok(faults)
+    }
+}
+
+async fn forget_sessions(directory: &Database, now: i64) -> Result<u64> {
+    let mut tx = directory.begin_freeing().await?;
+    let link = &mut tx.link();
+    let sessions = exec!(
+        link,
+        "DELETE FROM session WHERE token_hash IN (
+           SELECT token_hash FROM session WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",
+        now,
+        limits::FORGET_ROWS
+    )?;
+    let tokens = exec!(
+        link,
+        "DELETE FROM mail_token WHERE token_hash IN (
+           SELECT token_hash FROM mail_token WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",
+        now,
+        limits::FORGET_ROWS
+    )?;
+    tx.commit().await?;
+    Ok(sessions + tokens)
+}
+
+/// How many keys went, and where the next round begins.
+async fn forget_keys(
+    database: &Database,
+    from: KeyPosition,
+    before: i64,
+) -> Result<(u64, KeyPosition)> {
+    let mut reader = database.reader().await?;
+    let end: Option<KeyPosition> = row!(
+        &mut reader.link(),
+        "SELECT conv_id, sender_id, client_key FROM sent_key
+          WHERE (conv_id, sender_id, client_key) > ($1, $2, $3)
+          ORDER BY conv_id, sender_id, client_key LIMIT 1 OFFSET $4",
+        from.0,
+        from.1,
+        from.2,
+        limits::FORGET_ROWS
+    )?;
+    drop(reader);
+    let to = end.unwrap_or((i64::MAX, i64::MAX, i64::MAX));
+    let mut tx = database.begin_freeing().await?;
+    let gone = exec!(
+        &mut tx.link(),
+        "DELETE FROM sent_key WHERE (conv_id, sender_id, client_key) > ($1, $2, $3)
+            AND (conv_id, sender_id, client_key) <= ($4, $5, $6) AND sent_at < $7",
+        from.0,
+        from.1,
+        from.2,
+        to.0,
+        to.1,
+        to.2,
+        before
+    )?;
+    tx.commit().await?;
+    Ok((gone, end.unwrap_or(START)))
+}
+
+async fn holes(link: &mut Link<'_>) -> Result<Vec<String>> {
+    let found: Vec<(i64, i64, i64, i64, i64)> = rows!(
+        link,
+        "SELECT c.conv_id, c.last_seq, count(m.seq), COALESCE(min(m.seq), 1), COALESCE(max(m.seq), 0)
+           FROM conversation c LEFT JOIN message m ON m.conv_id = c.conv_id
+          GROUP BY c.conv_id, c.last_seq
+         HAVING count(m.seq) <> c.last_seq OR COALESCE(min(m.seq), 1) <> 1
+             OR COALESCE(max(m.seq), 0) <> c.last_seq
+          LIMIT $1",
+        limits::FAULTS_MAX
+    )?;
+    let sentence = |(conv_id, last_seq, count, first, last)| {
+        format!(
+            "conversation {conv_id} should have messages 1 to {last_seq}, but has {count} from \
+             {first} to {last}"
+        )
+    };
+    Ok(found.into_iter().map(sentence).collect())
+}
+
+async fn cursors_out_of_bounds(link: &mut Link<'_>) -> Result<Vec<String>> {
+    let found: Vec<(i64, i64)> = rows!(
+        link,
+        "SELECT m.conv_id, m.user_id
+           FROM member m LEFT JOIN conversation c ON c.conv_id = m.conv_id
+          WHERE c.conv_id IS NULL OR m.read_seq < 0 OR m.read_seq > m.delivered_seq
+             OR m.delivered_seq > c.last_seq OR m.joined_seq < 0 OR m.joined_seq > c.last_seq
+             OR m.mention_seq < 0 OR m.mention_seq > c.last_seq
+          LIMIT $1",
+        limits::FAULTS_MAX
+    )?;
+    let sentence = |(conv_id, user_id)| {
+        format!("the cursors of {user_id} in conversation {conv_id} are out of bounds")
+    };
+    Ok(found.into_iter().map(sentence).collect())
+}
+
+async fn lost_keys(link: &mut Link<'_>) -> Result<Vec<String>> {
+    let found: Vec<(i64, i64, i64)> = rows!(
+        link,
+        "SELECT k.conv_id, k.sender_id, k.seq
+           FROM sent_key k LEFT JOIN message m ON m.conv_id = k.conv_id AND m.seq = k.seq
+            AND m.sender_id = k.sender_id
+          WHERE m.seq IS NULL LIMIT $1",
+        limits::FAULTS_MAX
+    )?;
+    let sentence = |(conv_id, sender_id, seq)| {
+        format!(
+            "a key of {sender_id} leads to message {seq} of conversation {conv_id}, which is not his"
+        )
+    };
+    Ok(found.into_iter().map(sentence).collect())
+}
+
+async fn wrong_counts(link: &mut Link<'_>) -> Result<Vec<String>> {
+    let found: Vec<(i64, i64, i64)> = rows!(
+        link,
+        "SELECT c.conv_id, c.member_count, count(m.user_id)
+           FROM conversation c LEFT JOIN member m ON m.conv_id = c.conv_id AND m.left_at IS NULL
+          GROUP BY c.conv_id, c.member_count HAVING count(m.user_id) <> c.member_count LIMIT $1",
+        limits::FAULTS_MAX
+    )?;
+    let sentence = |(conv_id, told, count)| {
+        format!("conversation {conv_id} says it has {told} members, but has {count}")
+    };
+    Ok(found.into_iter().map(sentence).collect())
+}
