@@ -15,7 +15,6 @@ const BORDERS: &[(&str, &[&str])] = &[
     ("crates/server/src/queue", ROLES),
     ("crates/tui/src/view", &["client", "tokio"]),
     ("crates/tui/src/update", &["tokio"]),
-    ("crates/client/src", &["crossterm", "ratatui"]),
 ];
 
 pub(crate) fn borders(tree: &Tree) -> Vec<String> {

@@ -76,6 +76,37 @@ pub(crate) fn arrows(tree: &Tree) -> Vec<String> {
     findings
 }
 
+/// Crates that make a room what it is, and the rooms that may use them outside of tests.
+const HOMES: &[(&str, &[&str])] = &[
+    ("argon2", &["natter-server"]),
+    ("axum", &["natter-server"]),
+    ("clap", &["natter"]),
+    ("crossterm", &["natter-tui"]),
+    ("protox", &["xtask"]),
+    ("ratatui", &["natter-tui"]),
+    ("sqlx", &["natter-client", "natter-store"]),
+    (
+        "tokio-tungstenite",
+        &["natter-bench", "natter-client", "natter-server"],
+    ),
+];
+
+pub(crate) fn homes(tree: &Tree) -> Vec<String> {
+    let mut findings = Vec::new();
+    for package in rooms(&tree.metadata) {
+        let room = text(&package["name"]);
+        for dependency in list(&package["dependencies"]) {
+            let used = text(&dependency["name"]);
+            let home = HOMES.iter().find(|(name, _)| *name == used);
+            let is_guest = home.is_some_and(|(_, rooms)| !rooms.contains(&room));
+            if is_guest && text(&dependency["kind"]) != "dev" {
+                findings.push(format!("{room} may not use {used}: it has other rooms"));
+            }
+        }
+    }
+    findings
+}
+
 /// Crates that are there more than once, and who has not moved on yet. An entry falls when it is
 /// not needed any more.
 const DUPLICATES_ALLOWED: &[(&str, &str)] = &[
@@ -267,6 +298,21 @@ mod tests {
         assert_eq!(
             uses(Value::Null),
             ["natter-store may not use natter-server: see ARCHITECTURE.md"]
+        );
+        assert_eq!(uses(json!("dev")), [""; 0]);
+    }
+
+    #[test]
+    fn a_database_driver_in_the_wrong_room_is_found() {
+        let uses = |kind: Value| {
+            let used = json!([{ "name": "sqlx", "kind": kind }]);
+            homes(&packages(
+                &json!([{ "name": "natter-tui", "dependencies": used }]),
+            ))
+        };
+        assert_eq!(
+            uses(Value::Null),
+            ["natter-tui may not use sqlx: it has other rooms"]
         );
         assert_eq!(uses(json!("dev")), [""; 0]);
     }

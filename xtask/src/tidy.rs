@@ -27,6 +27,7 @@ const RULES: &[(&str, Rule)] = &[
         "rooms use each other only along the arrows",
         crate_rules::arrows,
     ),
+    ("crates stay in their rooms", crate_rules::homes),
     ("every crate has a reason", crate_rules::reasons),
     ("no crate is there in two versions", crate_rules::duplicates),
     (
