@@ -13,6 +13,7 @@ mod services;
 mod source;
 mod test;
 mod tidy;
+mod vim_oracle;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -23,6 +24,7 @@ const HELP: &str = "\
 cargo xtask test [--only STEP] [-- ARGS]   all checks and tests; ARGS go to the test runner
 cargo xtask ci                             the same
 cargo xtask tidy [PATH]                    the rules of this repository, for files below PATH
+cargo xtask vim-oracle [--help]            the composer's editor against the real Vim
 cargo xtask codegen                        natter.proto -> crates/proto/src/natter.rs
 cargo xtask codegen-check                  fails if that file is stale
 steps: fmt clippy codegen tidy unit doc";
@@ -49,6 +51,7 @@ fn run(args: &[String]) -> Result<()> {
     match task {
         "test" | "ci" => test::run(root, rest),
         "tidy" => tidy::run(root, rest.first().map_or("", String::as_str)),
+        "vim-oracle" => vim_oracle::run(rest),
         "codegen" => codegen::write(root),
         "codegen-check" => codegen::check(root),
         "help" | "--help" | "-h" => {
