@@ -306,6 +306,21 @@ mod tests {
     }
 
     #[test]
+    fn a_server_under_another_account_does_not_live_where_it_may_not_enter() {
+        let me = (
+            rustix::process::getuid().as_raw(),
+            rustix::process::getgid().as_raw(),
+        );
+        let closed = std::env::temp_dir().join(format!("natter-closed-{}", std::process::id()));
+        fs::create_dir(&closed).unwrap();
+        fs::set_permissions(&closed, fs::Permissions::from_mode(0o700)).unwrap();
+        let directory = server_directory(&closed.join("target"), Some(me)).unwrap();
+        assert_eq!(directory.parent(), Some(&*std::env::temp_dir()));
+        fs::remove_dir(directory).unwrap();
+        fs::remove_dir_all(closed).unwrap();
+    }
+
+    #[test]
     fn the_account_of_the_server_is_read_from_the_password_file() {
         let accounts = "root:x:0:0:root:/root:/bin/sh\npostgres:x:101:103:,,,:/var:/bin/sh\nbad\n";
         assert_eq!(account_of(accounts, "postgres"), Some((101, 103)));
