@@ -1,1 +1,28 @@
-//! room tui
+//! THE SCREEN: the terminal client. `model.rs` is what it knows, `update.rs` what changes it, `view/` draws it,
+//! `commands.rs` is the table of all keys, and `run.rs` joins them to the terminal and to the line.
+//!
+//! Nothing here sees SQL or a socket; nothing under `view/` knows the client; `update.rs` waits for nothing.
+
+pub mod commands;
+pub mod composer;
+pub mod effect;
+pub mod finder;
+pub mod help;
+mod keyboard;
+pub mod keys;
+pub mod layout;
+pub mod limits;
+pub mod line_edit;
+pub mod model;
+mod perform;
+pub mod rows;
+mod run;
+pub mod scroll;
+mod terminal;
+pub mod update;
+pub mod view;
+pub mod words;
+pub mod wrap;
+
+pub use effect::Exit;
+pub use run::{Error, Options, Result, run};

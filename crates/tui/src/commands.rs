@@ -1,0 +1,457 @@
+//! THE table: what each key does in each layer, and what each `:` command does. The dispatch, the hint bar, the
+//! `?` screen and `docs/keys.md` are views of it, so they cannot disagree.
+
+use crate::keys;
+
+/// Who gets the keys. In the message box everything is text; outside it letters are verbs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Layer {
+    Messages,
+    List,
+    Insert,
+    Normal,
+    Finder,
+    CommandLine,
+    Help,
+    Details,
+    Results,
+    Reactions,
+}
+
+impl Layer {
+    pub const ALL: [Layer; 10] = [
+        Layer::Messages,
+        Layer::List,
+        Layer::Insert,
+        Layer::Normal,
+        Layer::Finder,
+        Layer::CommandLine,
+        Layer::Help,
+        Layer::Details,
+        Layer::Results,
+        Layer::Reactions,
+    ];
+
+    /// The heading in the help and in the documentation.
+    pub fn title(self) -> &'static str {
+        match self {
+            Layer::Messages => "Messages",
+            Layer::List => "Conversations and friends",
+            Layer::Insert => "Message box, INSERT",
+            Layer::Normal => "Message box, NORMAL",
+            Layer::Finder => "Finder",
+            Layer::CommandLine => "Command line",
+            Layer::Help => "Help",
+            Layer::Details => "Details",
+            Layer::Results => "Search results",
+            Layer::Reactions => "Reactions",
+        }
+    }
+
+    /// The layer whose keys also work here.
+    pub fn below(self) -> Option<Layer> {
+        match self {
+            Layer::List => Some(Layer::Messages),
+            _ => None,
+        }
+    }
+
+    /// A number before a command repeats it. Not where numbers are text, or are keys themselves.
+    pub fn takes_counts(self) -> bool {
+        match self {
+            Layer::Messages | Layer::List | Layer::Help | Layer::Details | Layer::Results => true,
+            Layer::Insert | Layer::Normal | Layer::Finder => false,
+            Layer::CommandLine | Layer::Reactions => false,
+        }
+    }
+
+    /// Keys without a row go into a text here.
+    pub fn takes_text(self) -> bool {
+        match self {
+            Layer::Insert | Layer::Normal | Layer::Finder => true,
+            Layer::CommandLine | Layer::Reactions => true,
+            Layer::Messages | Layer::List | Layer::Help | Layer::Details | Layer::Results => false,
+        }
+    }
+}
+
+/// What a key can do, in groups: each group is one `match` in one file under `update/`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    Move(Move),
+    Write(Write),
+    Message(Deed),
+    Go(Go),
+    List(ListDeed),
+    Box(BoxDeed),
+    Field(FieldDeed),
+    /// The message box's own editor knows what to do; the row is here to be read.
+    Editor,
+}
+
+/// Up and down in whatever has the keys: messages, list, popup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Move {
+    Down,
+    Up,
+    First,
+    Last,
+    HalfDown,
+    HalfUp,
+    PageDown,
+    PageUp,
+    RowDown,
+    RowUp,
+}
+
+/// Ways into the message box.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Write {
+    AtCursor,
+    AfterCursor,
+    AtEnd,
+    OnNewLine,
+}
+
+/// Verbs on the message under the cursor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deed {
+    Reply,
+    Retry,
+    Edit,
+    Delete,
+    React,
+    Details,
+}
+
+/// Ways to another place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Go {
+    Find,
+    CommandLine,
+    Help,
+    Quit,
+    Close,
+    NextConversation,
+    PreviousConversation,
+    OtherConversation,
+    NextUnread,
+    PreviousUnread,
+    OtherPane,
+    List,
+    Messages,
+}
+
+/// Verbs on the row under the cursor of the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListDeed {
+    Open,
+    Accept,
+    Decline,
+}
+
+/// What the box does not leave to its editor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BoxDeed {
+    Send,
+    Leave,
+}
+
+/// What the one-line fields (finder, command line, reactions) and the results do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FieldDeed {
+    Choose,
+    Everybody,
+    Befriend,
+    Complete,
+    CompleteBack,
+    Older,
+    Newer,
+    More,
+}
+
+/// One line of the table.
+#[derive(Debug)]
+pub struct Row {
+    pub layer: Layer,
+    /// Ways to press it, separated by blanks, in the notation of [`keys::parse`].
+    pub keys: &'static str,
+    pub command: Command,
+    pub help: &'static str,
+    /// The word in the hint bar; empty = not there.
+    pub hint: &'static str,
+}
+
+const fn row(
+    layer: Layer,
+    keys: &'static str,
+    command: Command,
+    hint: &'static str,
+    help: &'static str,
+) -> Row {
+    Row {
+        layer,
+        keys,
+        command,
+        help,
+        hint,
+    }
+}
+
+use BoxDeed as B;
+use Command as C;
+use Deed as D;
+use FieldDeed as F;
+use Go as G;
+use Layer as L;
+use ListDeed as I;
+use Move as M;
+use Write as W;
+
+#[rustfmt::skip] // a table is read in columns
+pub static TABLE: &[Row] = &[
+    row(L::Messages, "i", C::Write(W::AtCursor), "write", "write, at the cursor of the box"),
+    row(L::Messages, "a", C::Write(W::AfterCursor), "", "write, after the cursor"),
+    row(L::Messages, "A", C::Write(W::AtEnd), "", "write, at the end of the text"),
+    row(L::Messages, "o", C::Write(W::OnNewLine), "", "write, on a new line"),
+    row(L::Messages, "j <Down>", C::Move(M::Down), "", "next message; with a number, so many"),
+    row(L::Messages, "k <Up>", C::Move(M::Up), "", "message before"),
+    row(L::Messages, "gg <Home>", C::Move(M::First), "", "first message that is loaded; going on upwards loads more"),
+    row(L::Messages, "G <End>", C::Move(M::Last), "", "newest message"),
+    row(L::Messages, "<C-d>", C::Move(M::HalfDown), "", "half a screen down"),
+    row(L::Messages, "<C-u>", C::Move(M::HalfUp), "", "half a screen up"),
+    row(L::Messages, "<C-f> <PageDown>", C::Move(M::PageDown), "", "a screen down"),
+    row(L::Messages, "<C-b> <PageUp>", C::Move(M::PageUp), "", "a screen up"),
+    row(L::Messages, "<C-e>", C::Move(M::RowDown), "", "one row down"),
+    row(L::Messages, "<C-y>", C::Move(M::RowUp), "", "one row up"),
+    row(L::Messages, "f", C::Go(G::Find), "find", "find people, friends and groups"),
+    row(L::Messages, ":", C::Go(G::CommandLine), "command", "command line"),
+    row(L::Messages, "r", C::Message(D::Reply), "", "reply to this message"),
+    row(L::Messages, "R", C::Message(D::Retry), "", "send again what was not sent"),
+    row(L::Messages, "e cc", C::Message(D::Edit), "", "edit my message in the box"),
+    row(L::Messages, "dd", C::Message(D::Delete), "", "delete my message, or forget an unsent one; asks once"),
+    row(L::Messages, "+", C::Message(D::React), "", "react with an emoji; the same again takes it back"),
+    row(L::Messages, "K", C::Message(D::Details), "", "details: who got it when, and the way it went"),
+    row(L::Messages, "gt", C::Go(G::NextConversation), "", "next conversation; with a number n, the n-th"),
+    row(L::Messages, "gT", C::Go(G::PreviousConversation), "", "conversation before"),
+    row(L::Messages, "<C-^>", C::Go(G::OtherConversation), "", "the conversation before this one"),
+    row(L::Messages, "]u", C::Go(G::NextUnread), "", "next conversation with something unread"),
+    row(L::Messages, "[u", C::Go(G::PreviousUnread), "", "the one before with something unread"),
+    row(L::Messages, "<Tab> <C-w>w <C-w><C-w>", C::Go(G::OtherPane), "", "between list and messages"),
+    row(L::Messages, "<C-w>h", C::Go(G::List), "", "to the list"),
+    row(L::Messages, "<C-w>l", C::Go(G::Messages), "", "to the messages"),
+    row(L::Messages, "? <F1>", C::Go(G::Help), "keys", "all keys"),
+    row(L::Messages, "q", C::Go(G::Quit), "quit", "quit; asks once when something is not sent yet"),
+
+    row(L::List, "j <Down>", C::Move(M::Down), "", "next row"),
+    row(L::List, "k <Up>", C::Move(M::Up), "", "row before"),
+    row(L::List, "gg <Home>", C::Move(M::First), "", "first row"),
+    row(L::List, "G <End>", C::Move(M::Last), "", "last row"),
+    row(L::List, "<CR> l <Right>", C::List(I::Open), "open", "open the conversation"),
+    row(L::List, "a", C::List(I::Accept), "accept", "accept the friend request"),
+    row(L::List, "x", C::List(I::Decline), "decline", "decline the friend request"),
+    row(L::List, "<Esc>", C::Go(G::Messages), "", "to the messages"),
+
+    row(L::Insert, "<CR>", C::Box(B::Send), "send", "send"),
+    row(L::Insert, "<A-CR> <C-j>", C::Editor, "", "new line"),
+    row(L::Insert, "<Esc> <C-c>", C::Box(B::Leave), "normal", "to NORMAL; from an empty box to the messages"),
+    row(L::Insert, "<BS>", C::Editor, "", "delete the character before the cursor"),
+    row(L::Insert, "<C-w>", C::Editor, "", "delete the word before the cursor"),
+    row(L::Insert, "<C-u>", C::Editor, "", "delete to the beginning of the line"),
+    row(L::Insert, "<Left> <Right> <Up> <Down> <Home> <End>", C::Editor, "", "move the cursor"),
+
+    row(L::Normal, "<CR>", C::Box(B::Send), "send", "send"),
+    row(L::Normal, "<Esc> <C-c>", C::Box(B::Leave), "messages", "to the messages; the draft is kept"),
+    row(L::Normal, ":", C::Go(G::CommandLine), "command", "command line"),
+    row(L::Normal, "i a A o", C::Editor, "insert", "insert at, after, at the end of the line, below"),
+    row(L::Normal, "h l <Left> <Right>", C::Editor, "", "left, right"),
+    row(L::Normal, "j k <Down> <Up>", C::Editor, "", "down, up"),
+    row(L::Normal, "0 <Home>", C::Editor, "", "beginning of the line"),
+    row(L::Normal, "$ <End>", C::Editor, "", "end of the line"),
+    row(L::Normal, "w b", C::Editor, "", "next word, word before"),
+    row(L::Normal, "x <Del>", C::Editor, "", "delete the character under the cursor"),
+    row(L::Normal, "dd", C::Editor, "", "delete the line"),
+
+    row(L::Finder, "<CR>", C::Field(F::Choose), "open", "open the conversation"),
+    row(L::Finder, "<Tab>", C::Field(F::Everybody), "search everybody", "search everybody on the server"),
+    row(L::Finder, "<C-a>", C::Field(F::Befriend), "add friend", "send a friend request, or accept theirs"),
+    row(L::Finder, "<Down> <C-n>", C::Move(M::Down), "", "next row"),
+    row(L::Finder, "<Up> <C-p>", C::Move(M::Up), "", "row before"),
+    row(L::Finder, "<Esc> <C-c>", C::Go(G::Close), "back", "back"),
+
+    row(L::CommandLine, "<CR>", C::Field(F::Choose), "run", "run it"),
+    row(L::CommandLine, "<Tab>", C::Field(F::Complete), "complete", "complete the command or the handle; again for the next"),
+    row(L::CommandLine, "<S-Tab>", C::Field(F::CompleteBack), "", "the completion before"),
+    row(L::CommandLine, "<Up> <C-p>", C::Field(F::Older), "", "older line that begins like this one"),
+    row(L::CommandLine, "<Down> <C-n>", C::Field(F::Newer), "", "newer line"),
+    row(L::CommandLine, "<Esc> <C-c>", C::Go(G::Close), "back", "back"),
+
+    row(L::Help, "j <Down>", C::Move(M::Down), "scroll", "down"),
+    row(L::Help, "k <Up>", C::Move(M::Up), "", "up"),
+    row(L::Help, "<C-d> <PageDown> <Space>", C::Move(M::HalfDown), "", "half a screen down"),
+    row(L::Help, "<C-u> <PageUp>", C::Move(M::HalfUp), "", "half a screen up"),
+    row(L::Help, "gg <Home>", C::Move(M::First), "", "beginning"),
+    row(L::Help, "G <End>", C::Move(M::Last), "", "end"),
+    row(L::Help, "q <Esc> <C-c> ? <F1>", C::Go(G::Close), "close", "close"),
+
+    row(L::Details, "j <Down>", C::Move(M::Down), "scroll", "down"),
+    row(L::Details, "k <Up>", C::Move(M::Up), "", "up"),
+    row(L::Details, "q <Esc> <C-c> K <CR>", C::Go(G::Close), "close", "close"),
+
+    row(L::Results, "j <Down>", C::Move(M::Down), "", "next result"),
+    row(L::Results, "k <Up>", C::Move(M::Up), "", "result before"),
+    row(L::Results, "gg <Home>", C::Move(M::First), "", "first result"),
+    row(L::Results, "G <End>", C::Move(M::Last), "", "last result"),
+    row(L::Results, "<CR>", C::Field(F::Choose), "go there", "go to this message"),
+    row(L::Results, "m", C::Field(F::More), "search further back", "search further back"),
+    row(L::Results, "q <Esc> <C-c>", C::Go(G::Close), "close", "close"),
+
+    row(L::Reactions, "<CR>", C::Field(F::Choose), "react", "give the emoji that was typed, or take it back; 1 to 8 take one of the row"),
+    row(L::Reactions, "<Esc> <C-c>", C::Go(G::Close), "back", "back"),
+];
+
+/// The `:` commands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Typed {
+    Quit,
+    Send,
+    Find,
+    Friends,
+    Add,
+    Accept,
+    Decline,
+    Remove,
+    Block,
+    Unblock,
+    Msg,
+    Group,
+    Invite,
+    Leave,
+    Kick,
+    Rename,
+    Mute,
+    Retry,
+    Reconnect,
+    Status,
+    Search,
+    Help,
+}
+
+/// One `:` command.
+#[derive(Debug)]
+pub struct TypedRow {
+    pub name: &'static str,
+    /// What follows the name; `…` = one or more, `[ ]` = may be left out.
+    pub arguments: &'static str,
+    pub command: Typed,
+    pub help: &'static str,
+}
+
+const fn typed(
+    name: &'static str,
+    arguments: &'static str,
+    command: Typed,
+    help: &'static str,
+) -> TypedRow {
+    TypedRow {
+        name,
+        arguments,
+        command,
+        help,
+    }
+}
+
+use Typed as T;
+
+#[rustfmt::skip] // a table is read in columns
+pub static TYPED: &[TypedRow] = &[
+    typed("q", "", T::Quit, "quit, at once"),
+    typed("quit", "", T::Quit, "quit, at once"),
+    typed("w", "", T::Send, "send what is in the box"),
+    typed("find", "[text]", T::Find, "find people, friends and groups"),
+    typed("friends", "", T::Friends, "only friends"),
+    typed("add", "handle", T::Add, "send a friend request"),
+    typed("accept", "handle", T::Accept, "accept a friend request"),
+    typed("decline", "handle", T::Decline, "decline a friend request"),
+    typed("remove", "handle", T::Remove, "end a friendship, or take a request back"),
+    typed("block", "handle", T::Block, "take nothing more from a person"),
+    typed("unblock", "handle", T::Unblock, "end a block"),
+    typed("msg", "handle [text]", T::Msg, "open the conversation with a person; with a text, send it"),
+    typed("group", "title handle…", T::Group, "make a group; a title of several words in \"quotes\""),
+    typed("invite", "handle…", T::Invite, "add people to this group"),
+    typed("leave", "", T::Leave, "leave this group; `:leave!` does it"),
+    typed("kick", "handle", T::Kick, "remove a person from this group"),
+    typed("rename", "title", T::Rename, "give this group another title"),
+    typed("mute", "[hours | off]", T::Mute, "no bell and no mail from this conversation; 8 hours unless told"),
+    typed("retry", "", T::Retry, "send again everything that was refused"),
+    typed("reconnect", "", T::Reconnect, "do not wait for the next try"),
+    typed("status", "", T::Status, "the connection and its figures, explained"),
+    typed("search", "text", T::Search, "search in this conversation"),
+    typed("help", "", T::Help, "all keys and commands"),
+];
+
+/// The `:` command with this name, or the only one that begins with it.
+///
+/// # Errors
+/// A sentence for the user: unknown, or the candidates where there are several.
+pub fn find_typed(name: &str) -> Result<&'static TypedRow, String> {
+    if let Some(row) = TYPED.iter().find(|row| row.name == name) {
+        return Ok(row);
+    }
+    let rows: Vec<&TypedRow> = TYPED
+        .iter()
+        .filter(|row| row.name.starts_with(name))
+        .collect();
+    match rows.as_slice() {
+        [] => Err(format!("no such command: {name}   :help shows all")),
+        [row, others @ ..] if others.iter().all(|other| other.command == row.command) => Ok(row),
+        several => {
+            let names: Vec<&str> = several.iter().map(|row| row.name).collect();
+            Err(format!("{name} may be {}", names.join(", ")))
+        }
+    }
+}
+
+/// A row's keys as people write them: `j  ↓`.
+pub fn shown_keys(row: &Row) -> Vec<String> {
+    row.keys
+        .split(' ')
+        .map(|way| keys::show_all(&keys::parse(way)))
+        .collect()
+}
+
+/// `docs/keys.md`, whole.
+pub fn document() -> String {
+    let mut out = String::from(
+        "# Keys\n\n\
+         Generated from the table in `crates/tui/src/commands.rs`; a test fails when this page is stale.\n\n\
+         In the message box everything is text. Outside it, letters are verbs. The badge on the box and the\n\
+         shape of the cursor say where you are.\n",
+    );
+    for layer in Layer::ALL {
+        out.push_str(&format!("\n## {}\n\n", layer.title()));
+        if let Some(below) = layer.below() {
+            out.push_str(&format!(
+                "The keys of *{}* work here too.\n\n",
+                below.title()
+            ));
+        }
+        out.push_str("| keys | meaning |\n|---|---|\n");
+        for row in TABLE.iter().filter(|row| row.layer == layer) {
+            let keys: Vec<String> = shown_keys(row).iter().map(|way| code(way)).collect();
+            out.push_str(&format!("| {} | {} |\n", keys.join(" "), row.help));
+        }
+    }
+    out.push_str("\n## Commands\n\n");
+    out.push_str("A name may be cut short as long as it stays the only one.\n\n");
+    out.push_str("| command | meaning |\n|---|---|\n");
+    for row in TYPED {
+        let usage = format!(":{} {}", row.name, row.arguments.replace('|', "\\|"));
+        out.push_str(&format!("| {} | {} |\n", code(usage.trim_end()), row.help));
+    }
+    out
+}
+
+fn code(text: &str) -> String {
+    format!("`{text}`")
+}

@@ -1,0 +1,217 @@
+//! Keys: one closed set for all that can be pressed, their notation, and which command a row of them means.
+
+use std::sync::LazyLock;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+use crate::commands::{Command, Layer, TABLE};
+use crate::limits::COUNT_MAX;
+
+/// What can be pressed here. A terminal reports more; the rest means nothing to us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Key {
+    Char(char),
+    /// Control with a lower-case letter or with one of `^ \ ] _`.
+    Ctrl(char),
+    Enter,
+    /// A line break that is not Enter: Shift-Enter or Alt-Enter. `^J` means the same.
+    NewLine,
+    Esc,
+    Tab,
+    BackTab,
+    Backspace,
+    Delete,
+    Left,
+    Right,
+    Up,
+    Down,
+    Home,
+    End,
+    PageUp,
+    PageDown,
+    F1,
+}
+
+/// Names in `<…>` notation, and as they are shown to people.
+const NAMES: [(Key, &str, &str); 18] = [
+    (Key::Enter, "cr", "Enter"),
+    (Key::NewLine, "a-cr", "Alt-Enter"),
+    (Key::Esc, "esc", "Esc"),
+    (Key::Tab, "tab", "Tab"),
+    (Key::BackTab, "s-tab", "Shift-Tab"),
+    (Key::Backspace, "bs", "Backspace"),
+    (Key::Delete, "del", "Delete"),
+    (Key::Left, "left", "←"),
+    (Key::Right, "right", "→"),
+    (Key::Up, "up", "↑"),
+    (Key::Down, "down", "↓"),
+    (Key::Home, "home", "Home"),
+    (Key::End, "end", "End"),
+    (Key::PageUp, "pageup", "PageUp"),
+    (Key::PageDown, "pagedown", "PageDown"),
+    (Key::F1, "f1", "F1"),
+    (Key::Char(' '), "space", "Space"),
+    (Key::Char('<'), "lt", "<"),
+];
+
+/// What a terminal event means here: nothing, one key, or two where Alt was only a fast Esc.
+///
+/// A terminal sends Esc-then-b and Alt-b as the same two bytes. Nobody has Alt commands here, and a
+/// person who leaves the insert mode fast must not get a letter into the text instead.
+pub fn from_terminal(event: &KeyEvent) -> Vec<Key> {
+    let alt = event.modifiers.contains(KeyModifiers::ALT);
+    let shift = event.modifiers.contains(KeyModifiers::SHIFT);
+    let control = event.modifiers.contains(KeyModifiers::CONTROL);
+    let key = match event.code {
+        KeyCode::Enter if alt || shift => return vec![Key::NewLine],
+        KeyCode::Char(c) if control => match c.to_ascii_lowercase() {
+            'h' => Key::Backspace,
+            'i' => Key::Tab,
+            'm' => Key::Enter,
+            '[' | '3' => Key::Esc,
+            // terminals send control characters 28 to 31 for these, crossterm names them by digits
+            '4' => Key::Ctrl('\\'),
+            '5' => Key::Ctrl(']'),
+            '6' => Key::Ctrl('^'),
+            '7' | '/' => Key::Ctrl('_'),
+            lower => Key::Ctrl(lower),
+        },
+        KeyCode::Char(c) if c.is_control() => return Vec::new(),
+        KeyCode::Char(c) => Key::Char(c),
+        KeyCode::Enter => Key::Enter,
+        KeyCode::Esc => Key::Esc,
+        KeyCode::Tab => Key::Tab,
+        KeyCode::BackTab => Key::BackTab,
+        KeyCode::Backspace => Key::Backspace,
+        KeyCode::Delete => Key::Delete,
+        KeyCode::Left => Key::Left,
+        KeyCode::Right => Key::Right,
+        KeyCode::Up => Key::Up,
+        KeyCode::Down => Key::Down,
+        KeyCode::Home => Key::Home,
+        KeyCode::End => Key::End,
+        KeyCode::PageUp => Key::PageUp,
+        KeyCode::PageDown => Key::PageDown,
+        KeyCode::F(1) => Key::F1,
+        _ => return Vec::new(),
+    };
+    match alt {
+        true if key == Key::Esc => vec![Key::Esc],
+        true => vec![Key::Esc, key],
+        false => vec![key],
+    }
+}
+
+/// `gg<CR><C-d>` as keys. `<lt>` is a plain `<`; an unknown name is read letter by letter.
+pub fn parse(notation: &str) -> Vec<Key> {
+    let mut keys = Vec::new();
+    let mut rest = notation;
+    while let Some(c) = rest.chars().next() {
+        let named = rest.strip_prefix('<').and_then(|inner| {
+            let (name, after) = inner.split_once('>')?;
+            Some((named(name)?, after))
+        });
+        let (key, after) = named.unwrap_or((Key::Char(c), &rest[c.len_utf8()..]));
+        keys.push(key);
+        rest = after;
+    }
+    keys
+}
+
+fn named(name: &str) -> Option<Key> {
+    let name = name.to_ascii_lowercase();
+    if let Some(letter) = name.strip_prefix("c-") {
+        let mut letters = letter.chars();
+        let first = letters.next()?;
+        return letters.next().is_none().then_some(Key::Ctrl(first));
+    }
+    NAMES.iter().find(|row| row.1 == name).map(|row| row.0)
+}
+
+/// A key as people write it: `^D`, `Enter`, `x`.
+pub fn show(key: Key) -> String {
+    match (key, NAMES.iter().find(|row| row.0 == key)) {
+        (_, Some(row)) => row.2.to_string(),
+        (Key::Char(c), None) => c.to_string(),
+        (Key::Ctrl(c), None) => format!("^{}", c.to_ascii_uppercase()),
+        (other, None) => format!("{other:?}"),
+    }
+}
+
+/// One way of a table row as people write it: `]u`, `^W h`.
+pub fn show_all(keys: &[Key]) -> String {
+    let plain = keys.iter().all(|key| matches!(key, Key::Char(_)));
+    let words: Vec<String> = keys.iter().map(|key| show(*key)).collect();
+    words.join(if plain { "" } else { " " })
+}
+
+/// What the keys pressed so far mean in a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Meaning {
+    /// A whole command; the count before it, if one was typed.
+    Command(Command, Option<usize>),
+    /// The beginning of one: wait for the next key.
+    Unfinished,
+    /// Nothing in this layer's rows.
+    Nothing,
+}
+
+/// Looks the keys up in the rows of the layer, then in those of the layer below it.
+pub fn meaning(layer: Layer, pressed: &[Key]) -> Meaning {
+    let (count, keys) = match layer.takes_counts() {
+        true => split_count(pressed),
+        false => (None, pressed),
+    };
+    if keys.is_empty() {
+        return Meaning::Unfinished;
+    }
+    let mut at = Some(layer);
+    while let Some(layer) = at {
+        let mut unfinished = false;
+        for (row_layer, row_keys, command) in ROWS.iter() {
+            if *row_layer != layer {
+                continue;
+            }
+            if row_keys == keys {
+                return Meaning::Command(*command, count);
+            }
+            unfinished |= row_keys.starts_with(keys);
+        }
+        if unfinished {
+            return Meaning::Unfinished;
+        }
+        at = layer.below();
+    }
+    Meaning::Nothing
+}
+
+/// The table with its key notation read once: one entry for each way to press a command.
+static ROWS: LazyLock<Vec<(Layer, Vec<Key>, Command)>> = LazyLock::new(|| {
+    let ways = |row: &'static crate::commands::Row| {
+        row.keys
+            .split(' ')
+            .map(|keys| (row.layer, parse(keys), row.command))
+    };
+    TABLE.iter().flat_map(ways).collect()
+});
+
+fn split_count(pressed: &[Key]) -> (Option<usize>, &[Key]) {
+    let digits = pressed
+        .iter()
+        .enumerate()
+        .take_while(|(at, key)| match key {
+            Key::Char('0') => *at > 0,
+            Key::Char(c) => c.is_ascii_digit(),
+            _ => false,
+        });
+    let mut count = None;
+    let mut len = 0;
+    for (_, key) in digits {
+        if let Key::Char(c) = key {
+            let digit = c.to_digit(10).unwrap_or(0) as usize;
+            count = Some((count.unwrap_or(0) * 10 + digit).min(COUNT_MAX));
+        }
+        len += 1;
+    }
+    (count, &pressed[len..])
+}

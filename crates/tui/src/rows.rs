@@ -1,0 +1,190 @@
+//! A message as rows of the screen: built only for what is visible, and measured in the same way that it is drawn.
+
+use proto::{MessageKind, mention};
+
+use crate::limits::SAME_HEAD_MS;
+use crate::model::{Chat, Item, Model, Older};
+use crate::words::{self, Words};
+use crate::wrap;
+
+/// Columns before the text of a message: the time, and the bar that a body cannot cross.
+pub const GUTTER_COLUMNS: usize = 6;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Row {
+    /// Above the first loaded message: what is before it.
+    Top(&'static str),
+    Day(String),
+    New(i64),
+    /// `sender` is a handle or `me`: ASCII, so that what stands to its right stays where it is.
+    Head {
+        time: String,
+        sender: String,
+        mine: bool,
+        state: Option<Words>,
+        edited: bool,
+    },
+    /// The message that this one replies to, in one row.
+    Quote(String),
+    Body {
+        text: String,
+        mentions_me: bool,
+    },
+    Reactions(String),
+    /// Something that happened, told by the program.
+    Event {
+        time: String,
+        text: String,
+    },
+}
+
+/// The rows of the item at `index`, from its dividers to its reactions. `columns` is the width of the pane.
+pub fn build(model: &Model, chat: &Chat, index: usize, columns: usize) -> Vec<Row> {
+    let Some(item) = model.item(index) else {
+        return Vec::new();
+    };
+    let mut rows = Vec::new();
+    let before = index.checked_sub(1).and_then(|before| model.item(before));
+    if before.is_none() {
+        rows.push(Row::Top(top(chat)));
+    }
+    let new_day = !before.is_some_and(|b| words::same_day(b.at(), item.at(), &model.zone));
+    if new_day {
+        rows.push(Row::Day(words::day(item.at(), model.now, &model.zone)));
+    }
+    let first_new = is_first_new(chat, before.as_ref(), &item);
+    if first_new {
+        rows.push(Row::New(count_new(model, chat)));
+    }
+    let event = item
+        .message()
+        .and_then(|message| words::event(model, message));
+    match event {
+        Some(text) => {
+            rows.push(Row::Event {
+                time: words::time(item.at(), &model.zone),
+                text,
+            });
+        }
+        None => {
+            let head = new_day || first_new || !shares_head(model, before.as_ref(), &item);
+            push_text(model, chat, &item, head, columns, &mut rows);
+        }
+    }
+    rows
+}
+
+fn push_text(
+    model: &Model,
+    chat: &Chat,
+    item: &Item<'_>,
+    head: bool,
+    columns: usize,
+    rows: &mut Vec<Row>,
+) {
+    let (body, reply_seq, sender_id) = match item {
+        Item::Stored(message) => (&message.body, message.reply_seq, message.sender_id),
+        Item::Queued(queued) => (&queued.body, queued.reply_seq, model.me),
+    };
+    let mine = sender_id == model.me;
+    if head {
+        rows.push(Row::Head {
+            time: words::time(item.at(), &model.zone),
+            sender: if mine {
+                "me".into()
+            } else {
+                words::handle(model, sender_id)
+            },
+            mine,
+            state: words::state(model, chat, item),
+            edited: item.message().is_some_and(|message| message.edited_at > 0),
+        });
+    }
+    let text_columns = columns.saturating_sub(GUTTER_COLUMNS + 2).max(1);
+    if reply_seq > 0 {
+        rows.push(Row::Quote(quote(model, chat, reply_seq, text_columns)));
+    }
+    let my_handle = model
+        .people
+        .get(&model.me)
+        .map(|person| person.handle.as_str());
+    let mentions_me = !mine
+        && my_handle.is_some_and(|me| body.contains('@') && mention::handles(body).contains(&me));
+    for range in wrap::rows(body, text_columns) {
+        rows.push(Row::Body {
+            text: body[range].to_string(),
+            mentions_me,
+        });
+    }
+    let reactions = item
+        .message()
+        .map(|message| message.reactions.as_slice())
+        .unwrap_or_default();
+    if !reactions.is_empty() {
+        let one = |reaction: &proto::Reaction| match reaction.user_ids.len() {
+            1 => reaction.emoji.clone(),
+            several => format!("{} {several}", reaction.emoji),
+        };
+        let all: Vec<String> = reactions.iter().map(one).collect();
+        rows.push(Row::Reactions(wrap::cut(&all.join("  "), text_columns)));
+    }
+}
+
+fn top(chat: &Chat) -> &'static str {
+    match chat.older {
+        Older::OnDisk | Older::OnServer => "… more above",
+        Older::Asking | Older::Fetched { .. } => "… loading",
+        Older::Offline => "… older messages need the connection",
+        Older::Nothing => "the conversation begins here",
+    }
+}
+
+fn is_first_new(chat: &Chat, before: Option<&Item<'_>>, item: &Item<'_>) -> bool {
+    let (Some(new_after), Item::Stored(message)) = (chat.new_after, item) else {
+        return false;
+    };
+    let before_is_old = match before.and_then(Item::message) {
+        Some(before) => before.seq <= new_after,
+        None => true,
+    };
+    message.seq > new_after && before_is_old
+}
+
+/// How many messages of others stand below the divider.
+fn count_new(model: &Model, chat: &Chat) -> i64 {
+    let new_after = chat.new_after.unwrap_or(i64::MAX);
+    let from = chat
+        .messages
+        .partition_point(|message| message.seq <= new_after);
+    chat.messages[from..]
+        .iter()
+        .filter(|message| message.sender_id != model.me)
+        .count() as i64
+}
+
+/// A message stands under the head of the one before it: same person, soon after, not mine, and both plain text.
+fn shares_head(model: &Model, before: Option<&Item<'_>>, item: &Item<'_>) -> bool {
+    let (Some(Item::Stored(before)), Item::Stored(message)) = (before, item) else {
+        return false;
+    };
+    // each message of mine has its own state, and each edited one says so
+    message.sender_id != model.me
+        && message.sender_id == before.sender_id
+        && before.kind() == MessageKind::Text
+        && message.edited_at == 0
+        && message.sent_at.saturating_sub(before.sent_at) < SAME_HEAD_MS
+}
+
+fn quote(model: &Model, chat: &Chat, reply_seq: i64, columns: usize) -> String {
+    let found = chat
+        .messages
+        .binary_search_by_key(&reply_seq, |message| message.seq);
+    match found.map(|at| &chat.messages[at]) {
+        Ok(message) if message.kind() == MessageKind::Text => {
+            let who = words::handle(model, message.sender_id);
+            words::excerpt(&format!("↳ {who}: {}", message.body), columns)
+        }
+        Ok(_) => "↳ a message that was deleted".into(),
+        Err(_) => "↳ an older message".into(),
+    }
+}

@@ -1,0 +1,283 @@
+//! The loop: what the terminal, the line and the clock say goes into `update`, what comes out is done, and what has
+//! changed is drawn. The only place that waits.
+
+use std::io;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use client::{Client, Event};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{Interval, MissedTickBehavior, interval};
+
+use crate::effect::{Answer, Effect, Exit, Input, Trouble};
+use crate::keyboard;
+use crate::limits::{CALLS_MAX, EVENTS_PER_FRAME_MAX};
+use crate::model::{Model, unread};
+use crate::perform;
+use crate::terminal::{self, Screen};
+use crate::update::update;
+use crate::view;
+
+pub type Result<T> = std::result::Result<T, Error>;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("the terminal: {0}")]
+    Terminal(#[from] io::Error),
+    /// A call to the gateway panicked; the terminal was given back.
+    #[error("a fault of this program's: {0}")]
+    Fault(String),
+}
+
+/// How the screen behaves.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// false: no colours, as `NO_COLOR` wants it.
+    pub colors: bool,
+    /// Ring for what is not being looked at.
+    pub bell: bool,
+    /// Open this conversation at the start.
+    pub open: Option<i64>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            colors: std::env::var_os("NO_COLOR").is_none(),
+            bell: true,
+            open: None,
+        }
+    }
+}
+
+/// The clock of the screen: countdowns, typing, drafts.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Everything the loop holds.
+struct Loop {
+    client: Client,
+    model: Model,
+    screen: Screen,
+    calls: JoinSet<Answer>,
+    bell: bool,
+    title: String,
+    shape: Option<view::CursorShape>,
+    exit: Option<Exit>,
+}
+
+/// Shows the client on this terminal until the user quits, the terminal goes away, or a signal ends it.
+///
+/// `events` is the receiver that came with `client`. The terminal is given back in every case, also after a panic.
+///
+/// # Errors
+/// There is no terminal, or it fails; a terminal that is merely gone is an ordinary end.
+pub async fn run(
+    client: Client,
+    mut events: mpsc::Receiver<Event>,
+    options: Options,
+) -> Result<Exit> {
+    let (screen, guard) = terminal::enter()?;
+    let mut here = start(client, screen, &options).await;
+    let ended = turn(&mut here, &mut events).await;
+    here.calls.shutdown().await;
+    drop(guard);
+    match ended {
+        Ok(exit) => Ok(exit),
+        // the terminal was closed under us
+        Err(Error::Terminal(error)) if is_gone(&error) => Ok(Exit::Quit),
+        Err(error) => Err(error),
+    }
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, NotConnected, UnexpectedEof};
+    // 5 is EIO, what a terminal without its other end says; std has no name for it
+    matches!(error.kind(), BrokenPipe | NotConnected | UnexpectedEof)
+        || error.raw_os_error() == Some(5)
+}
+
+async fn start(client: Client, screen: Screen, options: &Options) -> Loop {
+    let size = screen.size().unwrap_or_default();
+    let zone = jiff::tz::TimeZone::system();
+    let mut model = Model::new(client.me(), now_ms(), zone, size.width, size.height);
+    model.colors = options.colors;
+    model.line = client.line();
+    model.figures = client.figures();
+    let mut here = Loop {
+        client,
+        model,
+        screen,
+        calls: JoinSet::new(),
+        bell: options.bell,
+        title: String::new(),
+        shape: None,
+        exit: None,
+    };
+    perform_all(&mut here, vec![Effect::LoadAll]).await;
+    if let Some(conv_id) = options.open {
+        let effects = crate::update::open(&mut here.model, conv_id);
+        perform_all(&mut here, effects).await;
+    }
+    here
+}
+
+async fn turn(here: &mut Loop, events: &mut mpsc::Receiver<Event>) -> Result<Exit> {
+    let mut keyboard = keyboard::start()?;
+    let mut resized = signal(SignalKind::window_change())?;
+    let mut ends = [
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::hangup())?,
+    ];
+    let mut clock = ticking();
+    loop {
+        draw(here)?;
+        tokio::select! {
+            input = keyboard.inputs.recv() => match input {
+                Some(input) => take_inputs(here, input, &mut keyboard.inputs).await,
+                None => return Ok(last_words(here).await),
+            },
+            event = events.recv() => match event {
+                Some(event) => take_events(here, event, events).await,
+                None => return Ok(last_words(here).await),
+            },
+            Some(answer) = here.calls.join_next() => {
+                take(here, Input::Answer(answer.map_err(|e| Error::Fault(e.to_string()))?)).await;
+            }
+            _ = resized.recv() => {
+                let (columns, rows) = crossterm::terminal::size()?;
+                take(here, Input::Size { columns, rows }).await;
+            }
+            _ = clock.tick() => {}
+            () = any(&mut ends) => return Ok(last_words(here).await),
+        }
+        let figures = here.client.figures();
+        take(
+            here,
+            Input::Tick {
+                now: now_ms(),
+                figures,
+            },
+        )
+        .await;
+        if let Some(exit) = here.exit {
+            return Ok(exit);
+        }
+    }
+}
+
+fn ticking() -> Interval {
+    let mut clock = interval(TICK);
+    clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    clock
+}
+
+async fn any(signals: &mut [Signal; 2]) {
+    let [terminate, hangup] = signals;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = hangup.recv() => {}
+    }
+}
+
+/// The program ends without being asked to: what is in the box still goes to the disk.
+async fn last_words(here: &mut Loop) -> Exit {
+    let effects = crate::update::leave(&mut here.model);
+    perform_all(here, effects).await;
+    here.exit.unwrap_or(Exit::Quit)
+}
+
+/// The key and what was pressed behind it, before the next frame; nothing after the one that ends the screen.
+async fn take_inputs(here: &mut Loop, first: Input, inputs: &mut mpsc::Receiver<Input>) {
+    take(here, first).await;
+    for _ in 1..EVENTS_PER_FRAME_MAX {
+        match inputs.try_recv() {
+            Ok(input) if here.exit.is_none() => take(here, input).await,
+            _ => break,
+        }
+    }
+}
+
+/// The event and what lies ready behind it, before the next frame.
+async fn take_events(here: &mut Loop, first: Event, events: &mut mpsc::Receiver<Event>) {
+    take(here, Input::Client(first)).await;
+    for _ in 1..EVENTS_PER_FRAME_MAX {
+        match events.try_recv() {
+            Ok(event) => take(here, Input::Client(event)).await,
+            Err(_) => break,
+        }
+    }
+}
+
+async fn take(here: &mut Loop, input: Input) {
+    let effects = update(&mut here.model, input);
+    perform_all(here, effects).await;
+}
+
+/// Does the effects in order, and those that their answers lead to.
+///
+/// The disk is waited for: what it does takes a moment, and a message that was written must be on it before the
+/// next key. The gateway is not.
+async fn perform_all(here: &mut Loop, effects: Vec<Effect>) {
+    let mut waiting: std::collections::VecDeque<Effect> = effects.into();
+    while let Some(effect) = waiting.pop_front() {
+        let answer = match effect {
+            Effect::Exit(exit) => {
+                here.exit = Some(exit);
+                None
+            }
+            Effect::Bell => {
+                // a terminal that cannot ring is found out by the next frame
+                let _ = if here.bell { terminal::ring() } else { Ok(()) };
+                None
+            }
+            Effect::Ask(ask) if here.calls.len() >= CALLS_MAX => {
+                let why = "too many calls are under way; try again".to_string();
+                Some(Answer::Asked {
+                    ask,
+                    got: Err(Trouble::Refused(why)),
+                })
+            }
+            Effect::Ask(ask) => {
+                here.calls.spawn(perform::ask(here.client.clone(), ask));
+                None
+            }
+            local => perform::local(&here.client, local).await,
+        };
+        if let Some(answer) = answer {
+            waiting.extend(update(&mut here.model, Input::Answer(answer)));
+        }
+    }
+}
+
+fn draw(here: &mut Loop) -> io::Result<()> {
+    if !std::mem::take(&mut here.model.stale) {
+        return Ok(());
+    }
+    here.screen.draw(|frame| view::draw(&here.model, frame))?;
+    let shape = view::cursor_shape(&here.model);
+    if here.shape.replace(shape) != Some(shape) {
+        terminal::set_cursor_shape(shape)?;
+    }
+    let title = window_title(&here.model);
+    if here.title != title {
+        terminal::set_title(&title)?;
+        here.title = title;
+    }
+    Ok(())
+}
+
+/// Without any text of others: a window's title is read by other programs.
+fn window_title(model: &Model) -> String {
+    match model.conversations.iter().map(unread).sum::<i64>() {
+        0 => "natter".into(),
+        count => format!("natter ({count})"),
+    }
+}
+
+fn now_ms() -> i64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,259 @@
+//! What happens when something happens: (model, input) → changed model and effects. Pure: no terminal, no clock, no
+//! waiting, so that every test can press keys and look.
+
+mod answers;
+mod compose;
+mod deeds;
+mod events;
+mod fields;
+mod go;
+mod moves;
+mod typed;
+
+use client::Line;
+
+use crate::commands::{Command, Layer};
+use crate::composer::Pressed;
+use crate::effect::{Ask, Effect, Exit, Input};
+use crate::keys::{self, Key, Meaning};
+use crate::limits::{DRAFT_PAUSE_MS, PENDING_KEYS_MAX};
+use crate::model::{Asked, Model, Older, Over, Place, Tone};
+use crate::scroll;
+
+/// Fewer loaded messages than this above the screen: more are read.
+const OLDER_MARGIN: usize = 20;
+
+pub use go::open;
+
+/// Takes one input. The effects are to be done in this order.
+pub fn update(model: &mut Model, input: Input) -> Vec<Effect> {
+    let mut effects = match input {
+        Input::Key(key) => {
+            model.stale = true;
+            press(model, key)
+        }
+        Input::Paste(text) => {
+            model.stale = true;
+            paste(model, &text)
+        }
+        Input::Size { columns, rows } => {
+            model.stale = true;
+            (model.columns, model.rows) = (columns, rows);
+            Vec::new()
+        }
+        Input::Focus(focused) => {
+            model.stale = true;
+            model.focused = focused;
+            Vec::new()
+        }
+        Input::Tick { now, figures } => {
+            model.stale |= figures != model.figures;
+            model.figures = figures;
+            tick(model, now)
+        }
+        Input::Client(event) => {
+            model.stale = true;
+            events::take(model, event)
+        }
+        Input::Answer(answer) => {
+            model.stale = true;
+            answers::take(model, answer)
+        }
+    };
+    effects.extend(mark_read(model));
+    effects.extend(want_older(model));
+    effects
+}
+
+fn press(model: &mut Model, key: Key) -> Vec<Effect> {
+    model.notice = None;
+    let layer = model.layer();
+    if layer.takes_text() {
+        model.asked = None;
+        // an unfinished command of the editor takes the next key, whatever it is elsewhere
+        let editing = layer == Layer::Normal && model.composer.is_waiting() && key != Key::Esc;
+        return match keys::meaning(layer, &[key]) {
+            Meaning::Command(command, _) if !editing && command != Command::Editor => {
+                run(model, command, None, None)
+            }
+            Meaning::Command(..) | Meaning::Unfinished | Meaning::Nothing => {
+                type_key(model, layer, key)
+            }
+        };
+    }
+    model.pending.push(key);
+    match keys::meaning(layer, &model.pending) {
+        Meaning::Command(command, count) => {
+            model.pending.clear();
+            let asked = model.asked.take();
+            run(model, command, count, asked)
+        }
+        Meaning::Unfinished if model.pending.len() < PENDING_KEYS_MAX => Vec::new(),
+        Meaning::Unfinished | Meaning::Nothing => {
+            let pressed = std::mem::take(&mut model.pending);
+            model.asked = None;
+            nothing(model, &pressed);
+            Vec::new()
+        }
+    }
+}
+
+fn run(
+    model: &mut Model,
+    command: Command,
+    count: Option<usize>,
+    asked: Option<Asked>,
+) -> Vec<Effect> {
+    match command {
+        Command::Move(way) => {
+            moves::run(model, way, count);
+            Vec::new()
+        }
+        Command::Write(way) => {
+            compose::write(model, way);
+            Vec::new()
+        }
+        Command::Message(deed) => deeds::run(model, deed, asked),
+        Command::Go(way) => go::run(model, way, count, asked),
+        Command::List(deed) => deeds::run_list(model, deed),
+        Command::Box(deed) => compose::run(model, deed),
+        Command::Field(deed) => fields::run(model, deed),
+        Command::Editor => Vec::new(),
+    }
+}
+
+/// A key without a row of its own, where text is written.
+fn type_key(model: &mut Model, layer: Layer, key: Key) -> Vec<Effect> {
+    let known = match layer {
+        Layer::Insert | Layer::Normal => {
+            let (pressed, effects) = compose::type_key(model, key);
+            if pressed == Pressed::Unknown {
+                nothing(model, &[key]);
+            }
+            return effects;
+        }
+        Layer::Finder | Layer::CommandLine => fields::type_key(model, key),
+        Layer::Reactions => return fields::type_reaction(model, key),
+        Layer::Messages | Layer::List | Layer::Help | Layer::Details | Layer::Results => false,
+    };
+    if !known {
+        nothing(model, &[key]);
+    }
+    Vec::new()
+}
+
+/// Says that the keys mean nothing; never silence, but for Esc, which is pressed to be sure.
+fn nothing(model: &mut Model, pressed: &[Key]) {
+    match pressed {
+        [.., Key::Esc] => {}
+        [Key::Ctrl('c')] => model.tell(Tone::Dim, "to quit, type :q Enter, or q"),
+        _ => {
+            let keys = keys::show_all(pressed);
+            model.tell(
+                Tone::Warn,
+                format!("no such key: {keys}   ? shows all keys"),
+            );
+        }
+    }
+}
+
+fn paste(model: &mut Model, text: &str) -> Vec<Effect> {
+    match &mut model.over {
+        Some(Over::Finder(finder)) => {
+            finder.line.insert(text);
+            finder.selected = 0;
+        }
+        Some(Over::CommandLine(prompt)) => prompt.line.insert(text),
+        Some(Over::Reactions(reactions)) => reactions.line.insert(text),
+        Some(Over::Help { .. } | Over::Details(_) | Over::Results(_)) => {}
+        None if model.place == Place::Compose => return compose::paste(model, text),
+        None => model.tell(Tone::Dim, "press i first, then paste"),
+    }
+    Vec::new()
+}
+
+fn tick(model: &mut Model, now: i64) -> Vec<Effect> {
+    let second_shown = matches!(model.line, Line::Waiting { .. });
+    let minute_passed = model.now / 60_000 != now / 60_000;
+    model.stale |= second_shown || minute_passed;
+    model.now = now;
+    let typists = model.typing.len();
+    model.typing.retain(|typist| typist.until > now);
+    model.stale |= model.typing.len() != typists;
+    if model
+        .notice
+        .as_ref()
+        .is_some_and(|notice| notice.until <= now)
+    {
+        model.notice = None;
+        model.stale = true;
+    }
+    match model.draft.unsaved && model.draft.changed_at + DRAFT_PAUSE_MS <= now {
+        true => compose::save_draft(model).into_iter().collect(),
+        false => Vec::new(),
+    }
+}
+
+/// What one looks at is read: the conversation is open, at its end, and the terminal has the focus.
+fn mark_read(model: &mut Model) -> Option<Effect> {
+    let uncovered = matches!(model.over, None | Some(Over::CommandLine(_)));
+    let chat = model.chat.as_ref()?;
+    let seq = chat.messages.last()?.seq;
+    let conv_id = chat.conv_id;
+    let looking = model.focused && uncovered && chat.loaded && chat.bottom.is_none();
+    if !looking || seq <= chat.read_told || scroll::pane(model).1 == 0 {
+        return None;
+    }
+    model.chat.as_mut()?.read_told = seq;
+    let conversation = model
+        .conversations
+        .iter_mut()
+        .find(|c| c.conv_id == conv_id)?;
+    if seq <= conversation.read_seq {
+        return None;
+    }
+    conversation.read_seq = seq;
+    Some(Effect::Read { conv_id, seq })
+}
+
+/// Reads more of the conversation when its loaded beginning comes near, or something older is looked for.
+fn want_older(model: &mut Model) -> Option<Effect> {
+    let chat = model.chat.as_ref()?;
+    let first_seq = chat.messages.first().map_or(0, |message| message.seq);
+    let (_, height) = scroll::pane(model);
+    let sought = chat.goal.is_some_and(|goal| goal < first_seq);
+    // every message has a row, so a full screen at the end of many cannot be near the beginning
+    let far = chat.bottom.is_none() && chat.messages.len() > height + OLDER_MARGIN;
+    if !chat.loaded || (far && !sought) {
+        return None;
+    }
+    let near = scroll::visible_items(model).is_none_or(|(first, _)| first < OLDER_MARGIN);
+    if !near && !sought {
+        return None;
+    }
+    let conv_id = chat.conv_id;
+    let effect = match chat.older {
+        Older::OnDisk => Effect::Load {
+            conv_id,
+            before_seq: first_seq,
+        },
+        Older::OnServer => Effect::Ask(Ask::History {
+            conv_id,
+            before_seq: first_seq,
+        }),
+        Older::Asking | Older::Fetched { .. } | Older::Offline | Older::Nothing => return None,
+    };
+    model.chat.as_mut()?.older = Older::Asking;
+    Some(effect)
+}
+
+/// The screen ends; what is in the box is kept.
+pub fn leave(model: &mut Model) -> Vec<Effect> {
+    let exit = match model.line {
+        Line::SignedOut { .. } => Exit::SignedOut,
+        _ => Exit::Quit,
+    };
+    let mut effects = compose::put_away(model);
+    effects.push(Effect::Exit(exit));
+    effects
+}

@@ -1,0 +1,317 @@
+//! The one-line fields: finder, command line, reactions; and the results of a search.
+
+use proto::{check, limits::SEARCH_BYTES_MAX};
+
+use super::{deeds, go, moves, typed};
+use crate::commands::{FieldDeed, TYPED};
+use crate::effect::{Ask, Effect, PersonDeed, Who};
+use crate::finder::{self, Found};
+use crate::keys::Key;
+use crate::limits::{FOUND_ROWS_MAX, HISTORY_LINES_MAX};
+use crate::line_edit::LineEdit;
+use crate::model::{CommandLine, EMOJI, ItemId, Model, Over, Reactions, Tone};
+
+pub(super) fn run(model: &mut Model, deed: FieldDeed) -> Vec<Effect> {
+    match (deed, model.over.take()) {
+        (FieldDeed::Choose, Some(Over::CommandLine(prompt))) => {
+            return run_line(model, prompt.line.text.trim());
+        }
+        (FieldDeed::Choose, Some(Over::Reactions(reactions))) => {
+            let emoji = reactions.line.text.trim().to_string();
+            return give(model, reactions, &emoji);
+        }
+        (_, over) => model.over = over,
+    }
+    match deed {
+        FieldDeed::Choose => choose(model),
+        FieldDeed::Everybody => everybody(model),
+        FieldDeed::Befriend => befriend(model),
+        FieldDeed::More => more_results(model),
+        FieldDeed::Complete | FieldDeed::CompleteBack => {
+            complete(model, deed == FieldDeed::Complete);
+            Vec::new()
+        }
+        FieldDeed::Older | FieldDeed::Newer => {
+            step_history(model, deed == FieldDeed::Older);
+            Vec::new()
+        }
+    }
+}
+
+/// True: the key meant something in the line.
+pub(super) fn type_key(model: &mut Model, key: Key) -> bool {
+    match &mut model.over {
+        Some(Over::Finder(finder)) => {
+            finder.selected = 0;
+            finder.line.press(key)
+        }
+        Some(Over::CommandLine(prompt)) => {
+            if key == Key::Backspace && prompt.line.text.is_empty() {
+                model.over = None;
+                return true;
+            }
+            (prompt.history, prompt.completion) = (None, None);
+            prompt.line.press(key)
+        }
+        _ => false,
+    }
+}
+
+/// A digit takes one of the row at once; anything else is typed.
+pub(super) fn type_reaction(model: &mut Model, key: Key) -> Vec<Effect> {
+    let Some(Over::Reactions(reactions)) = &mut model.over else {
+        return Vec::new();
+    };
+    let chosen = match key {
+        Key::Char(c) if reactions.line.text.is_empty() => c
+            .to_digit(10)
+            .and_then(|digit| EMOJI.get((digit as usize).checked_sub(1)?)),
+        _ => None,
+    };
+    match chosen {
+        Some(emoji) => {
+            let reactions = reactions.clone();
+            model.over = None;
+            give(model, reactions, emoji)
+        }
+        None => {
+            reactions.line.press(key);
+            Vec::new()
+        }
+    }
+}
+
+/// Gives the reaction, or takes it back where I gave the same.
+fn give(model: &mut Model, reactions: Reactions, emoji: &str) -> Vec<Effect> {
+    if let Err(refused) = check::emoji(emoji) {
+        model.tell(Tone::Warn, refused.to_string());
+        model.over = Some(Over::Reactions(reactions));
+        return Vec::new();
+    }
+    let (conv_id, seq) = (reactions.conv_id, reactions.seq);
+    let item = model
+        .index_of(ItemId::Seq(seq))
+        .and_then(|at| model.item(at));
+    let given = item.and_then(|item| item.message()?.reactions.iter().find(|r| r.emoji == emoji));
+    let remove = given.is_some_and(|reaction| reaction.user_ids.contains(&model.me));
+    vec![Effect::Ask(Ask::React {
+        conv_id,
+        seq,
+        emoji: emoji.to_string(),
+        remove,
+    })]
+}
+
+fn choose(model: &mut Model) -> Vec<Effect> {
+    match &model.over {
+        Some(Over::Finder(finder)) => {
+            let selected = finder.selected;
+            match finder::candidates(model)
+                .get(selected)
+                .map(|candidate| candidate.target)
+            {
+                Some(Found::Conversation(conv_id)) => go::open(model, conv_id),
+                Some(Found::Person(user_id)) => deeds::open_direct(model, user_id),
+                None => everybody(model),
+            }
+        }
+        Some(Over::Results(results)) => {
+            let (conv_id, found) = (results.conv_id, results.messages.get(results.selected));
+            let Some(seq) = found.map(|message| message.seq) else {
+                return Vec::new();
+            };
+            model.over = None;
+            let effects = go::open(model, conv_id);
+            seek(model, seq);
+            effects
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Goes to a message, at once or when enough has been loaded.
+pub(super) fn seek(model: &mut Model, seq: i64) {
+    let first = model
+        .chat
+        .as_ref()
+        .and_then(|chat| chat.messages.first())
+        .map(|m| m.seq);
+    match (model.index_of(ItemId::Seq(seq)), first, &mut model.chat) {
+        (Some(index), _, Some(chat)) => {
+            chat.goal = None;
+            moves::choose(model, index);
+        }
+        (None, Some(first), Some(chat)) if seq > first => {
+            chat.goal = None;
+            model.tell(Tone::Warn, "this message is not here");
+        }
+        (None, _, Some(chat)) => chat.goal = Some(seq),
+        (_, _, None) => {}
+    }
+}
+
+fn everybody(model: &mut Model) -> Vec<Effect> {
+    let Some(Over::Finder(finder)) = &mut model.over else {
+        return Vec::new();
+    };
+    let text = finder.line.text.trim().to_string();
+    if let Err(refused) = check::search(&text) {
+        model.tell(Tone::Warn, refused.to_string());
+        return Vec::new();
+    }
+    finder.searching = true;
+    finder.friends_only = false;
+    vec![Effect::Ask(Ask::Find { text })]
+}
+
+fn befriend(model: &mut Model) -> Vec<Effect> {
+    let Some(Over::Finder(finder)) = &model.over else {
+        return Vec::new();
+    };
+    let selected = finder.selected;
+    match finder::candidates(model)
+        .get(selected)
+        .map(|candidate| candidate.target)
+    {
+        Some(Found::Person(user_id)) => {
+            let deed = PersonDeed::Befriend;
+            vec![Effect::Ask(Ask::Person {
+                who: Who::Id(user_id),
+                deed,
+            })]
+        }
+        Some(Found::Conversation(_)) | None => {
+            model.tell(Tone::Dim, "choose a person first; Tab searches everybody");
+            Vec::new()
+        }
+    }
+}
+
+fn more_results(model: &mut Model) -> Vec<Effect> {
+    let Some(Over::Results(results)) = &mut model.over else {
+        return Vec::new();
+    };
+    let full = results.messages.len() >= FOUND_ROWS_MAX;
+    if results.scanned_to == 0 || results.searching || full {
+        model.tell(Tone::Dim, "there is nothing further back");
+        return Vec::new();
+    }
+    results.searching = true;
+    let (conv_id, text) = (results.conv_id, results.text.clone());
+    vec![Effect::Ask(Ask::Search {
+        conv_id,
+        text,
+        before_seq: results.scanned_to,
+    })]
+}
+
+/// Searches the open conversation from its end.
+pub(super) fn search(model: &mut Model, text: &str) -> Vec<Effect> {
+    let Some(chat) = &model.chat else {
+        model.tell(Tone::Warn, "open a conversation first: f finds people");
+        return Vec::new();
+    };
+    let conv_id = chat.conv_id;
+    if let Err(refused) = check::search(text) {
+        let wish = format!("{refused} (2 to {SEARCH_BYTES_MAX} bytes)");
+        model.tell(Tone::Warn, wish);
+        return Vec::new();
+    }
+    model.over = Some(Over::Results(crate::model::Results {
+        conv_id,
+        text: text.to_string(),
+        searching: true,
+        ..Default::default()
+    }));
+    vec![Effect::Ask(Ask::Search {
+        conv_id,
+        text: text.to_string(),
+        before_seq: 0,
+    })]
+}
+
+fn run_line(model: &mut Model, line: &str) -> Vec<Effect> {
+    if line.is_empty() {
+        return Vec::new();
+    }
+    if model.history.last().is_none_or(|last| last != line) {
+        model.history.push(line.to_string());
+    }
+    if model.history.len() > HISTORY_LINES_MAX {
+        model.history.remove(0);
+    }
+    typed::run(model, line)
+}
+
+/// Shows the next completion of what was typed, and at the end what was typed itself.
+fn complete(model: &mut Model, forwards: bool) {
+    let Some(Over::CommandLine(prompt)) = &model.over else {
+        return;
+    };
+    let (at, stem) = match &prompt.completion {
+        Some((at, stem)) => (Some(*at), stem.clone()),
+        None => (None, prompt.line.text.clone()),
+    };
+    let mut all = completions(model, &stem);
+    if all.is_empty() {
+        model.tell(Tone::Dim, "nothing completes this");
+        return;
+    }
+    all.push(stem.clone());
+    let next = match (at, forwards) {
+        (None, true) => 0,
+        (None, false) => all.len().saturating_sub(2),
+        (Some(at), true) => (at + 1) % all.len(),
+        (Some(at), false) => (at + all.len() - 1) % all.len(),
+    };
+    if let Some(Over::CommandLine(prompt)) = &mut model.over {
+        prompt.line = LineEdit::with(&all[next]);
+        prompt.completion = Some((next, stem));
+    }
+}
+
+/// Whole lines that complete `stem`: command names, then handles of people who are known here.
+pub fn completions(model: &Model, stem: &str) -> Vec<String> {
+    let Some((head, word)) = stem.rsplit_once(' ') else {
+        let names = TYPED.iter().filter(|row| row.name.starts_with(stem));
+        return names.map(|row| row.name.to_string()).collect();
+    };
+    let people = model
+        .people
+        .values()
+        .filter(|person| person.user_id != model.me);
+    let mut handles: Vec<&str> = people
+        .map(|person| person.handle.as_str())
+        .filter(|handle| handle.starts_with(word))
+        .collect();
+    handles.sort_unstable();
+    handles
+        .into_iter()
+        .map(|handle| format!("{head} {handle}"))
+        .collect()
+}
+
+fn step_history(model: &mut Model, older: bool) {
+    let Some(Over::CommandLine(prompt)) = &mut model.over else {
+        return;
+    };
+    let (at, typed) = match prompt.history.take() {
+        Some(place) => place,
+        None => (model.history.len(), prompt.line.text.clone()),
+    };
+    let fits = |at: &usize| model.history[*at].starts_with(&typed);
+    let found = match older {
+        true => (0..at).rev().find(fits),
+        false => (at + 1..model.history.len()).find(fits),
+    };
+    let (line, history) = match (found, older) {
+        (Some(found), _) => (model.history[found].clone(), Some((found, typed))),
+        (None, true) => (prompt.line.text.clone(), Some((at, typed))),
+        (None, false) => (typed, None),
+    };
+    *prompt = CommandLine {
+        line: LineEdit::with(&line),
+        history,
+        completion: None,
+    };
+}

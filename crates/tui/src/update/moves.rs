@@ -1,0 +1,126 @@
+//! Up and down, in whatever has the keys.
+
+use crate::commands::{Layer, Move};
+use crate::finder;
+use crate::layout;
+use crate::model::{ItemId, Model, Over};
+use crate::{help, scroll};
+
+pub(super) fn run(model: &mut Model, way: Move, count: Option<usize>) {
+    match model.layer() {
+        Layer::Messages => in_messages(model, way, count),
+        Layer::List => in_list(model, way, count),
+        Layer::Finder => {
+            let rows = finder::candidates(model).len();
+            if let Some(Over::Finder(finder)) = &mut model.over {
+                finder.selected = moved(finder.selected, rows, way, count, 1);
+            }
+        }
+        Layer::Help | Layer::Details => in_text(model, way, count),
+        Layer::Results => {
+            let page = layout::popup_rows(model.area());
+            if let Some(Over::Results(found)) = &mut model.over {
+                let rows = found.messages.len();
+                found.selected = moved(found.selected, rows, way, count, page);
+            }
+        }
+        Layer::Insert | Layer::Normal | Layer::CommandLine | Layer::Reactions => {}
+    }
+}
+
+fn in_messages(model: &mut Model, way: Move, count: Option<usize>) {
+    let (Some(cursor), (_, height)) = (model.cursor_index(), scroll::pane(model)) else {
+        return;
+    };
+    let newest = model.item_count() - 1;
+    let half = (height / 2).max(1) as isize;
+    let page = height.saturating_sub(1).max(1) as isize;
+    let times = count.unwrap_or(1) as isize;
+    match way {
+        Move::Down => choose(model, (cursor + count.unwrap_or(1)).min(newest)),
+        Move::Up => choose(model, cursor.saturating_sub(count.unwrap_or(1))),
+        Move::First => choose(model, 0),
+        Move::Last => {
+            if let Some(chat) = &mut model.chat {
+                (chat.cursor, chat.bottom) = (None, None);
+            }
+        }
+        Move::HalfDown => by_rows(model, half * times),
+        Move::HalfUp => by_rows(model, -half * times),
+        Move::PageDown => by_rows(model, page * times),
+        Move::PageUp => by_rows(model, -page * times),
+        Move::RowDown => by_rows(model, times),
+        Move::RowUp => by_rows(model, -times),
+    }
+}
+
+/// Puts the cursor on an item and brings it onto the screen.
+pub(super) fn choose(model: &mut Model, index: usize) {
+    let newest = model.item_count().saturating_sub(1);
+    let id = model.item(index).map(|item| item.id());
+    if let Some(chat) = &mut model.chat {
+        chat.cursor = if index == newest { None } else { id };
+    }
+    scroll::show(model, index);
+}
+
+/// Moves the screen; the cursor goes with it where it would be left behind.
+fn by_rows(model: &mut Model, delta: isize) {
+    let Some(cursor) = model.cursor_index() else {
+        return;
+    };
+    scroll::by_rows(model, delta);
+    let Some((first, last)) = scroll::visible_items(model) else {
+        return;
+    };
+    let newest = model.item_count().saturating_sub(1);
+    // half a screen up or down is a move, also where the screen cannot move any more
+    let wanted = match (delta < 0, first, last) {
+        (true, 0, _) => 0,
+        (false, _, last) if last == newest => newest,
+        _ => cursor.clamp(first, last),
+    };
+    let id: Option<ItemId> = model.item(wanted).map(|item| item.id());
+    if let Some(chat) = &mut model.chat {
+        chat.cursor = if wanted == newest { None } else { id };
+    }
+}
+
+fn in_list(model: &mut Model, way: Move, count: Option<usize>) {
+    let rows = model.list_rows();
+    let at = model.list_index(&rows);
+    let page = usize::from(layout::panes(model, model.area()).list.height).max(2);
+    model.list_cursor = rows.get(moved(at, rows.len(), way, count, page)).copied();
+}
+
+fn in_text(model: &mut Model, way: Move, count: Option<usize>) {
+    let page = layout::popup_rows(model.area());
+    let help_lines = help::lines(usize::from(model.columns.saturating_sub(4))).len();
+    match &mut model.over {
+        Some(Over::Help { scroll }) => {
+            let places = help_lines.saturating_sub(page) + 1;
+            *scroll = moved(*scroll, places, way, count, page);
+        }
+        Some(Over::Details(details)) => {
+            let places = details.lines.len().saturating_sub(page) + 1;
+            details.scroll = moved(details.scroll, places, way, count, page);
+        }
+        _ => {}
+    }
+}
+
+/// The new place among `places` of them.
+fn moved(at: usize, places: usize, way: Move, count: Option<usize>, page: usize) -> usize {
+    let times = count.unwrap_or(1);
+    let place = match way {
+        Move::Down | Move::RowDown => at.saturating_add(times),
+        Move::Up | Move::RowUp => at.saturating_sub(times),
+        Move::First => 0,
+        Move::Last => usize::MAX,
+        Move::HalfDown => at.saturating_add((page / 2).max(1) * times),
+        Move::HalfUp => at.saturating_sub((page / 2).max(1) * times),
+        Move::PageDown => at.saturating_add(page * times),
+        Move::PageUp => at.saturating_sub(page * times),
+    };
+    place.min(places.saturating_sub(1))
+}

@@ -1,0 +1,327 @@
+//! What lies over the conversation: finder, command line, help, details, results, reactions.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+
+use super::{bordered, fill, put, put_right, style};
+use crate::commands::find_typed;
+use crate::finder;
+use crate::help;
+use crate::layout::{self, Panes};
+use crate::line_edit::LineEdit;
+use crate::model::{CommandLine, Details, EMOJI, Finder, Model, Over, Reactions, Results, Tone};
+use crate::words;
+use crate::wrap;
+
+/// Draws what is open and says where its cursor is.
+pub(super) fn draw(
+    model: &Model,
+    buffer: &mut Buffer,
+    area: Rect,
+    panes: &Panes,
+) -> Option<Position> {
+    match model.over.as_ref()? {
+        Over::Finder(open) => draw_finder(model, buffer, area, open),
+        Over::CommandLine(prompt) => draw_line(model, buffer, area, panes, prompt),
+        Over::Help { scroll } => {
+            draw_help(model, buffer, area, *scroll);
+            None
+        }
+        Over::Details(details) => {
+            draw_details(model, buffer, area, details);
+            None
+        }
+        Over::Results(results) => {
+            draw_results(model, buffer, area, results);
+            None
+        }
+        Over::Reactions(reactions) => draw_reactions(model, buffer, area, reactions),
+    }
+}
+
+/// A line that is being edited; scrolled so that the cursor is on it.
+fn draw_edit(
+    model: &Model,
+    buffer: &mut Buffer,
+    area: Rect,
+    prompt: &str,
+    line: &LineEdit,
+) -> Option<Position> {
+    if area.is_empty() {
+        return None;
+    }
+    let x = put(
+        buffer,
+        area,
+        area.x,
+        area.y,
+        prompt,
+        style::bold(style::of(model, Tone::Accent)),
+    );
+    let room = usize::from(area.right().saturating_sub(x)).max(1);
+    let rows = wrap::rows(&line.text, room.saturating_sub(1).max(1));
+    let row = rows
+        .iter()
+        .rposition(|row| row.start <= line.cursor)
+        .unwrap_or(0);
+    let start = rows[row].start;
+    put(
+        buffer,
+        area,
+        x,
+        area.y,
+        &line.text[rows[row].clone()],
+        style::of(model, Tone::Plain),
+    );
+    let column = wrap::width(&line.text[start..line.cursor.max(start)]).min(room - 1) as u16;
+    Some(Position::new((x + column).min(area.right() - 1), area.y))
+}
+
+fn draw_finder(model: &Model, buffer: &mut Buffer, area: Rect, open: &Finder) -> Option<Position> {
+    let rows = finder::candidates(model);
+    let popup = layout::popup(area, 64, 18);
+    let title = if open.friends_only { "friends" } else { "find" };
+    bordered(buffer, popup, title, style::of(model, Tone::Accent));
+    let inside = layout::inside(popup);
+    let cursor = draw_edit(
+        model,
+        buffer,
+        Rect {
+            height: inside.height.min(1),
+            ..inside
+        },
+        "> ",
+        &open.line,
+    );
+    let list = Rect {
+        y: inside.y + inside.height.min(1),
+        height: inside.height.saturating_sub(1),
+        ..inside
+    };
+    let dim = style::of(model, Tone::Dim);
+    if rows.is_empty() {
+        let text = match open.searching {
+            true => "searching …",
+            false => "nobody here; Tab searches everybody",
+        };
+        put(buffer, list, list.x + 2, list.y, text, dim);
+    }
+    let selected = open.selected.min(rows.len().saturating_sub(1));
+    let first = (selected + 1).saturating_sub(usize::from(list.height));
+    for (y, (index, row)) in (list.top()..list.bottom()).zip(rows.iter().enumerate().skip(first)) {
+        let mut plain = style::of(model, Tone::Plain);
+        if index == selected {
+            plain = style::chosen(plain);
+        }
+        let pointer = if index == selected { "> " } else { "  " };
+        let x = put(
+            buffer,
+            list,
+            list.x,
+            y,
+            pointer,
+            style::of(model, Tone::Accent),
+        );
+        let note_columns = wrap::width(row.note) + 2;
+        let room = usize::from(list.width).saturating_sub(2 + note_columns);
+        let label = wrap::cut(&wrap::steady(&row.label), room);
+        let x = put(buffer, list, x, y, &label, plain);
+        let left = room.saturating_sub(wrap::width(&label) + 2);
+        let name = wrap::cut(&wrap::steady(&row.name), left);
+        let x = put(buffer, list, x + 2, y, &name, dim);
+        put_right(buffer, list, x, y, &format!("{} ", row.note), dim);
+    }
+    cursor
+}
+
+/// The command line takes the lowest row; above it what the typed command is for.
+fn draw_line(
+    model: &Model,
+    buffer: &mut Buffer,
+    area: Rect,
+    panes: &Panes,
+    prompt: &CommandLine,
+) -> Option<Position> {
+    let bottom = Rect {
+        y: area.bottom().saturating_sub(1),
+        height: area.height.min(1),
+        ..area
+    };
+    fill(buffer, bottom, bottom.y, " ", style::of(model, Tone::Plain));
+    if !panes.hints.is_empty() && model.notice.is_none() {
+        let name = prompt.line.text.split_whitespace().next().unwrap_or("");
+        let help = match find_typed(name.trim_end_matches('!')) {
+            Ok(row) if !name.is_empty() => {
+                format!(" :{} {}   {}", row.name, row.arguments, row.help)
+            }
+            Ok(_) => String::new(),
+            Err(_) if name.is_empty() => " Tab shows the commands, one after the other".into(),
+            Err(why) => format!(" {why}"),
+        };
+        fill(
+            buffer,
+            panes.status,
+            panes.status.y,
+            " ",
+            style::of(model, Tone::Plain),
+        );
+        let dim = style::of(model, Tone::Dim);
+        put(
+            buffer,
+            panes.status,
+            panes.status.x,
+            panes.status.y,
+            &help,
+            dim,
+        );
+    }
+    draw_edit(model, buffer, bottom, ":", &prompt.line)
+}
+
+fn draw_help(model: &Model, buffer: &mut Buffer, area: Rect, scroll: usize) {
+    let popup = layout::popup(area, u16::MAX, area.height.saturating_sub(2));
+    bordered(
+        buffer,
+        popup,
+        "keys and commands",
+        style::of(model, Tone::Accent),
+    );
+    let inside = layout::inside(popup);
+    let lines = help::lines(usize::from(inside.width.saturating_sub(2)));
+    let last = lines.len().saturating_sub(usize::from(inside.height));
+    for (y, line) in (inside.top()..inside.bottom()).zip(lines.iter().skip(scroll.min(last))) {
+        let tone = if line.heading {
+            Tone::Accent
+        } else {
+            Tone::Plain
+        };
+        put(
+            buffer,
+            inside,
+            inside.x + 1,
+            y,
+            &line.text,
+            style::of(model, tone),
+        );
+    }
+}
+
+fn draw_details(model: &Model, buffer: &mut Buffer, area: Rect, details: &Details) {
+    let widest = details
+        .lines
+        .iter()
+        .map(|line| wrap::width(line))
+        .max()
+        .unwrap_or(0);
+    let columns = u16::try_from(widest + 4).unwrap_or(u16::MAX).max(40);
+    let rows = u16::try_from(details.lines.len() + 2).unwrap_or(u16::MAX);
+    let popup = layout::popup(area, columns, rows.min(area.height.saturating_sub(2)));
+    bordered(
+        buffer,
+        popup,
+        &details.title,
+        style::of(model, Tone::Accent),
+    );
+    let inside = layout::inside(popup);
+    let last = details
+        .lines
+        .len()
+        .saturating_sub(usize::from(inside.height));
+    let shown = details.lines.iter().skip(details.scroll.min(last));
+    for (y, line) in (inside.top()..inside.bottom()).zip(shown) {
+        put(
+            buffer,
+            inside,
+            inside.x + 1,
+            y,
+            line,
+            style::of(model, Tone::Plain),
+        );
+    }
+}
+
+fn draw_results(model: &Model, buffer: &mut Buffer, area: Rect, results: &Results) {
+    let popup = layout::popup(area, u16::MAX, area.height.saturating_sub(2));
+    let title = format!("“{}”: {} found", results.text, results.messages.len());
+    bordered(buffer, popup, &title, style::of(model, Tone::Accent));
+    let inside = layout::inside(popup);
+    let dim = style::of(model, Tone::Dim);
+    let (list, foot) = (
+        Rect {
+            height: inside.height.saturating_sub(1),
+            ..inside
+        },
+        Rect {
+            y: inside.bottom().saturating_sub(1),
+            height: inside.height.min(1),
+            ..inside
+        },
+    );
+    let note = match (results.searching, results.scanned_to) {
+        (true, _) => "searching …".to_string(),
+        (false, 0) => "that is all".into(),
+        (false, seq) => format!("searched back to number {seq}; m goes on"),
+    };
+    put(buffer, foot, foot.x + 1, foot.y, &note, dim);
+    let selected = results
+        .selected
+        .min(results.messages.len().saturating_sub(1));
+    let first = (selected + 1).saturating_sub(usize::from(list.height));
+    let shown = results.messages.iter().enumerate().skip(first);
+    for (y, (index, message)) in (list.top()..list.bottom()).zip(shown) {
+        let when = words::moment(message.sent_at, model.now, &model.zone);
+        let who = words::handle(model, message.sender_id);
+        let head = format!(" {when:>12}  {who}  ");
+        let mut plain = style::of(model, Tone::Plain);
+        if index == selected {
+            plain = style::chosen(plain);
+        }
+        let x = put(buffer, list, list.x, y, &head, dim);
+        let room = usize::from(list.right().saturating_sub(x));
+        put(
+            buffer,
+            list,
+            x,
+            y,
+            &words::excerpt(&message.body, room),
+            plain,
+        );
+    }
+}
+
+fn draw_reactions(
+    model: &Model,
+    buffer: &mut Buffer,
+    area: Rect,
+    reactions: &Reactions,
+) -> Option<Position> {
+    let popup = layout::popup(area, 46, 4);
+    let title = format!("react to #{}", reactions.seq);
+    bordered(buffer, popup, &title, style::of(model, Tone::Accent));
+    let inside = layout::inside(popup);
+    let mut x = inside.x + 1;
+    for (number, emoji) in (1..).zip(EMOJI) {
+        x = put(
+            buffer,
+            inside,
+            x,
+            inside.y,
+            &format!("{number}"),
+            style::of(model, Tone::Accent),
+        );
+        x = put(
+            buffer,
+            inside,
+            x,
+            inside.y,
+            emoji,
+            style::of(model, Tone::Plain),
+        ) + 2;
+    }
+    let field = Rect {
+        y: inside.y + inside.height.min(1),
+        height: inside.height.saturating_sub(1).min(1),
+        ..inside
+    };
+    draw_edit(model, buffer, field, "> ", &reactions.line)
+}

@@ -1,0 +1,9 @@
+//! The screen, as its user meets it: keys in, pictures and effects out. No terminal, no network, no clock.
+
+mod docs;
+mod keys;
+mod never_panics;
+mod pictures;
+mod speed;
+mod stage;
+mod talking;
