@@ -257,13 +257,13 @@ impl Cache {
         .bind(limit.clamp(1, limits::MESSAGES_PER_READ_MAX))
         .fetch_all(&self.readers)
         .await?;
-        let mut expected = end.map(|end| end - 1);
+        let mut expected = end.map(|end| end.saturating_sub(1));
         let mut messages = Vec::with_capacity(frames.len());
         for message in frames.iter().filter_map(|bytes| read_message(bytes)) {
             if expected.is_some_and(|expected| expected != message.seq) {
                 break;
             }
-            expected = Some(message.seq - 1);
+            expected = Some(message.seq.saturating_sub(1));
             messages.push(message);
         }
         messages.reverse();

@@ -14,6 +14,8 @@ mod place;
 mod profile;
 mod sync;
 mod talk;
+#[cfg(test)]
+mod tests;
 mod types;
 
 pub use profile::Profile;

@@ -40,12 +40,32 @@ pub(crate) enum Came {
 pub(crate) struct Hole {
     /// Not before; it may close by itself.
     pub ask_at: Instant,
-    /// The question is under way: one at a time.
+    /// The question is under way, one at a time …
     pub asked: bool,
+    /// … and it asked for what comes after this.
+    pub asked_after: i64,
     /// It was counted as a gap.
     pub counted: bool,
     /// There is no known end: ask until the gateway says that there is no more.
     pub to_the_end: bool,
+}
+
+impl Hole {
+    fn new(ask_at: Instant, to_the_end: bool) -> Self {
+        Self {
+            ask_at,
+            asked: false,
+            asked_after: 0,
+            counted: false,
+            to_the_end,
+        }
+    }
+
+    /// An answer has come. true: it was a fresh one and brought nothing, so there is nothing to be had.
+    fn answered(&mut self, before: i64, after: i64, now: Instant) -> bool {
+        (self.asked, self.ask_at) = (false, now);
+        before == after && self.asked_after == before
+    }
 }
 
 /// A message that came before its turn.
@@ -279,12 +299,7 @@ impl Place {
 
     fn look_for_holes(&mut self, now: Instant) {
         let ask_at = now + Duration::from_millis(limits::HOLE_GRACE_MS);
-        let hole = Hole {
-            ask_at,
-            asked: false,
-            counted: false,
-            to_the_end: false,
-        };
+        let hole = Hole::new(ask_at, false);
         if self.known_seq < self.seen_seq {
             self.missing.get_or_insert_with(|| hole.clone());
         } else if self
@@ -315,12 +330,7 @@ impl Place {
 
     /// The gateway did not send all of it: the rest has to be asked for, page by page.
     pub(crate) fn unfinished(&mut self, now: Instant) {
-        let rest = Hole {
-            ask_at: now,
-            asked: false,
-            counted: false,
-            to_the_end: true,
-        };
+        let rest = Hole::new(now, true);
         (self.missing, self.changes) = (Some(rest.clone()), Some(rest));
     }
 
@@ -337,12 +347,9 @@ impl Place {
         let Some(hole) = &mut self.missing else {
             return;
         };
-        hole.asked = false;
-        hole.ask_at = now;
-        if self.known_seq == before {
+        hole.to_the_end &= more;
+        if hole.answered(before, self.known_seq, now) {
             self.give_up_missing(steps);
-        } else if !more && hole.to_the_end {
-            hole.to_the_end = false;
         }
         self.look_for_holes(now);
     }
@@ -363,7 +370,8 @@ impl Place {
             let rev = message.rev;
             if message.seq <= self.known_seq {
                 self.take_old(message, Came::Asked, steps);
-            } else if self.ahead.contains_key(&message.seq) {
+            } else {
+                // kept for its turn: what comes by itself may be the version before this change
                 self.take_new(message, Came::Asked, false, steps);
             }
             self.known_rev = self.known_rev.max(rev);
@@ -372,9 +380,8 @@ impl Place {
         let Some(hole) = &mut self.changes else {
             return;
         };
-        hole.asked = false;
-        hole.ask_at = now;
-        if !page.more || self.known_rev == before {
+        hole.to_the_end &= page.more;
+        if hole.answered(before, self.known_rev, now) {
             self.give_up_changes();
         }
         self.look_for_holes(now);

@@ -3,6 +3,7 @@
 //! A plain machine without clock, disk or socket. Frames go in cleaned; out come a [`Round`] of things to be written
 //! and told, and the questions and cursors that are due.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
@@ -113,7 +114,7 @@ impl Mirror {
                 (last_at, proto::Position { conv_id, seq, rev })
             })
             .collect();
-        known.sort_unstable_by_key(|(last_at, position)| (-last_at, position.conv_id));
+        known.sort_unstable_by_key(|(last_at, position)| (Reverse(*last_at), position.conv_id));
         known.truncate(wire::HELLO_POSITIONS_MAX);
         known.into_iter().map(|(_, position)| position).collect()
     }
@@ -531,7 +532,7 @@ impl Mirror {
                 continue;
             };
             let (seq, rev, told) = (place.known_seq, place.known_rev, place.told);
-            if let Some(hole) = due_hole(&mut place.missing, now, &mut self.asking) {
+            if let Some(hole) = due_hole(&mut place.missing, seq, now, &mut self.asking) {
                 // the beginning of a conversation is not a gap in it
                 if !hole.counted && !hole.to_the_end && told {
                     hole.counted = true;
@@ -540,7 +541,7 @@ impl Mirror {
                 let from = history::From::AfterSeq(seq);
                 due.push((Question::Missing { conv_id }, ask(conv_id, from)));
             }
-            if due_hole(&mut place.changes, now, &mut self.asking).is_some() {
+            if due_hole(&mut place.changes, rev, now, &mut self.asking).is_some() {
                 let from = history::From::AfterRev(rev);
                 due.push((Question::Changes { conv_id }, ask(conv_id, from)));
             }
@@ -747,6 +748,7 @@ fn ask(conv_id: i64, from: history::From) -> client_frame::Body {
 
 fn due_hole<'a>(
     hole: &'a mut Option<Hole>,
+    asked_after: i64,
     now: Instant,
     asking: &mut usize,
 ) -> Option<&'a mut Hole> {
@@ -757,6 +759,6 @@ fn due_hole<'a>(
         return None;
     }
     *asking += 1;
-    hole.asked = true;
+    (hole.asked, hole.asked_after) = (true, asked_after);
     Some(hole)
 }

@@ -1,0 +1,156 @@
+//! The outbox: order within a conversation, patience, an end to patience.
+
+use std::time::{Duration, Instant};
+
+use proto::limits::CLIENT_KEY_MS;
+use proto::{Error, ErrorCode};
+
+use crate::limits;
+use crate::outbox::{Due, Outbox, Refusal};
+use crate::types::Queued;
+
+const NOW_MS: i64 = 1_800_000_000_000;
+
+fn queued(conv_id: i64, client_key: i64) -> Queued {
+    Queued {
+        conv_id,
+        client_key,
+        body: format!("message {client_key}"),
+        reply_seq: 0,
+        queued_at: NOW_MS,
+        refused: String::new(),
+    }
+}
+
+fn keys(due: &[Due]) -> Vec<i64> {
+    let key = |due: &Due| match due {
+        Due::Send { queued, .. } | Due::TooOld { queued } => queued.client_key,
+    };
+    due.iter().map(key).collect()
+}
+
+fn busy(retry_after_ms: i64) -> Error {
+    Error {
+        code: ErrorCode::Busy.into(),
+        text: String::new(),
+        retry_after_ms,
+    }
+}
+
+#[test]
+fn messages_go_out_in_order_and_no_more_than_the_window_at_once() {
+    let mut outbox = Outbox::new((1..=100).map(|key| queued(7, key)).collect());
+    let now = Instant::now();
+    let first = keys(&outbox.due(now, NOW_MS));
+    assert_eq!(
+        first,
+        (1..=limits::SENDS_IN_FLIGHT_MAX as i64).collect::<Vec<_>>()
+    );
+    assert!(outbox.due(now, NOW_MS).is_empty());
+    outbox.remove(1);
+    outbox.remove(2);
+    let next = limits::SENDS_IN_FLIGHT_MAX as i64;
+    assert_eq!(keys(&outbox.due(now, NOW_MS)), [next + 1, next + 2]);
+}
+
+#[test]
+fn after_a_break_the_unanswered_ones_go_again_in_the_same_order() {
+    let mut outbox = Outbox::new((1..=3).map(|key| queued(7, key)).collect());
+    let now = Instant::now();
+    outbox.due(now, NOW_MS);
+    outbox.remove(1);
+    outbox.push(queued(7, 4));
+    outbox.begin();
+    let due = outbox.due(now, NOW_MS);
+    assert_eq!(keys(&due), [2, 3, 4]);
+    let again = |due: &Due| matches!(due, Due::Send { again: true, .. });
+    assert_eq!(
+        due.iter().map(again).collect::<Vec<_>>(),
+        [true, true, false]
+    );
+}
+
+#[test]
+fn a_message_that_was_put_off_is_not_overtaken_by_a_later_one() {
+    let mut outbox = Outbox::new(vec![queued(7, 1)]);
+    let now = Instant::now();
+    outbox.due(now, NOW_MS);
+    assert_eq!(outbox.refused(1, &busy(500), now), Refusal::Later);
+    outbox.push(queued(7, 2));
+    outbox.push(queued(8, 3));
+    assert_eq!(
+        keys(&outbox.due(now, NOW_MS)),
+        [3],
+        "only the other conversation goes on"
+    );
+    let later = now + Duration::from_millis(500);
+    assert_eq!(outbox.next_due(), Some(later));
+    assert_eq!(keys(&outbox.due(later, NOW_MS)), [1]);
+    assert!(
+        outbox.due(later, NOW_MS).is_empty(),
+        "one by one until the queue is empty"
+    );
+    outbox.remove(1);
+    assert_eq!(keys(&outbox.due(later, NOW_MS)), [2]);
+}
+
+#[test]
+fn a_message_that_nobody_may_take_leaves_the_queue_and_the_next_one_goes() {
+    let mut outbox = Outbox::new(vec![queued(7, 1), queued(7, 2)]);
+    let now = Instant::now();
+    outbox.due(now, NOW_MS);
+    let forbidden = Error {
+        code: ErrorCode::Forbidden.into(),
+        ..Error::default()
+    };
+    assert_eq!(outbox.refused(1, &forbidden, now), Refusal::Final);
+    outbox.begin();
+    assert_eq!(keys(&outbox.due(now, NOW_MS)), [2]);
+}
+
+#[test]
+fn a_fault_of_the_server_is_tried_once_more() {
+    let mut outbox = Outbox::new(vec![queued(7, 1)]);
+    let mut now = Instant::now();
+    let fault = Error {
+        code: ErrorCode::Internal.into(),
+        ..Error::default()
+    };
+    outbox.due(now, NOW_MS);
+    assert_eq!(outbox.refused(1, &fault, now), Refusal::Later);
+    now += Duration::from_secs(2);
+    outbox.due(now, NOW_MS);
+    assert_eq!(outbox.refused(1, &fault, now), Refusal::Final);
+}
+
+#[test]
+fn what_waited_for_a_week_is_not_sent_without_asking() {
+    let mut outbox = Outbox::new(vec![queued(7, 1), queued(7, 2)]);
+    let due = outbox.due(Instant::now(), NOW_MS + CLIENT_KEY_MS + 1);
+    assert!(
+        due.iter().all(|due| matches!(due, Due::TooOld { .. })),
+        "{due:?}"
+    );
+    assert_eq!(keys(&due), [1, 2]);
+}
+
+#[test]
+fn a_message_without_an_answer_breaks_the_line_in_the_end() {
+    let mut outbox = Outbox::new(vec![queued(7, 1)]);
+    let now = Instant::now();
+    outbox.due(now, NOW_MS);
+    let end = now + Duration::from_millis(limits::SENT_MS);
+    assert!(!outbox.is_stuck(now));
+    assert_eq!(outbox.next_due(), Some(end));
+    assert!(outbox.is_stuck(end));
+}
+
+#[test]
+fn what_was_refused_before_stays_where_it_is() {
+    let refused = Queued {
+        refused: "not a member".into(),
+        ..queued(7, 1)
+    };
+    let mut outbox = Outbox::new(vec![refused, queued(7, 2)]);
+    assert_eq!(keys(&outbox.due(Instant::now(), NOW_MS)), [2]);
+}
