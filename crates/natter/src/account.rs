@@ -23,7 +23,9 @@ fn address(server: &str) -> Result<String, Failure> {
 
 /// The login of this profile, its server turned into an address. None: nobody is logged in.
 pub(crate) fn current(profile: &Profile, server: Option<&str>) -> Result<Option<Login>, Failure> {
-    let Some(mut login) = profile.login()? else { return Ok(None) };
+    let Some(mut login) = profile.login()? else {
+        return Ok(None);
+    };
     if let Some(server) = server
         && server.trim_end_matches('/') != login.server
     {
@@ -71,7 +73,11 @@ pub(crate) async fn login(
     let known = profile.login()?.map(|login| login.server);
     let server = server.or(known.as_deref()).unwrap_or(LOCAL).to_owned();
     let password = password("password: ", args.password_stdin)?;
-    let login = http::Login { handle: args.handle.clone(), password, device: Some(device()) };
+    let login = http::Login {
+        handle: args.handle.clone(),
+        password,
+        device: Some(device()),
+    };
     let login = client::account::login(&address(&server)?, &login).await?;
     keep(profile, &server, login, output)
 }
@@ -84,7 +90,10 @@ fn keep(profile: &Profile, server: &str, login: Login, output: &Output) -> Done 
         "user_id": login.user_id.to_string(),
         "server": login.server,
     });
-    profile.save_login(&Login { server: server.trim_end_matches('/').to_owned(), ..login })?;
+    profile.save_login(&Login {
+        server: server.trim_end_matches('/').to_owned(),
+        ..login
+    })?;
     Ok(output.line(&text, &value)?)
 }
 
@@ -111,7 +120,10 @@ pub(crate) async fn sessions(
     for session in client::account::sessions(&login).await? {
         let here = if session.current { "  (this one)" } else { "" };
         let used = day_and_clock(session.used_at);
-        output.line(&format!("{}  {:<24} used {used}{here}", session.id, session.device), &session)?;
+        output.line(
+            &format!("{}  {:<24} used {used}{here}", session.id, session.device),
+            &session,
+        )?;
     }
     Ok(())
 }
@@ -126,7 +138,10 @@ pub(crate) async fn change_password(
     let old = password("old password: ", from_stdin)?;
     let new = new_password(from_stdin)?;
     client::account::change_password(&login, &http::PasswordChange { old, new }).await?;
-    Ok(output.line("changed; all other logins have ended", &json!({ "type": "password" }))?)
+    Ok(output.line(
+        "changed; all other logins have ended",
+        &json!({ "type": "password" }),
+    )?)
 }
 
 /// The first start on this profile: who are you?
@@ -135,18 +150,27 @@ pub(crate) async fn welcome(profile: &Profile, server: Option<&str>) -> Done {
         return required(profile, server).map(|_| ());
     }
     let place = server.unwrap_or("this machine's own server");
-    say(&format!("Welcome to natter. Nobody is logged in here yet ({place}).\n\n"))?;
+    say(&format!(
+        "Welcome to natter. Nobody is logged in here yet ({place}).\n\n"
+    ))?;
     let output = Output { json: false };
     for _ in 0..5 {
         let new = ask("Do you have an account there? [y/N] ")?.to_lowercase() != "y";
         let user = std::env::var("USER").unwrap_or_default().to_lowercase();
         let typed = ask(&format!("handle [{user}]: "))?;
         let handle = if typed.is_empty() { user } else { typed };
-        let credentials = cli::Credentials { handle, password_stdin: false };
+        let credentials = cli::Credentials {
+            handle,
+            password_stdin: false,
+        };
         let done = if new {
             let name = ask("name that others see (Enter = the handle): ")?;
             let name = (!name.is_empty()).then_some(name);
-            let args = cli::Signup { credentials, name, email: None };
+            let args = cli::Signup {
+                credentials,
+                name,
+                email: None,
+            };
             signup(profile, server, &args, &output).await
         } else {
             login(profile, server, &credentials, &output).await
@@ -189,7 +213,10 @@ fn new_password(from_stdin: bool) -> Result<String, Failure> {
     let first = password("new password: ", from_stdin)?;
     proto::check::password(&first).map_err(|e| Failure::new(Exit::Refused, e.0))?;
     if !from_stdin && password("once more: ", false)? != first {
-        return Err(Failure::new(Exit::Refused, "these were two different passwords"));
+        return Err(Failure::new(
+            Exit::Refused,
+            "these were two different passwords",
+        ));
     }
     Ok(first)
 }
@@ -197,7 +224,13 @@ fn new_password(from_stdin: bool) -> Result<String, Failure> {
 /// How this login is called in the list of sessions: `user@host`.
 fn device() -> String {
     let user = std::env::var("USER").unwrap_or_else(|_| "somebody".into());
-    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let name: String = format!("{user}@{host}").chars().filter(char::is_ascii_graphic).collect();
+    let host = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
+    let name: String = format!("{user}@{host}")
+        .chars()
+        .filter(char::is_ascii_graphic)
+        .collect();
     name.chars().take(proto::limits::DEVICE_BYTES_MAX).collect()
 }

@@ -55,7 +55,10 @@ pub(crate) async fn send(talk: &mut Talk, args: &cli::Send) -> Done {
         text => text.to_owned(),
     };
     let conversation = talk.find(&args.who).await?;
-    let key = talk.client.send(conversation.conv_id, &text, args.reply, args.key).await?;
+    let key = talk
+        .client
+        .send(conversation.conv_id, &text, args.reply, args.key)
+        .await?;
     let timeout = talk.timeout;
     let sent = match tokio::time::timeout(timeout, sent(talk, key)).await {
         Ok(sent) => sent?,
@@ -70,7 +73,10 @@ pub(crate) async fn send(talk: &mut Talk, args: &cli::Send) -> Done {
     let Some(wait) = args.wait else { return Ok(()) };
     match tokio::time::timeout(timeout, receipt(talk, &sent, wait)).await {
         Ok(done) => done,
-        Err(_) => Err(Failure::new(Exit::NoLine, format!("{} has not answered in time", args.who))),
+        Err(_) => Err(Failure::new(
+            Exit::NoLine,
+            format!("{} has not answered in time", args.who),
+        )),
     }
 }
 
@@ -78,7 +84,10 @@ fn read_stdin() -> Result<String, Failure> {
     let most = proto::limits::BODY_BYTES_MAX as u64;
     let mut bytes = Vec::new();
     // One byte more than allowed is enough to know that it is too much.
-    std::io::stdin().lock().take(most + 1).read_to_end(&mut bytes)?;
+    std::io::stdin()
+        .lock()
+        .take(most + 1)
+        .read_to_end(&mut bytes)?;
     let text = String::from_utf8_lossy(&bytes).trim_end().to_owned();
     proto::check::body(&proto::clean::text(&text)).map_err(|e| Failure::new(Exit::Refused, e.0))?;
     Ok(text)
@@ -88,7 +97,9 @@ async fn sent(talk: &mut Talk, key: i64) -> Result<proto::Sent, Failure> {
     loop {
         match talk.next().await? {
             Event::Sent(sent) if sent.client_key == key => return Ok(sent),
-            Event::SendRefused { client_key, text, .. } if client_key == key => {
+            Event::SendRefused {
+                client_key, text, ..
+            } if client_key == key => {
                 // Who types a command sees the refusal now; it need not wait in the outbox.
                 talk.client.unqueue(key).await?;
                 return Err(Failure::new(Exit::Refused, text));
@@ -103,10 +114,13 @@ async fn sent(talk: &mut Talk, key: i64) -> Result<proto::Sent, Failure> {
 
 fn state_of(sent: &proto::Sent, who: &str) -> String {
     match sent.state() {
-        SentState::OnItsWay => "stored".into(),
-        SentState::Stored => "stored".into(),
+        SentState::OnItsWay | SentState::Stored => "stored".into(),
+        SentState::Kept if who.starts_with('+') => format!("kept (nobody else in {who} is online)"),
         SentState::Kept if sent.offline_since > 0 => {
-            format!("kept ({who} is offline since {})", clock(sent.offline_since))
+            format!(
+                "kept ({who} is offline since {})",
+                clock(sent.offline_since)
+            )
         }
         SentState::Kept => format!("kept ({who} is offline)"),
     }
@@ -129,16 +143,29 @@ fn sent_json(who: &str, sent: &proto::Sent) -> serde_json::Value {
 /// Waits until every other member has (or has read) the message.
 async fn receipt(talk: &mut Talk, sent: &proto::Sent, wait: cli::Wait) -> Done {
     loop {
-        let ask = client_frame::Body::Members(proto::Members { conv_id: sent.conv_id });
-        let server_frame::Body::Conversation(now) = talk.ask(ask).await? else { continue };
-        let me = talk.client.me();
-        let arrived = now.members.iter().filter(|m| m.user_id != me).all(|member| match wait {
-            cli::Wait::Delivered => member.delivered_seq >= sent.seq,
-            cli::Wait::Read => member.read_seq >= sent.seq,
+        let ask = client_frame::Body::Members(proto::Members {
+            conv_id: sent.conv_id,
         });
+        let server_frame::Body::Conversation(now) = talk.ask(ask).await? else {
+            continue;
+        };
+        let me = talk.client.me();
+        let arrived = now
+            .members
+            .iter()
+            .filter(|m| m.user_id != me)
+            .all(|member| match wait {
+                cli::Wait::Delivered => member.delivered_seq >= sent.seq,
+                cli::Wait::Read => member.read_seq >= sent.seq,
+            });
         if arrived {
-            let word = if wait == cli::Wait::Read { "read" } else { "delivered" };
-            let value = json!({ "type": word, "conv_id": sent.conv_id.to_string(), "seq": sent.seq });
+            let word = if wait == cli::Wait::Read {
+                "read"
+            } else {
+                "delivered"
+            };
+            let value =
+                json!({ "type": word, "conv_id": sent.conv_id.to_string(), "seq": sent.seq });
             return Ok(talk.output.line(word, &value)?);
         }
         // Somebody's cursor moved: look again.
@@ -192,18 +219,29 @@ pub(crate) async fn history(talk: &Talk, who: &str, limit: u32, before: i64) -> 
     let mut before_page = before;
     // Pages come newest first; what is asked for is bounded, and so is this loop.
     loop {
-        let have = talk.client.messages(conversation.conv_id, before, limit).await?;
+        let have = talk
+            .client
+            .messages(conversation.conv_id, before, limit)
+            .await?;
         let oldest = have.first().map_or(before, |m| m.seq);
         if have.len() as u32 >= limit || oldest == 1 || before_page == oldest && oldest != 0 {
             break;
         }
         before_page = oldest;
-        if !talk.client.fetch_history(conversation.conv_id, oldest).await? {
+        if !talk
+            .client
+            .fetch_history(conversation.conv_id, oldest)
+            .await?
+        {
             break;
         }
     }
     let names = talk.names().await?;
-    for message in talk.client.messages(conversation.conv_id, before, limit).await? {
+    for message in talk
+        .client
+        .messages(conversation.conv_id, before, limit)
+        .await?
+    {
         talk.output.message(who, &message, &names)?;
     }
     Ok(())
@@ -226,7 +264,8 @@ pub(crate) async fn read(talk: &mut Talk, who: &str) -> Done {
         talk.client.read(conv_id, seq).await?;
         let timeout = talk.timeout;
         let done = tokio::time::timeout(timeout, read_receipt(talk, conv_id, seq));
-        done.await.map_err(|_| Failure::new(Exit::NoLine, "the server has not answered"))??;
+        done.await
+            .map_err(|_| Failure::new(Exit::NoLine, "the server has not answered"))??;
     }
     let value = json!({ "type": "read", "who": who, "conv_id": conv_id.to_string(), "seq": seq });
     Ok(talk.output.line("", &value)?)
@@ -247,7 +286,10 @@ async fn read_receipt(talk: &mut Talk, conv_id: i64, seq: i64) -> Done {
 // ── people ──────────────────────────────────────────────────────────────────────────────────────
 
 pub(crate) async fn find(talk: &Talk, text: &str) -> Done {
-    let ask = client_frame::Body::Find(proto::Find { text: text.into(), limit: 0 });
+    let ask = client_frame::Body::Find(proto::Find {
+        text: text.into(),
+        limit: 0,
+    });
     if let server_frame::Body::Found(found) = talk.ask(ask).await? {
         for person in found.people {
             talk.output.person(&person)?;
@@ -305,26 +347,35 @@ async fn group_body(
     Ok(match action {
         cli::Group::Create { title, who } => {
             let title = title.strip_prefix('+').unwrap_or(title).to_owned();
-            Body::CreateGroup(proto::CreateGroup { title, user_ids: user_ids(talk, who).await? })
+            Body::CreateGroup(proto::CreateGroup {
+                title,
+                user_ids: user_ids(talk, who).await?,
+            })
         }
         cli::Group::Invite { group, who } => {
             let (conv_id, user_ids) = (group_id(talk, group).await?, user_ids(talk, who).await?);
             Body::Invite(proto::Invite { conv_id, user_ids })
         }
-        cli::Group::Leave { group } => {
-            Body::Leave(proto::Leave { conv_id: group_id(talk, group).await? })
-        }
+        cli::Group::Leave { group } => Body::Leave(proto::Leave {
+            conv_id: group_id(talk, group).await?,
+        }),
         cli::Group::Kick { group, who } => {
             let user_id = talk.client.find_person(who).await?.user_id;
-            Body::Kick(proto::Kick { conv_id: group_id(talk, group).await?, user_id })
+            Body::Kick(proto::Kick {
+                conv_id: group_id(talk, group).await?,
+                user_id,
+            })
         }
         cli::Group::Rename { group, title } => {
             let title = title.strip_prefix('+').unwrap_or(title).to_owned();
-            Body::Rename(proto::Rename { conv_id: group_id(talk, group).await?, title })
+            Body::Rename(proto::Rename {
+                conv_id: group_id(talk, group).await?,
+                title,
+            })
         }
-        cli::Group::Members { group } => {
-            Body::Members(proto::Members { conv_id: group_id(talk, group).await? })
-        }
+        cli::Group::Members { group } => Body::Members(proto::Members {
+            conv_id: group_id(talk, group).await?,
+        }),
         cli::Group::Appoint { group, who, role } => {
             let role = match role {
                 cli::RoleName::Member => proto::Role::Member,
@@ -333,11 +384,22 @@ async fn group_body(
             };
             let user_id = talk.client.find_person(who).await?.user_id;
             let conv_id = group_id(talk, group).await?;
-            Body::Appoint(proto::Appoint { conv_id, user_id, role: role.into() })
+            Body::Appoint(proto::Appoint {
+                conv_id,
+                user_id,
+                role: role.into(),
+            })
         }
         cli::Group::Mute { group, hours } => {
-            let until = if *hours == 0 { 0 } else { now + i64::from(*hours) * 3_600_000 };
-            Body::Mute(proto::Mute { conv_id: group_id(talk, group).await?, until })
+            let until = if *hours == 0 {
+                0
+            } else {
+                now + i64::from(*hours) * 3_600_000
+            };
+            Body::Mute(proto::Mute {
+                conv_id: group_id(talk, group).await?,
+                until,
+            })
         }
     })
 }
@@ -358,7 +420,11 @@ async fn user_ids(talk: &Talk, handles: &[String]) -> Result<Vec<i64>, Failure> 
 
 fn members(talk: &Talk, conversation: &Conversation) -> Done {
     for member in &conversation.members {
-        let role = member.role().as_str_name().trim_start_matches("ROLE_").to_lowercase();
+        let role = member
+            .role()
+            .as_str_name()
+            .trim_start_matches("ROLE_")
+            .to_lowercase();
         let text = format!(
             "{:<16} {role:<8} delivered {} · read {} of {}",
             member.handle, member.delivered_seq, member.read_seq, conversation.last_seq
@@ -382,18 +448,38 @@ fn members(talk: &Talk, conversation: &Conversation) -> Done {
 pub(crate) async fn edit(talk: &Talk, who: &str, seq: i64, text: &str) -> Done {
     let conv_id = talk.find(who).await?.conv_id;
     let body = text.to_owned();
-    changed(talk, who, client_frame::Body::Edit(proto::Edit { conv_id, seq, body })).await
+    changed(
+        talk,
+        who,
+        client_frame::Body::Edit(proto::Edit { conv_id, seq, body }),
+    )
+    .await
 }
 
 pub(crate) async fn delete(talk: &Talk, who: &str, seq: i64) -> Done {
     let conv_id = talk.find(who).await?.conv_id;
-    changed(talk, who, client_frame::Body::Delete(proto::Delete { conv_id, seq })).await
+    changed(
+        talk,
+        who,
+        client_frame::Body::Delete(proto::Delete { conv_id, seq }),
+    )
+    .await
 }
 
 pub(crate) async fn react(talk: &Talk, who: &str, seq: i64, emoji: &str, remove: bool) -> Done {
     let conv_id = talk.find(who).await?.conv_id;
     let emoji = emoji.to_owned();
-    changed(talk, who, client_frame::Body::React(proto::React { conv_id, seq, emoji, remove })).await
+    changed(
+        talk,
+        who,
+        client_frame::Body::React(proto::React {
+            conv_id,
+            seq,
+            emoji,
+            remove,
+        }),
+    )
+    .await
 }
 
 async fn changed(talk: &Talk, who: &str, body: client_frame::Body) -> Done {
@@ -405,13 +491,27 @@ async fn changed(talk: &Talk, who: &str, body: client_frame::Body) -> Done {
 
 pub(crate) async fn journey(talk: &Talk, who: &str, seq: i64) -> Done {
     let conv_id = talk.find(who).await?.conv_id;
-    let ask = client_frame::Body::Journey(proto::Journey { conv_id, seq, hops: Vec::new() });
-    let server_frame::Body::Journey(journey) = talk.ask(ask).await? else { return Ok(()) };
+    let ask = client_frame::Body::Journey(proto::Journey {
+        conv_id,
+        seq,
+        hops: Vec::new(),
+    });
+    let server_frame::Body::Journey(journey) = talk.ask(ask).await? else {
+        return Ok(());
+    };
     let names = talk.names().await?;
     for hop in &journey.hops {
-        let word = hop.kind().as_str_name().trim_start_matches("HOP_KIND_").to_lowercase();
+        let word = hop
+            .kind()
+            .as_str_name()
+            .trim_start_matches("HOP_KIND_")
+            .to_lowercase();
         let word = word.replace('_', " ");
-        let whom = if hop.user_id == 0 { String::new() } else { names.handle(hop.user_id) };
+        let whom = if hop.user_id == 0 {
+            String::new()
+        } else {
+            names.handle(hop.user_id)
+        };
         let after = match hop.after_us {
             0 => clock(hop.at),
             us => format!("+{:.2} ms", us as f64 / 1_000.0),
@@ -423,7 +523,8 @@ pub(crate) async fn journey(talk: &Talk, who: &str, seq: i64) -> Done {
             "after_us": hop.after_us,
             "handle": (hop.user_id != 0).then_some(&whom),
         });
-        talk.output.line(&format!("{after:>12}  {word} {whom}"), &value)?;
+        talk.output
+            .line(&format!("{after:>12}  {word} {whom}"), &value)?;
     }
     Ok(())
 }

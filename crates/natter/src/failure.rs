@@ -21,7 +21,10 @@ pub(crate) struct Failure {
 
 impl Failure {
     pub(crate) fn new(exit: Exit, text: impl Into<String>) -> Self {
-        Self { exit, text: text.into() }
+        Self {
+            exit,
+            text: text.into(),
+        }
     }
 
     pub(crate) fn code(&self) -> ExitCode {
@@ -34,7 +37,9 @@ impl From<client::Error> for Failure {
         use client::Error;
         let exit = match &error {
             Error::SignedOut(_) => Exit::NotLoggedIn,
-            Error::Offline | Error::Silent(_) => Exit::NoLine,
+            Error::Offline | Error::Silent(_) | Error::Stopped(_) | Error::Unreachable { .. } => {
+                Exit::NoLine
+            }
             Error::Refused { .. } | Error::Http { .. } | Error::Invalid(_) => Exit::Refused,
             Error::NobodyCalled(_) => Exit::NotFound,
             Error::Disk(_) => Exit::Failed,

@@ -34,11 +34,17 @@ fn main() -> ExitCode {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "the one place where a command says why it failed")]
+#[expect(
+    clippy::print_stderr,
+    reason = "the one place where a command says why it failed"
+)]
 fn report(failure: &Failure, json: bool) {
     let text = proto::clean::text(&failure.text);
     if json {
-        eprintln!("{}", serde_json::json!({ "type": "error", "exit": failure.exit as u8, "text": text }));
+        eprintln!(
+            "{}",
+            serde_json::json!({ "type": "error", "exit": failure.exit as u8, "text": text })
+        );
     } else {
         eprintln!("natter: {text}");
     }
@@ -52,7 +58,10 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         _ => {}
     }
     // A client has one line and one screen; a second thread keeps drawing and the line apart.
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
     let done = runtime.block_on(client_command(cli));
     // A read from standard input that nobody answers must not hold the process.
     runtime.shutdown_timeout(Duration::from_millis(200));
@@ -68,13 +77,21 @@ fn server(action: cli::ServerAction, json: bool) -> Result<(), Failure> {
             let Some(running) = background::running(&places)? else {
                 return Err(Failure::new(Exit::NoLine, "no server runs on this machine"));
             };
-            let text = format!("{} · pid {} · {}", running.url, running.pid, places.data.display());
+            let text = format!(
+                "{} · pid {} · {}",
+                running.url,
+                running.pid,
+                places.data.display()
+            );
             Ok(output.line(&text, &running)?)
         }
         cli::ServerAction::Stop => {
             let stopped = background::stop(&background::places()?)?;
             let text = if stopped { "stopped" } else { "no server ran" };
-            Ok(output.line(text, &serde_json::json!({ "type": "stop", "stopped": stopped }))?)
+            Ok(output.line(
+                text,
+                &serde_json::json!({ "type": "stop", "stopped": stopped }),
+            )?)
         }
         cli::ServerAction::Log => {
             let log = std::fs::read_to_string(background::places()?.log).unwrap_or_default();
@@ -112,14 +129,38 @@ async fn client_command(cli: &Cli) -> Result<(), Failure> {
     }
 }
 
+/// The screen, on the profile's login; the first start asks who you are.
+async fn screen(profile: &Profile, server: Option<&str>) -> Result<(), Failure> {
+    if profile.login()?.is_none() {
+        account::welcome(profile, server).await?;
+    }
+    let login = account::required(profile, server)?;
+    let (client, events) = client::start(profile, login, client::Options::default()).await?;
+    let exit = tui::run(client.clone(), events, tui::Options::default()).await;
+    client.close().await;
+    match exit.map_err(|e| Failure::new(Exit::Failed, e.to_string()))? {
+        tui::Exit::Quit => Ok(()),
+        tui::Exit::SignedOut => {
+            let why = "this login was ended: natter login HANDLE";
+            Err(Failure::new(Exit::NotLoggedIn, why))
+        }
+    }
+}
+
 async fn open(
     profile: &Profile,
     login: &client::Login,
     output: Output,
     timeout: u64,
 ) -> Result<Talk, Failure> {
-    let (client, events) = client::start(profile, login.clone(), client::Options::default()).await?;
-    Ok(Talk { client, events, output, timeout: Duration::from_secs(timeout) })
+    let (client, events) =
+        client::start(profile, login.clone(), client::Options::default()).await?;
+    Ok(Talk {
+        client,
+        events,
+        output,
+        timeout: Duration::from_secs(timeout),
+    })
 }
 
 async fn talk_command(
@@ -130,7 +171,9 @@ async fn talk_command(
     if answers_from_disk(command) {
         offline_note(talk.client.caught_up(LINE_WAIT_MS).await)?;
     } else {
-        talk.client.caught_up(talk.timeout.as_millis() as u64).await?;
+        talk.client
+            .caught_up(talk.timeout.as_millis() as u64)
+            .await?;
     }
     match command {
         Command::Send(args) => chat::send(talk, args).await,
@@ -144,9 +187,12 @@ async fn talk_command(
         Command::Group(action) => chat::group(talk, action, now()).await,
         Command::Edit { who, seq, text } => chat::edit(talk, who, *seq, text).await,
         Command::Delete { who, seq } => chat::delete(talk, who, *seq).await,
-        Command::React { who, seq, emoji, remove } => {
-            chat::react(talk, who, *seq, emoji, *remove).await
-        }
+        Command::React {
+            who,
+            seq,
+            emoji,
+            remove,
+        } => chat::react(talk, who, *seq, emoji, *remove).await,
         Command::Journey { who, seq } => chat::journey(talk, who, *seq).await,
         Command::Status => chat::status(talk, login).await,
         Command::Signup(_)
@@ -186,6 +232,8 @@ fn offline_note(line: client::Result<()>) -> Result<(), Failure> {
 }
 
 fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
