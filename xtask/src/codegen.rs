@@ -1,5 +1,5 @@
-//! Turns `natter.proto` into the committed Rust of the `proto` room, so that no build of natter needs a
-//! protobuf compiler and nobody pays for generating the same file again.
+//! Turns `natter.proto` into the committed Rust of the `proto` room, so that no build of natter
+//! needs a protobuf compiler and nobody pays for generating the same file again.
 
 use std::path::Path;
 
