@@ -203,7 +203,7 @@ async fn at(moment: Option<Instant>) {
 /// Obeys what was said, and what was said already behind it, up to a bound: their answers leave in one write.
 async fn listen(c: &mut Connection, wire: &mut Wire, first: Incoming) -> Result<(), End> {
     let mut said = first;
-    for _ in 0..limits::FRAMES_PER_TURN {
+    for turn in 1.. {
         c.heard = Instant::now();
         match said {
             Incoming::Frame(frame) => {
@@ -218,7 +218,8 @@ async fn listen(c: &mut Connection, wire: &mut Wire, first: Incoming) -> Result<
                 }
             }
         }
-        if c.in_flight >= SENDS_IN_FLIGHT_MAX {
+        // Before the next is read, because what is read must be obeyed.
+        if turn >= limits::FRAMES_PER_TURN || c.in_flight >= SENDS_IN_FLIGHT_MAX {
             break;
         }
         match wire.read_now() {
@@ -285,6 +286,7 @@ async fn deliver_event(c: &mut Connection, wire: &mut Wire, event: &Event) -> Re
             {
                 Ok(mine) => {
                     let mine = group::fit(mine);
+                    c.sync.meet(&mine);
                     wire.feed(&frame::push(Body::Conversation(mine))).await
                 }
                 Err(store::Error::NotFound) => Ok(()),

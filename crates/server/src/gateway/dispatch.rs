@@ -26,7 +26,14 @@ pub(crate) async fn obey(c: &mut Connection, said: ClientFrame) -> Option<Server
         );
         return Some(refused.frame(frame_ref));
     };
-    match execute(c, frame_ref, body).await {
+    let obeyed = execute(c, frame_ref, body).await;
+    if let Ok(Some(Answer::Conversation(conversation))) = &obeyed {
+        match conversation.left {
+            true => c.sync.forget(conversation.conv_id),
+            false => c.sync.meet(conversation),
+        }
+    }
+    match obeyed {
         Ok(Some(answer)) if frame_ref != 0 => Some(frame::answer(frame_ref, answer)),
         Ok(_) => None,
         Err(refused) => Some(refused.frame(frame_ref)),

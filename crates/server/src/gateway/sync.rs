@@ -4,7 +4,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use proto::server_frame::Body;
-use proto::{Message, Page, Position, history, limits};
+use proto::{Conversation, Message, Page, Position, history, limits};
 use store::{Standing, Store};
 
 /// What one connection has been given.
@@ -122,6 +122,23 @@ impl Sync {
             sent: 0,
         });
         Verdict::Fill
+    }
+
+    /// The client is told of this conversation. If it is a young one, all of its messages are still to come; of an old
+    /// one that slept, those above the delivered cursor.
+    pub(crate) fn meet(&mut self, conversation: &Conversation) {
+        let joined = conversation.joined_seq;
+        let is_young = conversation.last_seq - joined <= i64::from(limits::PAGE_MESSAGES_MAX);
+        let seq = if is_young {
+            joined
+        } else {
+            conversation.delivered_seq.max(joined)
+        };
+        let known = Known {
+            seq,
+            rev: conversation.last_rev,
+        };
+        self.known.entry(conversation.conv_id).or_insert(known);
     }
 
     /// This conversation is not the user's any more.
