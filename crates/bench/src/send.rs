@@ -1,0 +1,386 @@
+//! What a message costs: pairs of people in a closed loop, everything stored, delivered and confirmed; beside it the same
+//! frames without storing, and the same rows without sockets.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use proto::client_frame::Body as Say;
+use proto::server_frame::Body as Heard;
+use proto::{Codec, frame};
+use tokio::task::JoinSet;
+
+use crate::child::{self, Child, Server};
+use crate::course::{self, Course, Load};
+use crate::echo_pair::{self, EchoPair, Shape};
+use crate::pair::{self, Pair};
+use crate::report::{Figure, Latencies, Section, higher, lower, plain};
+use crate::rows::{self, Grouping, Rows};
+use crate::{Options, Outcome, Result, clock, limits, people, raw, say, text};
+
+/// The load that the targets are for.
+const TARGET_PAIRS: usize = 50;
+/// At window 16.
+const TARGET_PER_SECOND: f64 = 15_000.0;
+const TARGET_CPU_US: f64 = 90.0;
+/// From the Send to the recipient, at window 1.
+const TARGET_P50_MS: f64 = 4.0;
+const TARGET_P99_MS: f64 = 15.0;
+
+/// Everything that was measured at one window.
+struct Measured {
+    window: usize,
+    natter: Load,
+    grouping: Option<Grouping>,
+    shape: Shape,
+}
+
+/// The limits at one window.
+struct Limits {
+    echo: Load,
+    rows: Rows,
+    grouping: Grouping,
+}
+
+pub(crate) async fn run(options: &Options) -> Result<Outcome> {
+    let server = Server::start(options.server.as_deref()).await?;
+    say(&format!("{} people sign up", 2 * options.pairs));
+    let people = people::sign_up(&server.address, 2 * options.pairs).await?;
+    let opening = stream::iter(people.chunks_exact(2))
+        .map(|two| Pair::open(&server.address, &two[0], &two[1]));
+    let mut pairs: Vec<Pair> = opening
+        .buffered(limits::OPENING_AT_ONCE)
+        .try_collect()
+        .await?;
+    let mut measured = Vec::with_capacity(options.windows.len());
+    for window in &options.windows {
+        say(&format!(
+            "natter: {} pairs, window {window}, {} s",
+            pairs.len(),
+            options.seconds
+        ));
+        let (back, one) = natter(&server, pairs, *window, options.seconds).await?;
+        pairs = back;
+        measured.push(one);
+    }
+    stream::iter(pairs)
+        .for_each_concurrent(limits::OPENING_AT_ONCE, async |pair| {
+            pair.sender.close().await;
+            pair.recipient.close().await;
+        })
+        .await;
+    server.stop().await?;
+
+    let directory = child::directory_on_disk()?;
+    say("the disk alone");
+    let sync = rows::sync_latency(directory.path())?;
+    let mut sections = Vec::new();
+    let mut violations = Vec::new();
+    for one in measured {
+        let limits = limits_of(&one, options, directory.path()).await?;
+        violations.extend(one.natter.tally.violations.iter().cloned());
+        sections.push(section(options.pairs, &one, &limits, &sync));
+    }
+    let mut notes = notes(&sync);
+    notes.push(format!(
+        "the database was below {}",
+        parent(directory.path())
+    ));
+    Ok(Outcome {
+        sections,
+        notes,
+        violations,
+    })
+}
+
+async fn natter(
+    server: &Server,
+    pairs: Vec<Pair>,
+    window: usize,
+    seconds: u64,
+) -> Result<(Vec<Pair>, Measured)> {
+    let course = Arc::new(Course::default());
+    let mut tasks = JoinSet::new();
+    let before = counters(&server.address).await;
+    for mut pair in pairs {
+        let course = Arc::clone(&course);
+        tasks.spawn(async move {
+            let tally = pair::drive(&mut pair, window, &course).await?;
+            Ok((pair, tally))
+        });
+    }
+    let (pairs, natter) = course::run(tasks, course, server.usage(), seconds).await?;
+    let grouping = before
+        .zip(counters(&server.address).await)
+        .and_then(|(b, a)| grouping(b, a));
+    let shape = shape(&pairs[0], &natter);
+    Ok((
+        pairs,
+        Measured {
+            window,
+            natter,
+            grouping,
+            shape,
+        },
+    ))
+}
+
+/// Messages, transactions and cursor moves so far. None: the server does not tell.
+async fn counters(server: &str) -> Option<[u64; 3]> {
+    let text = raw::get(server, "/metrics").await.ok()?;
+    let value = |name: &str| {
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line?.trim().parse().ok()
+    };
+    Some([
+        value("natter_messages_total")?,
+        value("natter_batches_total")?,
+        value("natter_cursor_moves_total")?,
+    ])
+}
+
+fn grouping(before: [u64; 3], after: [u64; 3]) -> Option<Grouping> {
+    let [messages, batches, moves] = [0, 1, 2].map(|n| after[n].saturating_sub(before[n]));
+    let each = |count: u64| ((count as f64 / batches as f64).round()) as usize;
+    (batches > 0).then(|| Grouping {
+        sends: each(messages).max(1),
+        moves: each(moves),
+    })
+}
+
+/// The frames as they were, from one of each kind.
+fn shape(pair: &Pair, load: &Load) -> Shape {
+    let (conv_id, seq, now) = (pair.conv_id, pair.next_seq, clock::now_ms());
+    let client = |body| {
+        Codec::Protobuf
+            .write_client(&frame::from_client(1, body))
+            .len()
+    };
+    let server = |r#ref, body| {
+        let bytes = Codec::Protobuf
+            .write_server(&frame::answer(r#ref, body))
+            .len();
+        u16::try_from(bytes).expect("these frames are small")
+    };
+    let (client_key, body) = (proto::id::random_key(), text::line(seq.unsigned_abs()));
+    let state = proto::SentState::OnItsWay.into();
+    let message = proto::Message {
+        conv_id,
+        seq,
+        sender_id: pair.recipient_id,
+        sent_at: now,
+        body: body.clone(),
+        ..Default::default()
+    };
+    let sent = proto::Sent {
+        conv_id,
+        client_key,
+        seq,
+        sent_at: now,
+        state,
+        members_online: 1,
+        members: 1,
+        ..Default::default()
+    };
+    let receipt = proto::Receipt {
+        conv_id,
+        user_id: pair.recipient_id,
+        delivered_seq: seq,
+        read_seq: 0,
+        at: now,
+    };
+    let tally = &load.tally;
+    Shape {
+        send_bytes: client(Say::Send(proto::Send {
+            conv_id,
+            client_key,
+            body,
+            reply_seq: 0,
+        })),
+        sent_bytes: server(1, Heard::Sent(sent)),
+        message_bytes: server(0, Heard::Message(message)),
+        delivered_bytes: client(Say::Delivered(proto::Delivered { conv_id, seq })),
+        receipt_bytes: server(0, Heard::Receipt(receipt)),
+        delivered_per_message: tally.per_message(tally.delivered_said),
+        receipts_at_sender_per_message: tally.per_message(tally.receipts_at_sender),
+        receipts_at_recipient_per_message: tally.per_message(tally.receipts_at_recipient),
+    }
+}
+
+async fn limits_of(one: &Measured, options: &Options, directory: &Path) -> Result<Limits> {
+    let (window, shape) = (one.window, one.shape);
+    say(&format!(
+        "the same frames by the echo server, window {window}, {} s",
+        options.seconds
+    ));
+    let child = Child::start_echo().await?;
+    let course = Arc::new(Course::default());
+    let mut tasks = JoinSet::new();
+    for _ in 0..options.pairs {
+        let mut pair = EchoPair::open(&child.address).await?;
+        let course = Arc::clone(&course);
+        tasks.spawn(async move {
+            let tally = echo_pair::drive(&mut pair, window, shape, &course).await?;
+            Ok((pair, tally))
+        });
+    }
+    let (pairs, echo) = course::run(tasks, course, child.usage(), options.seconds).await?;
+    stream::iter(pairs)
+        .for_each_concurrent(limits::OPENING_AT_ONCE, EchoPair::close)
+        .await;
+    child.stop().await?;
+
+    let default = Grouping {
+        sends: limits::GROUP_DEFAULT,
+        moves: limits::GROUP_DEFAULT / 4,
+    };
+    let grouping = one.grouping.unwrap_or(default);
+    say(&format!(
+        "the same rows without a network, {} in a transaction",
+        grouping.sends
+    ));
+    let rows = rows::write(directory, options.pairs, grouping, &text::line(0)).await?;
+    Ok(Limits {
+        echo,
+        rows,
+        grouping,
+    })
+}
+
+fn section(pairs: usize, one: &Measured, limits: &Limits, sync: &Latencies) -> Section {
+    let standard = pairs == TARGET_PAIRS;
+    let target = |window: usize, value: f64| (standard && one.window == window).then_some(value);
+    let mut figures = costs(
+        one,
+        limits,
+        target(16, TARGET_PER_SECOND),
+        target(16, TARGET_CPU_US),
+    );
+    let mut latencies = one.natter.tally.to_recipient.figures("to the recipient");
+    latencies.extend(one.natter.tally.to_answer.figures("to Sent"));
+    let least = sum(limits.echo.tally.to_answer.at(0.5), sync.at(0.5));
+    latencies[0].limit = least;
+    latencies[0].target = target(1, TARGET_P50_MS);
+    latencies[1].target = target(1, TARGET_P99_MS);
+    latencies[4].limit = least;
+    figures.extend(latencies);
+    figures.extend(explanations(one, limits));
+    let title = format!(
+        "send: {pairs} pairs, window {}, {:.0} s, {}-byte texts, stored, delivered, with receipts",
+        one.window,
+        one.natter.seconds,
+        limits::TEXT_BYTES
+    );
+    Section { title, figures }
+}
+
+fn costs(
+    one: &Measured,
+    limits: &Limits,
+    per_second: Option<f64>,
+    cpu_us: Option<f64>,
+) -> Vec<Figure> {
+    let (load, echo, rows) = (&one.natter, &limits.echo, &limits.rows);
+    vec![
+        Figure {
+            limit: Some(echo.arrived_per_second()),
+            target: per_second,
+            ..higher("delivered", "msg/s", Some(load.arrived_per_second()))
+        },
+        higher("acked", "msg/s", Some(load.acked_per_second())),
+        Figure {
+            limit: sum(echo.cpu_per_message_us(), rows.cpu_per_message_us),
+            target: cpu_us,
+            ..lower(
+                "server CPU of a delivered message",
+                "µs",
+                load.cpu_per_message_us(),
+            )
+        },
+        Figure {
+            limit: echo.cpu_per_message_us(),
+            ..plain("… of it sockets", "µs", None)
+        },
+        Figure {
+            limit: rows.cpu_per_message_us,
+            ..plain("… of it rows", "µs", None)
+        },
+        Figure {
+            limit: Some(rows.messages_per_second),
+            ..plain("rows alone, one transaction at a time", "msg/s", None)
+        },
+    ]
+}
+
+/// What one has to know to judge the figures.
+fn explanations(one: &Measured, limits: &Limits) -> Vec<Figure> {
+    let (load, shape) = (&one.natter, &one.shape);
+    let heard =
+        2.0 + shape.receipts_at_sender_per_message + shape.receipts_at_recipient_per_message;
+    let grouping = one.grouping.map(|grouping| grouping.sends as f64);
+    vec![
+        Figure {
+            limit: limits.echo.own_cpu_per_message_us(),
+            ..plain(
+                "generator CPU of a message",
+                "µs",
+                load.own_cpu_per_message_us(),
+            )
+        },
+        Figure {
+            limit: Some(limits.grouping.sends as f64),
+            ..plain("messages in one transaction", "messages", grouping)
+        },
+        plain(
+            "frames to the server for a message",
+            "frames",
+            Some(1.0 + shape.delivered_per_message),
+        ),
+        plain(
+            "frames from the server for a message",
+            "frames",
+            Some(heard),
+        ),
+    ]
+}
+
+fn sum(a: Option<f64>, b: Option<f64>) -> Option<f64> {
+    Some(a? + b?)
+}
+
+fn notes(sync: &Latencies) -> Vec<String> {
+    let ms = |share| {
+        sync.at(share)
+            .map_or_else(String::new, |ms| format!("{ms:.2} ms"))
+    };
+    vec![
+        "limit: as many frames of the same sizes by the echo server; for the processor time plus the same rows \
+         in the same groups by the same engine without a network"
+            .to_owned(),
+        format!(
+            "one sync of 4 KiB on this disk: p50 {}, p99 {}; the limit of a latency is one echo and one sync",
+            ms(0.5),
+            ms(0.99)
+        ),
+    ]
+}
+
+fn parent(directory: &Path) -> String {
+    directory
+        .parent()
+        .map_or_else(String::new, |parent| parent.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_grouping_is_what_happened_in_between() {
+        let found = grouping([100, 10, 5], [740, 20, 25]).unwrap();
+        assert_eq!((found.sends, found.moves), (64, 2));
+        assert!(grouping([1, 2, 3], [1, 2, 3]).is_none());
+    }
+}
