@@ -58,7 +58,7 @@ impl Store {
                LEFT JOIN contact theirs ON theirs.owner_id = mine.peer_id AND theirs.peer_id = $1
               WHERE mine.owner_id = $1 ORDER BY mine.peer_id LIMIT $2",
             user_id,
-            i64::from(CONTACTS_MAX)
+            limits::CONTACTS_AND_BLOCKS_MAX
         )?;
         Ok(people.into_iter().map(PersonRow::into_person).collect())
     }
@@ -237,7 +237,13 @@ async fn write_contact(
             )?;
         }
         (Relation::None, after) => {
-            refuse_one_too_many(link, owner).await?;
+            // Who is flooded with requests can still block.
+            let max = if after == Relation::Blocked {
+                limits::CONTACTS_AND_BLOCKS_MAX
+            } else {
+                i64::from(CONTACTS_MAX)
+            };
+            refuse_one_too_many(link, owner, max).await?;
             exec!(
                 link,
                 "INSERT INTO contact (owner_id, peer_id, state, since) VALUES ($1, $2, $3, $4)",
@@ -261,14 +267,14 @@ async fn write_contact(
     Ok(())
 }
 
-async fn refuse_one_too_many(link: &mut Link<'_>, owner: i64) -> Result<()> {
+async fn refuse_one_too_many(link: &mut Link<'_>, owner: i64, max: i64) -> Result<()> {
     let count: Option<(i64,)> = row!(
         link,
         "SELECT count(*) FROM contact WHERE owner_id = $1",
         owner
     )?;
     match count {
-        Some((count,)) if count >= i64::from(CONTACTS_MAX) => {
+        Some((count,)) if count >= max => {
             Err(Error::Limit("one of you has 5,000 contacts already"))
         }
         _ => Ok(()),

@@ -17,6 +17,8 @@ pub(crate) const DATABASES_AT_ONCE: usize = 8;
 pub(crate) const DATABASES_MAX: usize = proto::id::SHARDS as usize;
 /// Conversations in one digest: those with the newest messages. Older ones come when they move.
 pub(crate) const DIGEST_MAX: i64 = 10_000;
+/// Contacts of one person with the blocks that were made when there was no room for more contacts: `Limit`.
+pub(crate) const CONTACTS_AND_BLOCKS_MAX: i64 = 2 * proto::limits::CONTACTS_MAX as i64;
 /// Sessions of one person; the one that was not used for the longest time gives way.
 pub(crate) const SESSIONS_MAX: i64 = 64;
 /// A session that is not used for so long ends, in milliseconds.

@@ -64,9 +64,8 @@ fn of_sqlite(error: &dyn DatabaseError) -> Error {
         .code()
         .and_then(|code| code.parse().ok())
         .unwrap_or_default();
-    match code {
-        NO_ROOM_FOR_SHARED_MEMORY => return Error::Full,
-        _ => {}
+    if code == NO_ROOM_FOR_SHARED_MEMORY {
+        return Error::Full;
     }
     match code & 0xFF {
         FULL => Error::Full,

@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, Connection, PgPool, Postgres, Transaction};
+use sqlx::{Connection, PgPool, Postgres, Transaction};
 
 use super::{fault, in_time, migrate};
 use crate::{Options, Result, limits};
@@ -81,7 +81,6 @@ fn connect_options(url: &str, timeout: Duration) -> Result<PgConnectOptions> {
         .map_err(fault)?
         .application_name("natter")
         .statement_cache_capacity(limits::STATEMENTS_MAX)
-        .disable_statement_logging()
         .options([
             ("statement_timeout", timeout_ms.as_str()),
             ("lock_timeout", timeout_ms.as_str()),

@@ -129,7 +129,6 @@ fn connect_options(path: &Path, timeout: Duration) -> SqliteConnectOptions {
         .pragma("mmap_size", "0")
         .pragma("temp_store", "memory")
         .pragma("journal_size_limit", "33554432")
-        .disable_statement_logging()
 }
 
 fn wal_of(path: &Path) -> PathBuf {
@@ -164,8 +163,8 @@ async fn checkpoint_in_turn(
         let done = match bytes {
             0 => Ok(()),
             _ if idle => checkpoint(&mut connection, "PRAGMA wal_checkpoint(TRUNCATE)").await,
-            ..limits::WAL_COPY_BYTES => Ok(()),
-            ..limits::WAL_RESTART_BYTES => {
+            1..limits::WAL_COPY_BYTES => Ok(()),
+            limits::WAL_COPY_BYTES..limits::WAL_RESTART_BYTES => {
                 checkpoint(&mut connection, "PRAGMA wal_checkpoint(PASSIVE)").await
             }
             _ => match checkpoint(&mut connection, "PRAGMA wal_checkpoint(PASSIVE)").await {

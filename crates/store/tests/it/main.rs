@@ -1,4 +1,10 @@
 //! The store on real databases.
+#![expect(clippy::unwrap_used, reason = "a test may end on the spot")]
 
+mod faults;
+mod maxima;
+mod model;
+mod plans;
+mod races;
 mod story;
 mod support;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use proto::id;
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 use store::{Batch, CursorMove, NewMessage, NewUser, Options, SendOutcome, Store};
 
 /// Some moment; the tests count on from here.
@@ -72,6 +72,36 @@ impl Home {
     pub(crate) async fn reopen(&mut self) {
         self.store.close().await;
         self.store = Store::open(&self.urls, &options()).await.unwrap();
+    }
+
+    /// Runs SQL behind the store's back.
+    pub(crate) async fn tamper(&self, sql: &str) {
+        let url = &self.urls[0];
+        let sql = AssertSqlSafe(sql.to_owned());
+        if url.starts_with("sqlite:") {
+            let mut connection = SqliteConnection::connect(url).await.unwrap();
+            sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+            connection.close().await.unwrap();
+        } else {
+            let mut connection = PgConnection::connect(url).await.unwrap();
+            sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+            connection.close().await.unwrap();
+        }
+    }
+
+    pub(crate) async fn reopened(mut self) -> Self {
+        self.reopen().await;
+        self
+    }
+
+    /// Empties the databases again, as before the first start.
+    pub(crate) async fn wipe(&self) {
+        self.store.close().await;
+        for url in &self.urls {
+            let mut connection = PgConnection::connect(url).await.unwrap();
+            let sql = "DROP SCHEMA public CASCADE; CREATE SCHEMA public";
+            sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+        }
     }
 
     /// Closes the store and removes the databases. What a failed test leaves behind has a name that tells so.

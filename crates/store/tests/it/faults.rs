@@ -1,0 +1,237 @@
+//! What can go wrong with a database, and what the store says then.
+
+use std::os::unix::fs::PermissionsExt;
+
+use proto::history::From;
+use sqlx::{Connection, PgConnection, SqliteConnection};
+use store::{Batch, Error, Options, Store};
+
+use crate::support::{Home, NOW, On, message, options, person, say, send};
+
+#[tokio::test]
+async fn a_full_disk_refuses_messages_and_still_reads_and_deletes() {
+    let mut home = Home::new(On::Sqlite).await;
+    let ann = person(&home.store, "ann", "Ann").await;
+    let bob = person(&home.store, "bob", "Bob").await;
+    let (direct, _) = home.store.open_direct(ann, bob, NOW).await.unwrap();
+    let seq = say(&home.store, direct, ann, "before").await;
+    home.store.close().await;
+
+    // No disk has so much room: as if it were full.
+    let full = Options {
+        disk_reserve_bytes: u64::MAX,
+        ..options()
+    };
+    home.store = Store::open(&home.urls, &full).await.unwrap();
+    let store = &home.store;
+    let batch = Batch {
+        sends: vec![message(direct, ann, "no room")],
+        moves: Vec::new(),
+    };
+    assert_eq!(store.commit(0, &batch, NOW).await.unwrap_err(), Error::Full);
+    assert_eq!(
+        store.edit(ann, direct, seq, "no room", NOW).await,
+        Err(Error::Full)
+    );
+    assert_eq!(store.befriend(ann, bob, NOW).await, Err(Error::Full));
+    let (page, _) = store
+        .history(bob, direct, From::BeforeSeq(0), 0)
+        .await
+        .unwrap();
+    assert_eq!(page[0].body, "before");
+    assert!(
+        store.delete(ann, direct, seq, NOW).await.unwrap().moved,
+        "deleting makes room"
+    );
+    store.forget(NOW).await.unwrap();
+
+    home.reopen().await;
+    assert_eq!(
+        say(&home.store, direct, ann, "there is room again").await,
+        2
+    );
+    home.remove().await;
+}
+
+#[tokio::test]
+async fn nobody_else_on_the_machine_can_read_the_file() {
+    let home = Home::new(On::Sqlite).await;
+    person(&home.store, "ann", "Ann").await;
+    let mode = |path: &str| {
+        std::fs::metadata(home.directory.join(path))
+            .unwrap()
+            .permissions()
+            .mode()
+            & 0o777
+    };
+    assert_eq!(mode("data"), 0o700);
+    assert_eq!(mode("data/natter.db"), 0o600);
+    assert_eq!(mode("data/natter.db-wal"), 0o600);
+    home.remove().await;
+}
+
+#[tokio::test]
+async fn a_closed_store_leaves_one_file_with_everything_in_it() {
+    let home = Home::new(On::Sqlite).await;
+    let ann = person(&home.store, "ann", "Ann").await;
+    home.store.close().await;
+    let files: Vec<_> = std::fs::read_dir(home.directory.join("data"))
+        .unwrap()
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert_eq!(files, ["natter.db"]);
+    let closed = home.store.credential("ann").await.err().unwrap();
+    assert!(matches!(closed, Error::Unavailable(_)), "{closed}");
+    let store = Store::open(&home.urls, &options()).await.unwrap();
+    assert_eq!(store.credential("ann").await.unwrap().unwrap().user_id, ann);
+    store.close().await;
+    home.remove().await;
+}
+
+#[tokio::test]
+async fn a_database_of_a_newer_program_is_refused() {
+    for on in [On::Sqlite, On::Postgres] {
+        let mut home = Home::new(on).await;
+        home.store.close().await;
+        home.tamper("INSERT INTO natter_schema VALUES (900, 'later', 1)")
+            .await;
+        home.reopen().await;
+        home.store.close().await;
+        home.tamper("INSERT INTO natter_schema VALUES (901, 'later', 0)")
+            .await;
+        let refused = Store::open(&home.urls, &options())
+            .await
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(refused.contains("start a newer natter"), "{refused}");
+        home.tamper("DELETE FROM natter_schema WHERE version > 800")
+            .await;
+        home.tamper("UPDATE natter_schema SET checksum = 'other'")
+            .await;
+        let refused = Store::open(&home.urls, &options())
+            .await
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(refused.contains("different build"), "{refused}");
+        home.remove().await;
+    }
+}
+
+#[tokio::test]
+async fn a_database_in_the_wrong_place_is_refused() {
+    let home = Home::new(On::TwoPostgres).await;
+    home.store.close().await;
+    for urls in [
+        vec![home.urls[1].clone(), home.urls[0].clone()],
+        vec![home.urls[0].clone()],
+    ] {
+        let refused = Store::open(&urls, &options())
+            .await
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(refused.contains("is number"), "{refused}");
+    }
+    home.remove().await;
+}
+
+#[tokio::test]
+async fn addresses_that_make_no_sense_are_refused() {
+    let open = async |urls: &[&str]| {
+        let urls: Vec<String> = urls.iter().map(|url| (*url).to_owned()).collect();
+        Store::open(&urls, &options()).await.err().unwrap()
+    };
+    assert!(matches!(open(&[]).await, Error::Invalid(_)));
+    assert!(matches!(open(&["sqlite:"]).await, Error::Invalid(_)));
+    assert!(matches!(open(&["mysql://x"]).await, Error::Invalid(_)));
+    assert!(matches!(
+        open(&["sqlite:/tmp/a", "sqlite:/tmp/b"]).await,
+        Error::Invalid(_)
+    ));
+    let nobody = open(&["postgres://127.0.0.1:1/nothing?password=hidden"]).await;
+    assert!(matches!(nobody, Error::Unavailable(_)), "{nobody}");
+    assert!(!nobody.to_string().contains("hidden"));
+}
+
+#[tokio::test]
+async fn damage_is_found_and_named() {
+    for on in [On::Sqlite, On::Postgres] {
+        let home = Home::new(on).await;
+        let ann = person(&home.store, "ann", "Ann").await;
+        let group = home
+            .store
+            .create_group(ann, "Damaged", &[], NOW)
+            .await
+            .unwrap()
+            .conv_id;
+        for _ in 0..3 {
+            send(&home.store, message(group, ann, "x")).await;
+        }
+        assert!(home.store.integrity().await.unwrap().is_empty());
+        home.tamper("DELETE FROM message WHERE seq = 3").await;
+        home.tamper("UPDATE member SET read_seq = 99").await;
+        home.tamper("UPDATE conversation SET member_count = 7")
+            .await;
+        let faults = home.store.integrity().await.unwrap().join("\n");
+        for expected in [
+            "should have messages 1 to 4, but has 3",
+            "out of bounds",
+            "leads to message 3",
+            "says it has 7",
+        ] {
+            assert!(faults.contains(expected), "{expected}: {faults}");
+        }
+        home.remove().await;
+    }
+}
+
+/// A lock that is held for too long is an answer, not a wait without end; and the text of it says nothing private.
+#[tokio::test]
+async fn a_database_that_does_not_answer_is_unavailable() {
+    for on in [On::Sqlite, On::Postgres] {
+        let patience = Options {
+            timeout_ms: 300,
+            ..options()
+        };
+        let mut home = Home::new(on).await;
+        let ann = person(&home.store, "ann", "Ann").await;
+        let group = home
+            .store
+            .create_group(ann, "Stuck", &[], NOW)
+            .await
+            .unwrap()
+            .conv_id;
+        home.store.close().await;
+        home.store = Store::open(&home.urls, &patience).await.unwrap();
+        let batch = Batch {
+            sends: vec![message(group, ann, "my secret")],
+            moves: Vec::new(),
+        };
+        let stuck = if on == On::Sqlite {
+            let mut other = SqliteConnection::connect(&home.urls[0]).await.unwrap();
+            sqlx::raw_sql("BEGIN IMMEDIATE")
+                .execute(&mut other)
+                .await
+                .unwrap();
+            let stuck = home.store.commit(0, &batch, NOW).await.unwrap_err();
+            other.close().await.unwrap();
+            stuck
+        } else {
+            let mut other = PgConnection::connect(&home.urls[0]).await.unwrap();
+            sqlx::raw_sql("BEGIN; LOCK TABLE conversation")
+                .execute(&mut other)
+                .await
+                .unwrap();
+            let stuck = home.store.commit(0, &batch, NOW).await.unwrap_err();
+            other.close().await.unwrap();
+            stuck
+        };
+        assert!(matches!(stuck, Error::Unavailable(_)), "{stuck:?}");
+        assert!(!stuck.to_string().contains("secret"));
+        home.reopen().await;
+        say(&home.store, group, ann, "it answers again").await;
+        home.remove().await;
+    }
+}
