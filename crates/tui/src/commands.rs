@@ -1,5 +1,5 @@
-//! THE table: what each key does in each layer, and what each `:` command does. The dispatch, the hint bar, the
-//! `?` screen and `docs/keys.md` are views of it, so they cannot disagree.
+//! THE table: what each key does in each layer, and what each `:` command does. The dispatch, the
+//! hint bar, the `?` screen and `docs/keys.md` are views of it, so they cannot disagree.
 
 use crate::keys;
 
@@ -216,7 +216,7 @@ pub static TABLE: &[Row] = &[
     row(L::Messages, "o", C::Write(W::OnNewLine), "", "write, on a new line"),
     row(L::Messages, "j <Down>", C::Move(M::Down), "", "next message; with a number, so many"),
     row(L::Messages, "k <Up>", C::Move(M::Up), "", "message before"),
-    row(L::Messages, "gg <Home>", C::Move(M::First), "", "first message that is loaded; going on upwards loads more"),
+    row(L::Messages, "gg <Home>", C::Move(M::First), "", "first message here; k loads more"),
     row(L::Messages, "G <End>", C::Move(M::Last), "", "newest message"),
     row(L::Messages, "<C-d>", C::Move(M::HalfDown), "", "half a screen down"),
     row(L::Messages, "<C-u>", C::Move(M::HalfUp), "", "half a screen up"),
@@ -229,19 +229,19 @@ pub static TABLE: &[Row] = &[
     row(L::Messages, "r", C::Message(D::Reply), "", "reply to this message"),
     row(L::Messages, "R", C::Message(D::Retry), "", "send again what was not sent"),
     row(L::Messages, "e cc", C::Message(D::Edit), "", "edit my message in the box"),
-    row(L::Messages, "dd", C::Message(D::Delete), "", "delete my message, or forget an unsent one; asks once"),
-    row(L::Messages, "+", C::Message(D::React), "", "react with an emoji; the same again takes it back"),
-    row(L::Messages, "K", C::Message(D::Details), "", "details: who got it when, and the way it went"),
-    row(L::Messages, "gt", C::Go(G::NextConversation), "", "next conversation; with a number n, the n-th"),
+    row(L::Messages, "dd", C::Message(D::Delete), "", "delete my message; asks once"),
+    row(L::Messages, "+", C::Message(D::React), "", "react; the same emoji again takes it back"),
+    row(L::Messages, "K", C::Message(D::Details), "", "details: who got it, and the way it went"),
+    row(L::Messages, "gt", C::Go(G::NextConversation), "", "next conversation; {n}gt the n-th"),
     row(L::Messages, "gT", C::Go(G::PreviousConversation), "", "conversation before"),
-    row(L::Messages, "<C-^>", C::Go(G::OtherConversation), "", "the conversation before this one"),
-    row(L::Messages, "]u", C::Go(G::NextUnread), "", "next conversation with something unread"),
-    row(L::Messages, "[u", C::Go(G::PreviousUnread), "", "the one before with something unread"),
-    row(L::Messages, "<Tab> <C-w>w <C-w><C-w>", C::Go(G::OtherPane), "", "between list and messages"),
+    row(L::Messages, "<C-^>", C::Go(G::OtherConversation), "", "the one that was open before"),
+    row(L::Messages, "]u", C::Go(G::NextUnread), "", "next conversation with unread messages"),
+    row(L::Messages, "[u", C::Go(G::PreviousUnread), "", "the one before with unread messages"),
+    row(L::Messages, "<Tab> <C-w>w <C-w><C-w>", C::Go(G::OtherPane), "", "list or messages"),
     row(L::Messages, "<C-w>h", C::Go(G::List), "", "to the list"),
     row(L::Messages, "<C-w>l", C::Go(G::Messages), "", "to the messages"),
     row(L::Messages, "? <F1>", C::Go(G::Help), "keys", "all keys"),
-    row(L::Messages, "q", C::Go(G::Quit), "quit", "quit; asks once when something is not sent yet"),
+    row(L::Messages, "q", C::Go(G::Quit), "quit", "quit; asks once while something is unsent"),
 
     row(L::List, "j <Down>", C::Move(M::Down), "", "next row"),
     row(L::List, "k <Up>", C::Move(M::Up), "", "row before"),
@@ -254,16 +254,16 @@ pub static TABLE: &[Row] = &[
 
     row(L::Insert, "<CR>", C::Box(B::Send), "send", "send"),
     row(L::Insert, "<A-CR> <C-j>", C::Editor, "", "new line"),
-    row(L::Insert, "<Esc> <C-c>", C::Box(B::Leave), "normal", "to NORMAL; from an empty box to the messages"),
+    row(L::Insert, "<Esc> <C-c>", C::Box(B::Leave), "normal", "to NORMAL; if empty, leave"),
     row(L::Insert, "<BS>", C::Editor, "", "delete the character before the cursor"),
     row(L::Insert, "<C-w>", C::Editor, "", "delete the word before the cursor"),
     row(L::Insert, "<C-u>", C::Editor, "", "delete to the beginning of the line"),
     row(L::Insert, "<Left> <Right> <Up> <Down> <Home> <End>", C::Editor, "", "move the cursor"),
 
     row(L::Normal, "<CR>", C::Box(B::Send), "send", "send"),
-    row(L::Normal, "<Esc> <C-c>", C::Box(B::Leave), "messages", "to the messages; the draft is kept"),
+    row(L::Normal, "<Esc> <C-c>", C::Box(B::Leave), "messages", "to the messages; the draft stays"),
     row(L::Normal, ":", C::Go(G::CommandLine), "command", "command line"),
-    row(L::Normal, "i a A o", C::Editor, "insert", "insert at, after, at the end of the line, below"),
+    row(L::Normal, "i a A o", C::Editor, "insert", "insert here, after, at the end, below"),
     row(L::Normal, "h l <Left> <Right>", C::Editor, "", "left, right"),
     row(L::Normal, "j k <Down> <Up>", C::Editor, "", "down, up"),
     row(L::Normal, "0 <Home>", C::Editor, "", "beginning of the line"),
@@ -273,16 +273,16 @@ pub static TABLE: &[Row] = &[
     row(L::Normal, "dd", C::Editor, "", "delete the line"),
 
     row(L::Finder, "<CR>", C::Field(F::Choose), "open", "open the conversation"),
-    row(L::Finder, "<Tab>", C::Field(F::Everybody), "search everybody", "search everybody on the server"),
-    row(L::Finder, "<C-a>", C::Field(F::Befriend), "add friend", "send a friend request, or accept theirs"),
+    row(L::Finder, "<Tab>", C::Field(F::Everybody), "everybody", "search everybody on the server"),
+    row(L::Finder, "<C-a>", C::Field(F::Befriend), "add friend", "send a friend request"),
     row(L::Finder, "<Down> <C-n>", C::Move(M::Down), "", "next row"),
     row(L::Finder, "<Up> <C-p>", C::Move(M::Up), "", "row before"),
     row(L::Finder, "<Esc> <C-c>", C::Go(G::Close), "back", "back"),
 
     row(L::CommandLine, "<CR>", C::Field(F::Choose), "run", "run it"),
-    row(L::CommandLine, "<Tab>", C::Field(F::Complete), "complete", "complete the command or the handle; again for the next"),
+    row(L::CommandLine, "<Tab>", C::Field(F::Complete), "complete", "complete; again for the next"),
     row(L::CommandLine, "<S-Tab>", C::Field(F::CompleteBack), "", "the completion before"),
-    row(L::CommandLine, "<Up> <C-p>", C::Field(F::Older), "", "older line that begins like this one"),
+    row(L::CommandLine, "<Up> <C-p>", C::Field(F::Older), "", "older line with this beginning"),
     row(L::CommandLine, "<Down> <C-n>", C::Field(F::Newer), "", "newer line"),
     row(L::CommandLine, "<Esc> <C-c>", C::Go(G::Close), "back", "back"),
 
@@ -303,10 +303,10 @@ pub static TABLE: &[Row] = &[
     row(L::Results, "gg <Home>", C::Move(M::First), "", "first result"),
     row(L::Results, "G <End>", C::Move(M::Last), "", "last result"),
     row(L::Results, "<CR>", C::Field(F::Choose), "go there", "go to this message"),
-    row(L::Results, "m", C::Field(F::More), "search further back", "search further back"),
+    row(L::Results, "m", C::Field(F::More), "search on", "search further back"),
     row(L::Results, "q <Esc> <C-c>", C::Go(G::Close), "close", "close"),
 
-    row(L::Reactions, "<CR>", C::Field(F::Choose), "react", "give the emoji that was typed, or take it back; 1 to 8 take one of the row"),
+    row(L::Reactions, "<CR>", C::Field(F::Choose), "react", "give what was typed; 1 to 8 take one"),
     row(L::Reactions, "<Esc> <C-c>", C::Go(G::Close), "back", "back"),
 ];
 
@@ -376,13 +376,13 @@ pub static TYPED: &[TypedRow] = &[
     typed("remove", "handle", T::Remove, "end a friendship, or take a request back"),
     typed("block", "handle", T::Block, "take nothing more from a person"),
     typed("unblock", "handle", T::Unblock, "end a block"),
-    typed("msg", "handle [text]", T::Msg, "open the conversation with a person; with a text, send it"),
-    typed("group", "title handle…", T::Group, "make a group; a title of several words in \"quotes\""),
+    typed("msg", "handle [text]", T::Msg, "open the conversation; send the text"),
+    typed("group", "title handle…", T::Group, "make a group; quote a title of two words"),
     typed("invite", "handle…", T::Invite, "add people to this group"),
     typed("leave", "", T::Leave, "leave this group; `:leave!` does it"),
     typed("kick", "handle", T::Kick, "remove a person from this group"),
     typed("rename", "title", T::Rename, "give this group another title"),
-    typed("mute", "[hours | off]", T::Mute, "no bell and no mail from this conversation; 8 hours unless told"),
+    typed("mute", "[hours | off]", T::Mute, "no bell, no mail; 8 hours unless told"),
     typed("retry", "", T::Retry, "send again everything that was refused"),
     typed("reconnect", "", T::Reconnect, "do not wait for the next try"),
     typed("status", "", T::Status, "the connection and its figures, explained"),
@@ -424,9 +424,10 @@ pub fn shown_keys(row: &Row) -> Vec<String> {
 pub fn document() -> String {
     let mut out = String::from(
         "# Keys\n\n\
-         Generated from the table in `crates/tui/src/commands.rs`; a test fails when this page is stale.\n\n\
-         In the message box everything is text. Outside it, letters are verbs. The badge on the box and the\n\
-         shape of the cursor say where you are.\n",
+         Generated from the table in `crates/tui/src/commands.rs`;\n\
+         a test fails when this page is stale.\n\n\
+         In the message box everything is text. Outside it, letters are verbs.\n\
+         The badge on the box and the shape of the cursor say where you are.\n",
     );
     for layer in Layer::ALL {
         out.push_str(&format!("\n## {}\n\n", layer.title()));

@@ -1,4 +1,5 @@
-//! The message box: a text of several lines, edited in two modes as in vim. Pure: keys in, text out.
+//! The message box: a text of several lines, edited in two modes as in vim. Pure: keys in, text
+//! out.
 //!
 //! The screen uses no more of it than `press`, `paste`, `set_text`, `enter_insert`, `enter_normal`
 //! and the three fields, so that a fuller editor can stand here without any other file noticing.
@@ -26,7 +27,8 @@ pub enum Pressed {
     Unknown,
 }
 
-/// The cursor is a byte offset on a grapheme boundary. In normal mode it stands on a character, not behind the line.
+/// The cursor is a byte offset on a grapheme boundary. In normal mode it stands on a character, not
+/// behind the line.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Composer {
     pub text: String,
@@ -71,7 +73,8 @@ impl Composer {
         }
     }
 
-    /// Back to normal mode; the cursor steps left as in vim. An unfinished command is dropped first.
+    /// Back to normal mode; the cursor steps left as in vim. An unfinished command is dropped
+    /// first.
     pub fn enter_normal(&mut self) {
         if self.mode == Mode::Insert && self.cursor > self.line_start() {
             self.cursor = grapheme_before(&self.text, self.cursor);

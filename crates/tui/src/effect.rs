@@ -1,4 +1,5 @@
-//! What goes in and out of `update`: everything that can happen to the screen, and everything it can ask for.
+//! What goes in and out of `update`: everything that can happen to the screen, and everything it
+//! can ask for.
 
 use client::{Event, Figures, Queued};
 use proto::{Conversation, Journey, Message, Page, Person};

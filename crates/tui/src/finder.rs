@@ -1,4 +1,5 @@
-//! Who and what the finder offers: friends and groups that are known here, then what the server found.
+//! Who and what the finder offers: friends and groups that are known here, then what the server
+//! found.
 
 use proto::{Conversation, ConversationKind, Person, Relation};
 

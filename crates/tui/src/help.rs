@@ -10,7 +10,10 @@ pub struct Line {
     pub text: String,
 }
 
+/// Columns of the keys, on a wide screen and on a narrow one.
 const KEY_COLUMNS: usize = 20;
+const KEY_COLUMNS_NARROW: usize = 10;
+const WIDE_COLUMNS: usize = 60;
 
 /// The whole help, wrapped to a width.
 pub fn lines(columns: usize) -> Vec<Line> {
@@ -43,16 +46,39 @@ fn heading(out: &mut Vec<Line>, title: &str) {
 }
 
 fn entry(out: &mut Vec<Line>, keys: &str, help: &str, columns: usize) {
-    let text_columns = columns.saturating_sub(KEY_COLUMNS + 2).max(8);
-    let pad = KEY_COLUMNS.saturating_sub(wrap::width(keys));
-    let mut left = format!("{keys}{}  ", " ".repeat(pad));
+    let key_columns = if columns < WIDE_COLUMNS {
+        KEY_COLUMNS_NARROW
+    } else {
+        KEY_COLUMNS
+    };
+    let text_columns = columns.saturating_sub(key_columns + 2).max(8);
+    let pad = key_columns.saturating_sub(wrap::width(keys));
+    if pad == 0 {
+        out.push(Line {
+            heading: false,
+            text: keys.to_string(),
+        });
+    }
+    let mut left = match pad {
+        0 => " ".repeat(key_columns + 2),
+        pad => format!("{keys}{}  ", " ".repeat(pad)),
+    };
     for range in wrap::rows(help, text_columns) {
         out.push(Line {
             heading: false,
             text: format!("{left}{}", &help[range]),
         });
-        left = " ".repeat(KEY_COLUMNS + 2);
+        left = " ".repeat(key_columns + 2);
     }
+}
+
+/// Lines of a popup that fit its width.
+pub fn wrapped(lines: &[String], columns: usize) -> Vec<&str> {
+    let rows = |line: &'_ str| wrap::rows(line, columns);
+    lines
+        .iter()
+        .flat_map(|line| rows(line).into_iter().map(|row| &line[row]))
+        .collect()
 }
 
 /// The hint bar of a layer: `i write  f find`.

@@ -1,7 +1,9 @@
-//! The keyboard: a thread that waits for the terminal, because a terminal cannot be read without waiting.
+//! The keyboard: a thread that waits for the terminal, because a terminal cannot be read without
+//! waiting.
 //!
-//! crossterm's own stream is not used: on a terminal whose other end was closed it reads for ever, and would take the
-//! program with it. Here the end is looked for before each read, and the screen lives on another thread.
+//! crossterm's own stream is not used: on a terminal whose other end was closed it reads for ever,
+//! and would take the program with it. Here the end is looked for before each read, and the screen
+//! lives on another thread.
 
 use std::io::{self, PipeReader, PipeWriter};
 use std::thread;

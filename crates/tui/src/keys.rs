@@ -1,4 +1,5 @@
-//! Keys: one closed set for all that can be pressed, their notation, and which command a row of them means.
+//! Keys: one closed set for all that can be pressed, their notation, and which command a row of
+//! them means.
 
 use std::sync::LazyLock;
 

@@ -94,13 +94,20 @@ fn box_rows(model: &Model, right: Rect) -> u16 {
         .max(1)
 }
 
-/// Columns of text in the box: a blank on its left, and room for the cursor behind the last character.
+/// Columns of text in the box: a blank on its left, and room for the cursor behind the last
+/// character.
 pub fn input_columns(input: Rect) -> usize {
     usize::from(input.width.saturating_sub(2)).max(1)
 }
 
 /// The middle of the screen for a popup that wants so many columns and rows.
 pub fn popup(area: Rect, columns: u16, rows: u16) -> Rect {
+    // on a small screen every cell is needed
+    let rows = if area.height < FULL_ROWS_MIN {
+        area.height
+    } else {
+        rows
+    };
     let width = columns.min(area.width);
     let height = rows.min(area.height);
     let x = area.x + (area.width - width) / 2;
@@ -123,6 +130,11 @@ pub fn inside(area: Rect) -> Rect {
 /// Rows of text that a popup over the whole screen shows.
 pub fn popup_rows(area: Rect) -> usize {
     usize::from(inside(popup(area, u16::MAX, area.height.saturating_sub(2))).height)
+}
+
+/// Columns of text in such a popup: a border and a blank on either side.
+pub fn popup_columns(area: Rect) -> usize {
+    usize::from(area.width.saturating_sub(4)).max(1)
 }
 
 fn split_top(area: Rect, rows: u16) -> (Rect, Rect) {

@@ -1,7 +1,9 @@
-//! THE SCREEN: the terminal client. `model.rs` is what it knows, `update.rs` what changes it, `view/` draws it,
-//! `commands.rs` is the table of all keys, and `run.rs` joins them to the terminal and to the line.
+//! THE SCREEN: the terminal client. `model.rs` is what it knows, `update.rs` what changes it,
+//! `view/` draws it, `commands.rs` is the table of all keys, and `run.rs` joins them to the
+//! terminal and to the line.
 //!
-//! Nothing here sees SQL or a socket; nothing under `view/` knows the client; `update.rs` waits for nothing.
+//! Nothing here sees SQL or a socket; nothing under `view/` knows the client; `update.rs` waits for
+//! nothing.
 
 pub mod commands;
 pub mod composer;

@@ -1,6 +1,7 @@
 //! The bounds of the screen, one name each, and what happens there.
 
-/// Messages of the open conversation in memory. More: the oldest are let go; scrolling up reads them again.
+/// Messages of the open conversation in memory. More: the oldest are let go; scrolling up reads
+/// them again.
 pub const CHAT_MESSAGES_MAX: usize = 20_000;
 /// How many of the oldest are let go at once, so that it does not happen at each message.
 pub const CHAT_MESSAGES_LET_GO: usize = 1_000;
@@ -14,7 +15,8 @@ pub const PENDING_KEYS_MAX: usize = 16;
 pub const HISTORY_LINES_MAX: usize = 200;
 /// A line in the finder, the command line or the reaction box, in bytes. More is not taken.
 pub const LINE_BYTES_MAX: usize = 4 * 1024;
-/// Text in the message box, in bytes. More is not taken; the server's own bound is checked at Enter.
+/// Text in the message box, in bytes. More is not taken; the server's own bound is checked at
+/// Enter.
 pub const BOX_BYTES_MAX: usize = 64 * 1024;
 /// People shown in the finder. More: the best ones.
 pub const FINDER_ROWS_MAX: usize = 100;
@@ -28,7 +30,8 @@ pub const NOTICE_MS: i64 = 8_000;
 pub const DRAFT_PAUSE_MS: i64 = 1_000;
 /// Two messages of one person within this time stand under one head line, in milliseconds.
 pub const SAME_HEAD_MS: i64 = 5 * 60 * 1_000;
-/// Calls to the gateway under way at the same time. More: the call is not made and a notice says so.
+/// Calls to the gateway under way at the same time. More: the call is not made and a notice says
+/// so.
 pub const CALLS_MAX: usize = 16;
 /// Events taken before the screen is drawn again, so that catching up does not starve the keyboard.
 pub const EVENTS_PER_FRAME_MAX: usize = 256;

@@ -78,7 +78,8 @@ pub fn grapheme_after(text: &str, cursor: usize) -> usize {
     cursor + text[cursor..].graphemes(true).next().map_or(0, str::len)
 }
 
-/// The beginning of the word before `cursor`, as `^W` deletes it: blanks, then one run of equal kind.
+/// The beginning of the word before `cursor`, as `^W` deletes it: blanks, then one run of equal
+/// kind.
 pub fn word_before(text: &str, cursor: usize) -> usize {
     let head = text[..cursor].trim_end_matches([' ', '\t']);
     let Some(last) = head.chars().next_back() else {

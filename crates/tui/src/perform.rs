@@ -7,7 +7,8 @@ use proto::server_frame::Body as Got_;
 use crate::effect::{Answer, Ask, Effect, Got, PersonDeed, Trouble, Who};
 use crate::limits::PAGE_MESSAGES;
 
-/// An effect on this machine; None: it has no answer. Asks, the bell and the exit are the loop's own.
+/// An effect on this machine; None: it has no answer. Asks, the bell and the exit are the loop's
+/// own.
 pub(crate) async fn local(client: &Client, effect: Effect) -> Option<Answer> {
     let done = match effect {
         Effect::LoadAll => return Some(load_all(client).await.unwrap_or_else(failed)),

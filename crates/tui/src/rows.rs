@@ -1,4 +1,5 @@
-//! A message as rows of the screen: built only for what is visible, and measured in the same way that it is drawn.
+//! A message as rows of the screen: built only for what is visible, and measured in the same way
+//! that it is drawn.
 
 use proto::{MessageKind, mention};
 
@@ -24,6 +25,8 @@ pub enum Row {
         state: Option<Words>,
         edited: bool,
     },
+    /// Why the server did not take it.
+    Refused(String),
     /// The message that this one replies to, in one row.
     Quote(String),
     Body {
@@ -38,7 +41,8 @@ pub enum Row {
     },
 }
 
-/// The rows of the item at `index`, from its dividers to its reactions. `columns` is the width of the pane.
+/// The rows of the item at `index`, from its dividers to its reactions. `columns` is the width of
+/// the pane.
 pub fn build(model: &Model, chat: &Chat, index: usize, columns: usize) -> Vec<Row> {
     let Some(item) = model.item(index) else {
         return Vec::new();
@@ -52,9 +56,9 @@ pub fn build(model: &Model, chat: &Chat, index: usize, columns: usize) -> Vec<Ro
     if new_day {
         rows.push(Row::Day(words::day(item.at(), model.now, &model.zone)));
     }
-    let first_new = is_first_new(chat, before.as_ref(), &item);
+    let first_new = first_new(model, chat) == Some(index);
     if first_new {
-        rows.push(Row::New(count_new(model, chat)));
+        rows.push(Row::New(count_new(model, chat, index)));
     }
     let event = item
         .message()
@@ -116,6 +120,11 @@ fn push_text(
             mentions_me,
         });
     }
+    if let Item::Queued(queued) = item {
+        let why = wrap::rows(&queued.refused, text_columns);
+        let why = why.into_iter().filter(|range| !range.is_empty());
+        rows.extend(why.map(|range| Row::Refused(queued.refused[range].to_string())));
+    }
     let reactions = item
         .message()
         .map(|message| message.reactions.as_slice())
@@ -139,30 +148,28 @@ fn top(chat: &Chat) -> &'static str {
     }
 }
 
-fn is_first_new(chat: &Chat, before: Option<&Item<'_>>, item: &Item<'_>) -> bool {
-    let (Some(new_after), Item::Stored(message)) = (chat.new_after, item) else {
-        return false;
-    };
-    let before_is_old = match before.and_then(Item::message) {
-        Some(before) => before.seq <= new_after,
-        None => true,
-    };
-    message.seq > new_after && before_is_old
-}
-
-/// How many messages of others stand below the divider.
-fn count_new(model: &Model, chat: &Chat) -> i64 {
-    let new_after = chat.new_after.unwrap_or(i64::MAX);
+/// The first message of somebody else that was unread when the conversation was opened.
+pub fn first_new(model: &Model, chat: &Chat) -> Option<usize> {
+    let new_after = chat.new_after?;
     let from = chat
         .messages
         .partition_point(|message| message.seq <= new_after);
+    let first = chat.messages[from..]
+        .iter()
+        .position(|m| m.sender_id != model.me)?;
+    Some(from + first)
+}
+
+/// How many messages of others stand below the divider.
+fn count_new(model: &Model, chat: &Chat, from: usize) -> i64 {
     chat.messages[from..]
         .iter()
         .filter(|message| message.sender_id != model.me)
         .count() as i64
 }
 
-/// A message stands under the head of the one before it: same person, soon after, not mine, and both plain text.
+/// A message stands under the head of the one before it: same person, soon after, not mine, and
+/// both plain text.
 fn shares_head(model: &Model, before: Option<&Item<'_>>, item: &Item<'_>) -> bool {
     let (Some(Item::Stored(before)), Item::Stored(message)) = (before, item) else {
         return false;

@@ -1,5 +1,5 @@
-//! The loop: what the terminal, the line and the clock say goes into `update`, what comes out is done, and what has
-//! changed is drawn. The only place that waits.
+//! The loop: what the terminal, the line and the clock say goes into `update`, what comes out is
+//! done, and what has changed is drawn. The only place that waits.
 
 use std::io;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -66,9 +66,11 @@ struct Loop {
     exit: Option<Exit>,
 }
 
-/// Shows the client on this terminal until the user quits, the terminal goes away, or a signal ends it.
+/// Shows the client on this terminal until the user quits, the terminal goes away, or a signal ends
+/// it.
 ///
-/// `events` is the receiver that came with `client`. The terminal is given back in every case, also after a panic.
+/// `events` is the receiver that came with `client`. The terminal is given back in every case, also
+/// after a panic.
 ///
 /// # Errors
 /// There is no terminal, or it fails; a terminal that is merely gone is an ordinary end.
@@ -187,7 +189,8 @@ async fn last_words(here: &mut Loop) -> Exit {
     here.exit.unwrap_or(Exit::Quit)
 }
 
-/// The key and what was pressed behind it, before the next frame; nothing after the one that ends the screen.
+/// The key and what was pressed behind it, before the next frame; nothing after the one that ends
+/// the screen.
 async fn take_inputs(here: &mut Loop, first: Input, inputs: &mut mpsc::Receiver<Input>) {
     take(here, first).await;
     for _ in 1..EVENTS_PER_FRAME_MAX {
@@ -216,8 +219,8 @@ async fn take(here: &mut Loop, input: Input) {
 
 /// Does the effects in order, and those that their answers lead to.
 ///
-/// The disk is waited for: what it does takes a moment, and a message that was written must be on it before the
-/// next key. The gateway is not.
+/// The disk is waited for: what it does takes a moment, and a message that was written must be on
+/// it before the next key. The gateway is not.
 async fn perform_all(here: &mut Loop, effects: Vec<Effect>) {
     let mut waiting: std::collections::VecDeque<Effect> = effects.into();
     while let Some(effect) = waiting.pop_front() {

@@ -1,7 +1,8 @@
 //! Which rows of the open conversation are on the screen, and how that moves.
 //!
-//! The place is remembered by the lowest visible row, by the name of its message: what comes in later
-//! or is loaded above does not move what one is reading. Costs grow with the screen, not with the conversation.
+//! The place is remembered by the lowest visible row, by the name of its message: what comes in
+//! later or is loaded above does not move what one is reading. Costs grow with the screen, not with
+//! the conversation.
 
 use crate::layout;
 use crate::model::{Anchor, Chat, Model};
@@ -77,7 +78,8 @@ pub fn by_rows(model: &mut Model, delta: isize) {
     set_bottom(model, place);
 }
 
-/// Brings the item onto the screen, moving as little as possible. Of one that is too tall, its beginning.
+/// Brings the item onto the screen, moving as little as possible. Of one that is too tall, its
+/// beginning.
 pub fn show(model: &mut Model, index: usize) {
     let (columns, height) = pane(model);
     let (Some(chat), Some((low, hidden))) = (&model.chat, bottom(model)) else {

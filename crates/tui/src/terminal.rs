@@ -1,7 +1,7 @@
 //! The terminal: entered once, left in whatever way the program ends.
 //!
-//! `ratatui::restore` undoes raw mode and the alternate screen only; bracketed paste, focus events and the shape of the
-//! cursor are ours to undo.
+//! `ratatui::restore` undoes raw mode and the alternate screen only; bracketed paste, focus events
+//! and the shape of the cursor are ours to undo.
 
 use std::io::{self, IsTerminal, Stdout, stdout};
 use std::sync::Once;
@@ -22,7 +22,8 @@ use crate::view::CursorShape;
 
 pub(crate) type Screen = Terminal<CrosstermBackend<Stdout>>;
 
-/// The terminal is ours: the panic hook, which stays for the rest of the process, must give it back.
+/// The terminal is ours: the panic hook, which stays for the rest of the process, must give it
+/// back.
 static ENTERED: AtomicBool = AtomicBool::new(false);
 static HOOK: Once = Once::new();
 
@@ -65,7 +66,8 @@ pub(crate) fn enter() -> io::Result<(Screen, Guard)> {
     Ok((Terminal::new(CrosstermBackend::new(stdout()))?, guard))
 }
 
-/// Undoes all of `enter`, once. A terminal that is gone cannot be helped, so errors are nobody's business.
+/// Undoes all of `enter`, once. A terminal that is gone cannot be helped, so errors are nobody's
+/// business.
 fn leave() {
     if !ENTERED.swap(false, Ordering::SeqCst) {
         return;

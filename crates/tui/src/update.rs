@@ -1,5 +1,5 @@
-//! What happens when something happens: (model, input) → changed model and effects. Pure: no terminal, no clock, no
-//! waiting, so that every test can press keys and look.
+//! What happens when something happens: (model, input) → changed model and effects. Pure: no
+//! terminal, no clock, no waiting, so that every test can press keys and look.
 
 mod answers;
 mod compose;
@@ -216,7 +216,8 @@ fn mark_read(model: &mut Model) -> Option<Effect> {
     Some(Effect::Read { conv_id, seq })
 }
 
-/// Reads more of the conversation when its loaded beginning comes near, or something older is looked for.
+/// Reads more of the conversation when its loaded beginning comes near, or something older is
+/// looked for.
 fn want_older(model: &mut Model) -> Option<Effect> {
     let chat = model.chat.as_ref()?;
     let first_seq = chat.messages.first().map_or(0, |message| message.seq);

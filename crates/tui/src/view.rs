@@ -18,6 +18,7 @@ use ratatui::style::Style;
 use crate::composer::Mode;
 use crate::layout;
 use crate::model::{Model, Over, Place};
+use crate::wrap;
 
 /// One frame. Any size, also none at all.
 pub fn draw(model: &Model, frame: &mut Frame<'_>) {
@@ -60,7 +61,8 @@ pub fn cursor_shape(model: &Model) -> CursorShape {
     }
 }
 
-/// The only way text reaches the screen: cut at the area's right edge. Returns the column behind it.
+/// The only way text reaches the screen: cut at the area's right edge. Returns the column behind
+/// it.
 fn put(buffer: &mut Buffer, area: Rect, x: u16, y: u16, text: &str, style: Style) -> u16 {
     let inside = area.intersection(buffer.area);
     if !inside.contains(Position::new(x, y)) {
@@ -72,7 +74,7 @@ fn put(buffer: &mut Buffer, area: Rect, x: u16, y: u16, text: &str, style: Style
 
 /// Text that ends at the area's right edge; nothing where it does not fit right of `from`.
 fn put_right(buffer: &mut Buffer, area: Rect, from: u16, y: u16, text: &str, style: Style) {
-    let columns = u16::try_from(crate::wrap::width(text)).unwrap_or(u16::MAX);
+    let columns = u16::try_from(wrap::width(text)).unwrap_or(u16::MAX);
     let Some(x) = area.right().checked_sub(columns) else {
         return;
     };
@@ -95,6 +97,10 @@ fn bordered(buffer: &mut Buffer, area: Rect, title: &str, style: Style) {
     }
     let blank = " ".repeat(usize::from(area.width));
     for y in area.top()..area.bottom() {
+        // of a wide character whose right half is covered, the left half must go too
+        if area.x > buffer.area.x && wrap::width(buffer[(area.x - 1, y)].symbol()) > 1 {
+            buffer[(area.x - 1, y)].reset();
+        }
         put(buffer, area, area.x, y, &blank, Style::reset());
         put(buffer, area, area.x, y, "│", style);
         put(buffer, area, area.right() - 1, y, "│", style);
@@ -106,6 +112,6 @@ fn bordered(buffer: &mut Buffer, area: Rect, title: &str, style: Style) {
         put(buffer, area, area.right() - 1, y, right, style);
     }
     let room = usize::from(area.width.saturating_sub(4));
-    let title = crate::wrap::cut(&format!(" {title} "), room);
+    let title = wrap::cut(&format!(" {title} "), room);
     put(buffer, area, area.x + 2, area.y, &title, style);
 }

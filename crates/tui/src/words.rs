@@ -90,6 +90,11 @@ pub fn line(line: &Line, now: i64) -> Words {
     }
 }
 
+/// What the server says about others is true now.
+pub fn is_connected(line: &Line) -> bool {
+    matches!(line, Line::CatchingUp | Line::Live)
+}
+
 /// Why there is no line; empty where there is one.
 pub fn line_trouble(line: &Line) -> &str {
     match line {
@@ -116,8 +121,11 @@ pub fn title(model: &Model, conversation: &Conversation) -> String {
     }
 }
 
-/// `●` online, `○` offline; a blank where it is not known.
+/// `●` online, `○` offline; a blank where it is not known, as while there is no line.
 pub fn presence(model: &Model, user_id: i64) -> Words {
+    if !is_connected(&model.line) {
+        return words(Tone::Dim, "·");
+    }
     match model.people.get(&user_id) {
         Some(person) if person.relation() != Relation::Friend => words(Tone::Dim, " "),
         Some(person) if person.online => words(Tone::Good, "●"),
@@ -129,7 +137,10 @@ pub fn presence(model: &Model, user_id: i64) -> Words {
 /// What stands beside the title of the open conversation.
 pub fn about(model: &Model, conversation: &Conversation) -> String {
     if conversation.kind() == ConversationKind::Group {
-        return format!("{} members", conversation.member_count);
+        return match conversation.muted_until > model.now {
+            true => format!("{} members, muted", conversation.member_count),
+            false => format!("{} members", conversation.member_count),
+        };
     }
     match model.people.get(&conversation.friend_id) {
         Some(person) if person.relation() == Relation::Blocked => "blocked".into(),
@@ -137,6 +148,8 @@ pub fn about(model: &Model, conversation: &Conversation) -> String {
             format!("wants to be your friend: :accept {}", person.handle)
         }
         Some(person) if person.relation() != Relation::Friend => "not a friend".into(),
+        // who is online is not known while we are not
+        Some(_) if !is_connected(&model.line) => String::new(),
         Some(person) if person.online => "● online".into(),
         Some(person) if person.last_seen > 0 => {
             format!(
@@ -164,7 +177,7 @@ pub fn state(model: &Model, chat: &Chat, item: &Item<'_>) -> Option<Words> {
 fn queued_state(queued: &Queued) -> Words {
     match queued.refused.as_str() {
         "" => words(Tone::Dim, "… queued"),
-        why => words(Tone::Bad, format!("✗ not sent: {why} — R retry")),
+        _ => words(Tone::Bad, "✗ not sent — R retry"),
     }
 }
 
@@ -194,7 +207,8 @@ fn stored_state(model: &Model, chat: &Chat, message: &Message) -> Option<Words> 
     })
 }
 
-/// The friend is known to be away: since when, 0 = not known. Presence is newer than what Sent said.
+/// The friend is known to be away: since when, 0 = not known. Presence is newer than what Sent
+/// said.
 fn offline_since(model: &Model, conversation: &Conversation, seq: i64) -> Option<i64> {
     let kept = model
         .kept

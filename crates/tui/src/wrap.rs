@@ -7,8 +7,8 @@ use unicode_width::UnicodeWidthStr;
 
 /// The rows of `text` as byte ranges, none wider than `width` columns but for blanks at its end.
 ///
-/// Breaks after blanks where it can and inside a word only where the word is wider than a row. Never
-/// empty: an empty text has one empty row.
+/// Breaks after blanks where it can and inside a word only where the word is wider than a row.
+/// Never empty: an empty text has one empty row.
 pub fn rows(text: &str, width: usize) -> Vec<Range<usize>> {
     let mut rows = Vec::new();
     let mut start = 0;
@@ -75,7 +75,8 @@ pub fn cut(text: &str, columns: usize) -> String {
     out
 }
 
-/// `text` in characters that every terminal draws equally wide, for places where something stands to its right.
+/// `text` in characters that every terminal draws equally wide, for places where something stands
+/// to its right.
 ///
 /// Terminals differ in emoji that are made of several characters, so those become a `*`.
 pub fn steady(text: &str) -> String {

@@ -6,7 +6,7 @@ use super::{compose, events, fields, go, moves};
 use crate::effect::{Answer, Ask, Effect, Got, Trouble};
 use crate::limits::{CHAT_MESSAGES_MAX, FOUND_ROWS_MAX};
 use crate::model::{Item, ItemId, Model, Older, Over, Tone};
-use crate::{scroll, words};
+use crate::{rows, scroll, words};
 
 pub(super) fn take(model: &mut Model, answer: Answer) -> Vec<Effect> {
     match answer {
@@ -124,15 +124,9 @@ fn show_first_new(model: &mut Model) {
     let Some(chat) = &model.chat else {
         return;
     };
-    let Some(new_after) = chat.new_after else {
+    let Some(index) = rows::first_new(model, chat) else {
         return;
     };
-    let index = chat
-        .messages
-        .partition_point(|message| message.seq <= new_after);
-    if index >= chat.messages.len() {
-        return;
-    }
     scroll::show_at_top(model, index);
     if model
         .chat

@@ -74,7 +74,8 @@ fn changed(model: &mut Model) -> Vec<Effect> {
     }
 }
 
-/// Enter: what the box holds becomes a message, a reply or an edit. A text that cannot be sent stays.
+/// Enter: what the box holds becomes a message, a reply or an edit. A text that cannot be sent
+/// stays.
 pub(super) fn send(model: &mut Model) -> Vec<Effect> {
     let Some(chat) = &mut model.chat else {
         model.tell(Tone::Warn, "open a conversation first: f finds people");

@@ -60,9 +60,13 @@ fn line_changed(model: &mut Model, line: Line) {
     model.line = line;
 }
 
-/// A conversation as it is now; members only where they were told.
-pub(super) fn put_conversation(model: &mut Model, conversation: Conversation) {
+/// A conversation as it is now; members only where they were told. What was read stays read: the
+/// screen knows of its own Read before the server has answered it.
+pub(super) fn put_conversation(model: &mut Model, mut conversation: Conversation) {
     let conv_id = conversation.conv_id;
+    if let Some(old) = model.conversation(conv_id) {
+        conversation.read_seq = conversation.read_seq.max(old.read_seq);
+    }
     if !conversation.members.is_empty() {
         model.members.insert(conv_id, conversation.members.clone());
     }

@@ -1,6 +1,6 @@
 //! The one-line fields: finder, command line, reactions; and the results of a search.
 
-use proto::{check, limits::SEARCH_BYTES_MAX};
+use proto::check;
 
 use super::{deeds, go, moves, typed};
 use crate::commands::{FieldDeed, TYPED};
@@ -213,8 +213,7 @@ pub(super) fn search(model: &mut Model, text: &str) -> Vec<Effect> {
     };
     let conv_id = chat.conv_id;
     if let Err(refused) = check::search(text) {
-        let wish = format!("{refused} (2 to {SEARCH_BYTES_MAX} bytes)");
-        model.tell(Tone::Warn, wish);
+        model.tell(Tone::Warn, refused.to_string());
         return Vec::new();
     }
     model.over = Some(Over::Results(crate::model::Results {
@@ -271,7 +270,7 @@ fn complete(model: &mut Model, forwards: bool) {
 }
 
 /// Whole lines that complete `stem`: command names, then handles of people who are known here.
-pub fn completions(model: &Model, stem: &str) -> Vec<String> {
+pub(super) fn completions(model: &Model, stem: &str) -> Vec<String> {
     let Some((head, word)) = stem.rsplit_once(' ') else {
         let names = TYPED.iter().filter(|row| row.name.starts_with(stem));
         return names.map(|row| row.name.to_string()).collect();

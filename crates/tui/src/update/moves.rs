@@ -95,14 +95,16 @@ fn in_list(model: &mut Model, way: Move, count: Option<usize>) {
 
 fn in_text(model: &mut Model, way: Move, count: Option<usize>) {
     let page = layout::popup_rows(model.area());
-    let help_lines = help::lines(usize::from(model.columns.saturating_sub(4))).len();
+    let columns = layout::popup_columns(model.area());
+    let help_lines = help::lines(columns).len();
     match &mut model.over {
         Some(Over::Help { scroll }) => {
             let places = help_lines.saturating_sub(page) + 1;
             *scroll = moved(*scroll, places, way, count, page);
         }
         Some(Over::Details(details)) => {
-            let places = details.lines.len().saturating_sub(page) + 1;
+            let lines = help::wrapped(&details.lines, columns).len();
+            let places = lines.saturating_sub(page) + 1;
             details.scroll = moved(details.scroll, places, way, count, page);
         }
         _ => {}

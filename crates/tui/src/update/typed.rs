@@ -285,7 +285,7 @@ fn status(model: &Model) -> Details {
     if figures.last_send_us > 0 {
         let (ms, us) = (figures.last_send_us / 1_000, figures.last_send_us % 1_000);
         lines.push(format!(
-            "the last message took {ms}.{us:03} ms from Enter to stored"
+            "the last message took {ms}.{us:03} ms from sending to stored"
         ));
     }
     lines.push(String::new());

@@ -6,6 +6,7 @@ use ratatui::layout::Rect;
 use super::{put, put_right, style};
 use crate::help;
 use crate::keys;
+use crate::layout;
 use crate::model::{Model, Tone, unread};
 use crate::scroll;
 use crate::words;
@@ -40,7 +41,10 @@ pub(super) fn title(model: &Model, buffer: &mut Buffer, area: Rect) {
     let accent = style::of(model, Tone::Accent);
     let mut room = right;
     if elsewhere > 0 {
-        let text = format!("{elsewhere} unread elsewhere  ");
+        let text = match area.width < layout::LIST_SCREEN_COLUMNS_MIN {
+            true => format!("{elsewhere} new  "),
+            false => format!("{elsewhere} unread elsewhere  "),
+        };
         put_right(buffer, right, right.x, area.y, &text, accent);
         room.width = right.width.saturating_sub(wrap::width(&text) as u16);
     }
@@ -53,6 +57,7 @@ pub(super) fn title(model: &Model, buffer: &mut Buffer, area: Rect) {
     let name = wrap::cut(&name, usize::from(room.width / 2).max(8));
     let x = put(buffer, room, area.x, area.y, &format!(" {name}  "), accent);
     let about = words::about(model, conversation);
+    let about = wrap::cut(&about, usize::from(room.right().saturating_sub(x + 1)));
     put(buffer, room, x, area.y, &about, style::of(model, Tone::Dim));
 }
 
@@ -119,7 +124,7 @@ pub(super) fn status(model: &Model, buffer: &mut Buffer, area: Rect) {
     } else {
         Tone::Dim
     };
-    let text = format!(" {}", parts.join(" · "));
+    let text = wrap::cut(&format!(" {}", parts.join(" · ")), usize::from(area.width));
     put(buffer, area, area.x, area.y, &text, style::of(model, tone));
 }
 

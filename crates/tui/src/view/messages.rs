@@ -110,6 +110,10 @@ fn draw_row(model: &Model, buffer: &mut Buffer, area: Rect, row: &Row, chosen: b
             gutter(model, buffer, area, chosen, *mentions_me);
             put(buffer, area, text_x, y, text, style::of(model, Tone::Plain));
         }
+        Row::Refused(why) => {
+            gutter(model, buffer, area, chosen, false);
+            put(buffer, area, text_x, y, why, style::of(model, Tone::Bad));
+        }
         Row::Reactions(text) => {
             gutter(model, buffer, area, chosen, false);
             put(buffer, area, text_x, y, text, dim);

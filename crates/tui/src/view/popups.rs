@@ -13,6 +13,9 @@ use crate::model::{CommandLine, Details, EMOJI, Finder, Model, Over, Reactions, 
 use crate::words;
 use crate::wrap;
 
+/// In a narrower list only the names are shown.
+const NOTE_COLUMNS_MIN: u16 = 36;
+
 /// Draws what is open and says where its cursor is.
 pub(super) fn draw(
     model: &Model,
@@ -122,14 +125,19 @@ fn draw_finder(model: &Model, buffer: &mut Buffer, area: Rect, open: &Finder) ->
             pointer,
             style::of(model, Tone::Accent),
         );
-        let note_columns = wrap::width(row.note) + 2;
+        let note = if list.width < NOTE_COLUMNS_MIN {
+            ""
+        } else {
+            row.note
+        };
+        let note_columns = wrap::width(note) + 2;
         let room = usize::from(list.width).saturating_sub(2 + note_columns);
         let label = wrap::cut(&wrap::steady(&row.label), room);
         let x = put(buffer, list, x, y, &label, plain);
         let left = room.saturating_sub(wrap::width(&label) + 2);
         let name = wrap::cut(&wrap::steady(&row.name), left);
         let x = put(buffer, list, x + 2, y, &name, dim);
-        put_right(buffer, list, x, y, &format!("{} ", row.note), dim);
+        put_right(buffer, list, x, y, &format!("{note} "), dim);
     }
     cursor
 }
@@ -187,7 +195,7 @@ fn draw_help(model: &Model, buffer: &mut Buffer, area: Rect, scroll: usize) {
         style::of(model, Tone::Accent),
     );
     let inside = layout::inside(popup);
-    let lines = help::lines(usize::from(inside.width.saturating_sub(2)));
+    let lines = help::lines(layout::popup_columns(area));
     let last = lines.len().saturating_sub(usize::from(inside.height));
     for (y, line) in (inside.top()..inside.bottom()).zip(lines.iter().skip(scroll.min(last))) {
         let tone = if line.heading {
@@ -207,14 +215,14 @@ fn draw_help(model: &Model, buffer: &mut Buffer, area: Rect, scroll: usize) {
 }
 
 fn draw_details(model: &Model, buffer: &mut Buffer, area: Rect, details: &Details) {
-    let widest = details
-        .lines
+    let lines = help::wrapped(&details.lines, layout::popup_columns(area));
+    let widest = lines
         .iter()
         .map(|line| wrap::width(line))
         .max()
         .unwrap_or(0);
     let columns = u16::try_from(widest + 4).unwrap_or(u16::MAX).max(40);
-    let rows = u16::try_from(details.lines.len() + 2).unwrap_or(u16::MAX);
+    let rows = u16::try_from(lines.len() + 2).unwrap_or(u16::MAX);
     let popup = layout::popup(area, columns, rows.min(area.height.saturating_sub(2)));
     bordered(
         buffer,
@@ -223,11 +231,8 @@ fn draw_details(model: &Model, buffer: &mut Buffer, area: Rect, details: &Detail
         style::of(model, Tone::Accent),
     );
     let inside = layout::inside(popup);
-    let last = details
-        .lines
-        .len()
-        .saturating_sub(usize::from(inside.height));
-    let shown = details.lines.iter().skip(details.scroll.min(last));
+    let last = lines.len().saturating_sub(usize::from(inside.height));
+    let shown = lines.iter().skip(details.scroll.min(last));
     for (y, line) in (inside.top()..inside.bottom()).zip(shown) {
         put(
             buffer,

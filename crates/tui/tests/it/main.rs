@@ -1,4 +1,5 @@
-//! The screen, as its user meets it: keys in, pictures and effects out. No terminal, no network, no clock.
+//! The screen, as its user meets it: keys in, pictures and effects out. No terminal, no network, no
+//! clock.
 
 mod docs;
 mod keys;
