@@ -133,7 +133,7 @@ async fn a_repeated_key_is_answered_with_the_first_place() {
 #[tokio::test]
 async fn what_is_said_on_one_device_appears_on_the_other() {
     let world = World::start().await;
-    let (mut ann, mut bob, conv_id) = ann_and_bob(&world).await;
+    let (mut ann, bob, conv_id) = ann_and_bob(&world).await;
     let mut phone = world.second_device("ann").await.open_and_catch_up().await;
     ann.client
         .send(conv_id, "from the desk", 0, None)

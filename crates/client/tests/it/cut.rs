@@ -7,11 +7,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::world::{Running, World, within};
 
-/// A way to the server that ends after a random number of bytes, each time anew, while it is rough.
+/// A way to the server. While it is rough, every connection ends after a random number of bytes.
 struct Road {
     address: SocketAddr,
     rough: Arc<AtomicBool>,
@@ -28,14 +29,12 @@ impl Road {
         tokio::spawn(async move {
             let mut rng = StdRng::seed_from_u64(seed);
             while let Ok((near, _)) = listener.accept().await {
-                let bytes = [rng.random_range(0..20_000), rng.random_range(0..20_000)];
-                let lengths = if is_rough.load(Ordering::Relaxed) {
-                    Some(bytes)
-                } else {
-                    None
-                };
-                cut.fetch_add(u64::from(lengths.is_some()), Ordering::Relaxed);
-                tokio::spawn(carry(near, server, lengths));
+                let lengths = [rng.random_range(0..12_000), rng.random_range(0..12_000)];
+                let (rough, cuts) = (Arc::clone(&is_rough), Arc::clone(&cut));
+                tokio::spawn(async move {
+                    carry(near, server, lengths, &rough).await;
+                    cuts.fetch_add(u64::from(rough.load(Ordering::Relaxed)), Ordering::Relaxed);
+                });
             }
         });
         Self {
@@ -46,22 +45,38 @@ impl Road {
     }
 }
 
-/// Carries both ways; with lengths, until one of the ways has carried so many bytes.
-async fn carry(near: TcpStream, server: SocketAddr, lengths: Option<[u64; 2]>) {
+/// Carries both ways until one of them ends.
+async fn carry(near: TcpStream, server: SocketAddr, lengths: [usize; 2], rough: &AtomicBool) {
     let Ok(far) = TcpStream::connect(server).await else {
         return;
     };
-    let (mut near_in, mut near_out) = near.into_split();
-    let (mut far_in, mut far_out) = far.into_split();
-    let [up, down] = lengths.unwrap_or([u64::MAX; 2]);
-    let mut up_in = (&mut near_in).take(up);
-    let mut down_in = (&mut far_in).take(down);
+    let (near_in, near_out) = near.into_split();
+    let (far_in, far_out) = far.into_split();
     tokio::select! {
-        _ = tokio::io::copy(&mut up_in, &mut far_out) => {}
-        _ = tokio::io::copy(&mut down_in, &mut near_out) => {}
+        () = carry_one(near_in, far_out, lengths[0], rough) => {}
+        () = carry_one(far_in, near_out, lengths[1], rough) => {}
     }
-    let _ = near_out.shutdown().await;
-    let _ = far_out.shutdown().await;
+}
+
+/// Carries one way; on a rough road only so many bytes.
+async fn carry_one(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    mut length: usize,
+    rough: &AtomicBool,
+) {
+    let mut bytes = [0; 2_048];
+    while let Ok(count @ 1..) = from.read(&mut bytes).await {
+        let carried = if rough.load(Ordering::Relaxed) {
+            count.min(length)
+        } else {
+            count
+        };
+        if to.write_all(&bytes[..carried]).await.is_err() || carried < count {
+            return;
+        }
+        length -= carried.min(length);
+    }
 }
 
 const MESSAGES: usize = 500;
@@ -80,7 +95,6 @@ async fn a_network_that_breaks_at_any_byte_loses_doubles_and_swaps_nothing() {
     let bob = bob.open_and_catch_up().await;
     let conv_id = ann.client.find_conversation("bob").await.unwrap();
     road.rough.store(true, Ordering::Relaxed);
-    // the first connections were smooth ones
     let (ann, bob) = tokio::join!(
         talk(ann, conv_id, "ann", &road, seed),
         talk(bob, conv_id, "bob", &road, seed),
