@@ -30,7 +30,11 @@ pub(crate) fn run(ed: &mut Editor, area: Area) {
     if area.block {
         first = part(ed, &area, area.start.row, true);
         let line = ed.lines.get(area.start.row);
-        let at = if area.op == Op::Append { first.col + first.len } else { first.col };
+        let at = if area.op == Op::Append {
+            first.col + first.len
+        } else {
+            first.col
+        };
         rest = line.len().saturating_sub(at);
     }
     let indent = indent_len(ed.row());
@@ -57,7 +61,15 @@ pub(crate) fn run(ed: &mut Editor, area: Area) {
         indent_cells,
         from,
     });
-    insert::begin(ed, Begin { count, after, restart_after: restart, ..Begin::operator() });
+    insert::begin(
+        ed,
+        Begin {
+            count,
+            after,
+            restart_after: restart,
+            ..Begin::operator()
+        },
+    );
 }
 
 /// The cursor right of the block; a first line that is too short is filled up.
@@ -86,10 +98,12 @@ pub(crate) fn finish(ed: &mut Editor, insert: BlockInsert) {
     if ed.cursor.row != insert.area.start.row || !insert.area.block {
         return;
     }
-    let Some(text) = inserted_text(ed, &mut insert) else { return };
+    let Some(text) = inserted_text(ed, &mut insert) else {
+        return;
+    };
     let area = &insert.area;
     undo::save(ed, area.start.row + 1, area.end.row + 1);
-    copy_to_rows(ed, area, &text);
+    copy_to_rows(ed, area, &text, insert.to_ends);
     ed.cursor.col = insert.area.start.col;
     ed.check_cursor();
 }
@@ -172,7 +186,7 @@ fn adjust_for_moved_start(ed: &Editor, insert: &mut BlockInsert, rest: &mut isiz
     }
 }
 
-fn copy_to_rows(ed: &mut Editor, area: &Area, text: &str) {
+fn copy_to_rows(ed: &mut Editor, area: &Area, text: &str, to_ends: bool) {
     for row in area.start.row + 1..=area.end.row.min(ed.lines.last()) {
         let part = part(ed, area, row, true);
         if area.op == Op::Insert && part.short {
@@ -183,11 +197,18 @@ fn copy_to_rows(ed: &mut Editor, area: &Area, text: &str) {
             (part.col, part.start_char_cells, part.start_spaces)
         } else if part.short {
             let missing = (area.last_column + 1).saturating_sub(part.end_column);
-            let to_ends = ed.want >= COL_MAX;
-            (part.col + part.len, part.end_char_cells, if to_ends { 0 } else { missing })
+            (
+                part.col + part.len,
+                part.end_char_cells,
+                if to_ends { 0 } else { missing },
+            )
         } else {
             let cells = part.end_char_cells;
-            let cut = if part.end_spaces > 0 { cells - part.end_spaces } else { 0 };
+            let cut = if part.end_spaces > 0 {
+                cells - part.end_spaces
+            } else {
+                0
+            };
             (part.col + part.len - usize::from(cut != 0), cells, cut)
         };
         if spaces > 0 {
@@ -204,7 +225,10 @@ fn copy_to_rows(ed: &mut Editor, area: &Area, text: &str) {
         }
         ed.splice(row, at, at + usize::from(splits_tab), &new);
         if row == area.end.row {
-            ed.marks.op_end = Some(Pos { row, col: at + new.len() });
+            ed.marks.op_end = Some(Pos {
+                row,
+                col: at + new.len(),
+            });
         }
     }
 }

@@ -38,25 +38,13 @@ pub(crate) fn select(
         return false;
     };
     let mut at_line_start = false;
-    let mut extended = false;
-    while !around {
-        (start, end, at_line_start) = without_brackets(ed, start, end);
-        let grown = start < old_start || old_end < end;
-        if grown || extended || start == end || !ed.visual.active {
-            break;
-        }
-        // Already selected: the brackets further out are meant.
-        let mut from = old_start;
-        ed.lines.dec_skip(&mut from);
-        let outer = open_before(&ed.lines, from, open, close, Quotes::Respected);
-        let closed =
-            outer.and_then(|pos| close_after(&ed.lines, pos, open, close, Quotes::Respected));
-        let (Some(outer), Some(closed)) = (outer, closed) else {
+    if !around {
+        let old = (old_start, old_end);
+        let Some(inner) = inside(ed, (start, end), old, open, close) else {
             ed.cursor = old_cursor;
             return false;
         };
-        (start, end) = (outer, closed);
-        extended = true;
+        (start, end, at_line_start) = inner;
     }
     ed.cursor = end;
     if ed.visual.active {
@@ -82,6 +70,26 @@ pub(crate) fn select(
     true
 }
 
+/// The area inside a pair; if just that is selected already, inside the pair around it.
+fn inside(
+    ed: &Editor,
+    pair: (Pos, Pos),
+    old: (Pos, Pos),
+    open: char,
+    close: char,
+) -> Option<(Pos, Pos, bool)> {
+    let inner = without_brackets(ed, pair.0, pair.1);
+    let grown = inner.0 < old.0 || old.1 < inner.1;
+    if grown || inner.0 == inner.1 || !ed.visual.active {
+        return Some(inner);
+    }
+    let mut from = old.0;
+    ed.lines.dec_skip(&mut from);
+    let outer = open_before(&ed.lines, from, open, close, Quotes::Respected)?;
+    let closed = close_after(&ed.lines, outer, open, close, Quotes::Respected)?;
+    Some(without_brackets(ed, outer, closed))
+}
+
 /// The `count`th pair around the cursor; with none around it, the next one behind.
 fn enclosing(ed: &Editor, open: char, close: char, count: usize) -> Option<(Pos, Pos)> {
     let before = |from| open_before(&ed.lines, from, open, close, Quotes::Ignored);
@@ -89,7 +97,11 @@ fn enclosing(ed: &Editor, open: char, close: char, count: usize) -> Option<(Pos,
     let around = before(ed.cursor).is_some();
     let mut start = ed.cursor;
     for _ in 0..count {
-        start = if around { before(start)? } else { behind(start)? };
+        start = if around {
+            before(start)?
+        } else {
+            behind(start)?
+        };
     }
     let end = close_after(&ed.lines, start, open, close, Quotes::Respected)?;
     Some((start, end))

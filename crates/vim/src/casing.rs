@@ -28,7 +28,11 @@ pub(crate) fn run(ed: &mut Editor, area: Area) {
         }
         loop {
             let len = if pos.row == area.end.row {
-                (area.end.col + 1).saturating_sub(if pos.row == area.start.row { pos.col } else { 0 })
+                (area.end.col + 1).saturating_sub(if pos.row == area.start.row {
+                    pos.col
+                } else {
+                    0
+                })
             } else {
                 ed.lines.get(pos.row).len().saturating_sub(pos.col)
             };
@@ -107,6 +111,9 @@ pub(crate) fn swap_at_cursor(ed: &mut Editor, count: usize) {
     ed.want_stale = true;
     if changed {
         ed.marks.op_start = Some(start);
-        ed.marks.op_end = Some(Pos { col: ed.cursor.col.max(1) - 1, ..ed.cursor });
+        ed.marks.op_end = Some(Pos {
+            col: ed.cursor.col.max(1) - 1,
+            ..ed.cursor
+        });
     }
 }

@@ -31,17 +31,32 @@ pub(crate) enum Verb {
     Operate(Op, Motion),
     OperateVisual(Op, Widen),
     StartInsert(Place),
-    Open { below: bool },
+    Open {
+        below: bool,
+    },
     Replace,
     ReplaceChars(Key),
     SwapCase,
-    Join { spaces: bool },
-    Put { before: bool, rest_behind: bool },
-    AddNumber { up: bool },
-    HalfPage { down: bool },
+    Join {
+        spaces: bool,
+    },
+    Put {
+        before: bool,
+        rest_behind: bool,
+    },
+    AddNumber {
+        up: bool,
+    },
+    HalfPage {
+        down: bool,
+    },
     /// CTRL-O and Tab: through the places jumped from.
-    Jump { back: bool },
+    Jump {
+        back: bool,
+    },
     Undo,
+    /// `U`
+    UndoRow,
     Redo,
     Repeat,
     Record(Option<char>),
@@ -49,7 +64,9 @@ pub(crate) enum Verb {
     SetMark(char),
     Visual(VisualKind),
     Reselect,
-    SwapEnds { corners: bool },
+    SwapEnds {
+        corners: bool,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,10 +138,18 @@ pub(crate) enum Place {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Motion {
-    Left { wrap: bool },
-    Right { wrap: bool },
-    Up { first: bool },
-    Down { first: bool },
+    Left {
+        wrap: bool,
+    },
+    Right {
+        wrap: bool,
+    },
+    Up {
+        first: bool,
+    },
+    Down {
+        first: bool,
+    },
     LineStart,
     FirstNonBlank,
     LineEnd,
@@ -132,18 +157,45 @@ pub(crate) enum Motion {
     Column,
     /// The doubled operator, and `_`.
     CurrentLines,
-    WordNext { big: bool },
-    WordBack { big: bool },
-    WordEnd { big: bool },
-    WordEndBack { big: bool },
-    Find { target: char, forward: bool, until: bool },
-    FindAgain { reverse: bool },
-    Line { last: bool },
-    Sentence { forward: bool },
-    Paragraph { forward: bool },
+    WordNext {
+        big: bool,
+    },
+    WordBack {
+        big: bool,
+    },
+    WordEnd {
+        big: bool,
+    },
+    WordEndBack {
+        big: bool,
+    },
+    Find {
+        target: char,
+        forward: bool,
+        until: bool,
+    },
+    FindAgain {
+        reverse: bool,
+    },
+    Line {
+        last: bool,
+    },
+    Sentence {
+        forward: bool,
+    },
+    Paragraph {
+        forward: bool,
+    },
     Match,
-    Mark { name: char, lines: bool, jump: bool },
-    Object { around: bool, object: Object },
+    Mark {
+        name: char,
+        lines: bool,
+        jump: bool,
+    },
+    Object {
+        around: bool,
+        object: Object,
+    },
     Home,
     End,
 }

@@ -49,7 +49,10 @@ pub(crate) fn delete(ed: &mut Editor, area: &mut Area) {
     } else {
         delete_between_rows(ed, area);
     }
-    let end = Pos { row: area.end.row, col: area.start.col };
+    let end = Pos {
+        row: area.end.row,
+        col: area.start.col,
+    };
     ed.marks.op_end = Some(if area.block { end } else { area.start });
     ed.marks.op_start = Some(area.start);
 }
@@ -90,9 +93,7 @@ fn keep_in_registers(ed: &mut Editor, area: &Area) -> bool {
         ed.registers.push_deleted(text, !appends);
         yank::set_marks(ed, area);
     }
-    // Without a clipboard "+ is no register of its own, and counts as none here.
-    let named = area.register.is_some_and(|name| ed.registers.has_clipboard || !"+*".contains(name));
-    if !named && !area.lines && area.rows == 1 {
+    if area.register.is_none() && !area.lines && area.rows == 1 {
         return yank::into_register(ed, area, Some('-'));
     }
     true
@@ -126,11 +127,15 @@ fn delete_lines(ed: &mut Editor, area: &Area) {
         undo::save_cursor_row(ed);
         line_start(ed, Start::Column);
         ed.splice(row, 0, usize::MAX, "");
+        if area.rows > 1 {
+            undo::forget_row(ed);
+        }
         return;
     }
     undo::save_deleted(ed, row, area.rows);
     ed.delete_rows(row, area.rows);
     line_start(ed, Start::NonBlank);
+    undo::forget_row(ed);
 }
 
 fn delete_between_rows(ed: &mut Editor, area: &Area) {
@@ -144,10 +149,21 @@ fn delete_between_rows(ed: &mut Editor, area: &Area) {
     let back_to = ed.cursor;
     ed.cursor.row += 1;
     ed.delete_rows(row + 1, area.rows - 2);
-    ed.cursor = Pos { row: row + 1, col: 0 };
+    ed.cursor = Pos {
+        row: row + 1,
+        col: 0,
+    };
     delete_bytes(ed, area.end.col + usize::from(area.inclusive), true);
     ed.cursor = back_to;
-    join::run(ed, 2, How { spaces: false, save: false, marks: false });
+    join::run(
+        ed,
+        2,
+        How {
+            spaces: false,
+            save: false,
+            marks: false,
+        },
+    );
 }
 
 /// Delete bytes behind the cursor; `step_back`: not to rest behind the last character.

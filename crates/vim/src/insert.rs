@@ -29,7 +29,7 @@ pub(crate) struct InsertState {
     /// The row is not yet saved for undo.
     needs_save: bool,
     /// CTRL-O was pressed behind the end of a line, in this row.
-    at_eol: bool,
+    pub(crate) at_eol: bool,
     eol_row: usize,
     /// Characters that replace mode has overwritten, to put them back; `None` parts them.
     pub(crate) replaced: Vec<Option<char>>,
@@ -93,7 +93,10 @@ impl Begin {
     }
 
     pub(crate) fn operator() -> Begin {
-        Begin { letter: None, ..Begin::command(' ') }
+        Begin {
+            letter: None,
+            ..Begin::command(' ')
+        }
     }
 }
 
@@ -129,21 +132,39 @@ pub(crate) fn at(ed: &mut Editor, place: Place, count: usize) {
             }
         }
     }
-    begin_command(ed, Begin { count, ..Begin::command(letter) });
+    begin_command(
+        ed,
+        Begin {
+            count,
+            ..Begin::command(letter)
+        },
+    );
 }
 
 /// `o` and `O`
 pub(crate) fn open(ed: &mut Editor, below: bool, count: usize) {
-    let row = if below { ed.cursor.row + 1 } else { ed.cursor.row };
+    let row = if below {
+        ed.cursor.row + 1
+    } else {
+        ed.cursor.row
+    };
     if !ed.has_room(1) {
         return;
     }
     undo::save(ed, row, row);
+    undo::forget_row(ed);
     ed.lines.insert(row, String::new());
     ed.marks.shift_rows(row, 0, 1);
     ed.cursor = Pos { row, col: 0 };
     let letter = if below { 'o' } else { 'O' };
-    begin_command(ed, Begin { count, from_line_start: true, ..Begin::command(letter) });
+    begin_command(
+        ed,
+        Begin {
+            count,
+            from_line_start: true,
+            ..Begin::command(letter)
+        },
+    );
 }
 
 /// Begin an insert by a command of its own. Within a repeat, insert mode goes on after it.
@@ -151,7 +172,13 @@ pub(crate) fn begin_command(ed: &mut Editor, what: Begin) {
     let keeps = what.letter == Some('r') || !ed.feed.nothing_stuffed();
     let restart_after = ed.insert.restart.filter(|_| keeps);
     ed.insert.restart = None;
-    begin(ed, Begin { restart_after, ..what });
+    begin(
+        ed,
+        Begin {
+            restart_after,
+            ..what
+        },
+    );
 }
 
 pub(crate) fn begin(ed: &mut Editor, what: Begin) {
@@ -212,7 +239,9 @@ fn resume(ed: &mut Editor) {
 /// One key in insert or replace mode.
 pub(crate) fn press(ed: &mut Editor, stroke: Stroke) {
     let arrow_used = ed.insert.arrow_used;
-    let Some(session) = ed.insert.session.as_mut() else { return };
+    let Some(session) = ed.insert.session.as_mut() else {
+        return;
+    };
     if arrow_used {
         session.count = 0;
     }
@@ -222,8 +251,12 @@ pub(crate) fn press(ed: &mut Editor, stroke: Stroke) {
     if !arrow_used {
         ed.want_stale = true;
     }
-    ed.update_want();
-    let Some(session) = ed.insert.session.as_mut() else { return };
+    if matches!(stroke, Stroke::Key(Key::Up | Key::Down)) {
+        ed.update_want();
+    }
+    let Some(session) = ed.insert.session.as_mut() else {
+        return;
+    };
     if !session.waiting.is_empty() {
         if let Stroke::Key(key) = stroke {
             keys::waited(ed, key);
@@ -242,7 +275,11 @@ fn press_key(ed: &mut Editor, key: Key, last_key: Option<Stroke>) {
         Key::Esc | Key::Ctrl('c') => leave(ed, false),
         Key::Ctrl('o') => {
             let replace = ed.replacing();
-            ed.insert.restart = Some(if replace { Restart::Replace } else { Restart::Insert });
+            ed.insert.restart = Some(if replace {
+                Restart::Replace
+            } else {
+                Restart::Insert
+            });
             ed.insert.at_eol = ed.char() == '\0';
             if let Some(session) = ed.insert.session.as_mut() {
                 session.count = 0;
@@ -331,12 +368,18 @@ fn leave(ed: &mut Editor, for_command: bool) {
         ed.insert.eol_row = ed.cursor.row;
     }
     let col_before = ed.cursor.col;
-    let is_replace_char = ed.insert.session.as_ref().is_some_and(|s| s.letter == Some('r'));
+    let is_replace_char = ed
+        .insert
+        .session
+        .as_ref()
+        .is_some_and(|s| s.letter == Some('r'));
     if !ed.insert.arrow_used {
         if !is_replace_char {
             ed.redo.push(Key::Esc);
         }
-        let Some(session) = ed.insert.session.as_mut() else { return };
+        let Some(session) = ed.insert.session.as_mut() else {
+            return;
+        };
         session.count -= 1;
         if session.count > 0 {
             if redo::repeat_insert(ed) {
@@ -350,12 +393,13 @@ fn leave(ed: &mut Editor, for_command: bool) {
         ed.want_stale = true;
     }
     ed.marks.last_insert = Some(ed.cursor);
-    let steps_back =
-        ed.insert.restart.is_none() || (ed.char() == '\0' && !ed.visual.active);
+    let steps_back = ed.insert.restart.is_none() || (ed.char() == '\0' && !ed.visual.active);
     if ed.cursor.col > 0 && steps_back {
         ed.cursor.col = head(ed.row(), ed.cursor.col.min(ed.row().len()) - 1);
     }
-    let Some(session) = ed.insert.session.take() else { return };
+    let Some(session) = ed.insert.session.take() else {
+        return;
+    };
     match session.after {
         After::Nothing => {}
         After::BlockChange(change) => change::finish_block(ed, change),

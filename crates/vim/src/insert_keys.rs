@@ -57,11 +57,15 @@ pub(crate) fn line_break(ed: &mut Editor) {
     }
     ed.redo.push(Key::Enter);
     let Pos { row, col } = ed.cursor;
+    undo::forget_row(ed);
     let rest = ed.row()[col..].to_owned();
     ed.splice(row, col, usize::MAX, "");
     ed.lines.insert(row + 1, rest);
     ed.marks.shift_rows(row + 1, 0, 1);
-    ed.cursor = Pos { row: row + 1, col: 0 };
+    ed.cursor = Pos {
+        row: row + 1,
+        col: 0,
+    };
 }
 
 /// Delete under the cursor.
@@ -69,7 +73,15 @@ pub(crate) fn delete(ed: &mut Editor) {
     prepare_change(ed);
     if ed.char() == '\0' {
         let col = ed.cursor.col;
-        if join::run(ed, 2, How { spaces: false, save: true, marks: false }) {
+        if join::run(
+            ed,
+            2,
+            How {
+                spaces: false,
+                save: true,
+                marks: false,
+            },
+        ) {
             ed.cursor.col = col;
         }
     } else {
@@ -105,7 +117,11 @@ fn over_line_break(ed: &mut Editor) {
         ed.insert.start = Pos { row: row - 1, col };
     }
     let replacing = ed.replacing();
-    let overwritten = if replacing { ed.insert.replaced.pop() } else { None };
+    let overwritten = if replacing {
+        ed.insert.replaced.pop()
+    } else {
+        None
+    };
     // In the row where replacing began the cursor only moves.
     if replacing && row <= start_row {
         ed.dec_cursor();
@@ -113,7 +129,15 @@ fn over_line_break(ed: &mut Editor) {
     }
     let at_eol = ed.char() == '\0';
     ed.cursor.row -= 1;
-    join::run(ed, 2, How { spaces: false, save: false, marks: false });
+    join::run(
+        ed,
+        2,
+        How {
+            spaces: false,
+            save: false,
+            marks: false,
+        },
+    );
     if at_eol && ed.char() != '\0' {
         ed.inc_cursor();
     }
@@ -316,6 +340,7 @@ pub(crate) fn home(ed: &mut Editor) {
     let from = ed.cursor;
     ed.cursor.col = 0;
     ed.want = 0;
+    ed.want_stale = false;
     begin_move(ed, from);
 }
 
@@ -323,13 +348,20 @@ pub(crate) fn end(ed: &mut Editor) {
     let from = ed.cursor;
     ed.cursor.col = ed.row().len();
     ed.want = COL_MAX;
+    ed.want_stale = false;
     begin_move(ed, from);
 }
 
 /// CTRL-E and CTRL-Y: the character below or above.
 pub(crate) fn copy_from(ed: &mut Editor, below: bool) {
-    let row = if below { ed.cursor.row.checked_add(1) } else { ed.cursor.row.checked_sub(1) };
-    let Some(row) = row.filter(|&row| row <= ed.lines.last()) else { return };
+    let row = if below {
+        ed.cursor.row.checked_add(1)
+    } else {
+        ed.cursor.row.checked_sub(1)
+    };
+    let Some(row) = row.filter(|&row| row <= ed.lines.last()) else {
+        return;
+    };
     let target = columns(ed.row(), ed.cursor.col).0;
     let line = ed.lines.get(row);
     let (mut col, mut column) = (0, 0);
@@ -348,7 +380,9 @@ pub(crate) fn copy_from(ed: &mut Editor, below: bool) {
 
 /// The key behind CTRL-R or CTRL-V.
 pub(crate) fn waited(ed: &mut Editor, key: Key) {
-    let Some(session) = ed.insert.session.as_mut() else { return };
+    let Some(session) = ed.insert.session.as_mut() else {
+        return;
+    };
     let literally = session.waiting.len() > 1;
     let first = session.waiting[0];
     if first != Key::Ctrl('r') {
@@ -376,7 +410,12 @@ fn insert_register(ed: &mut Editor, name: char, how: Option<Key>) {
         for key in [Key::Ctrl('r'), key, Key::Char(name)] {
             ed.redo.push(key);
         }
-        put::put(ed, Some(name), 1, put::How { before: true, rest_behind: true, ..put::How::default() });
+        let how = put::How {
+            before: true,
+            rest_behind: true,
+            ..put::How::default()
+        };
+        put::put(ed, ed.registers.known(Some(name)), 1, how);
         return;
     }
     if name == '.' {
@@ -385,7 +424,8 @@ fn insert_register(ed: &mut Editor, name: char, how: Option<Key>) {
         return;
     }
     let register = ed.registers.read(Some(name)).clone();
-    if name == '_' || register.lines.is_empty() {
+    let unknown = ed.registers.known(Some(name)).is_none();
+    if name == '_' || unknown || register.lines.is_empty() {
         return;
     }
     let last = register.lines.len() - 1;
@@ -394,7 +434,11 @@ fn insert_register(ed: &mut Editor, name: char, how: Option<Key>) {
         if name == '-' {
             ed.redo.push(Key::Ctrl('r'));
             ed.redo.push(Key::Char(name));
-            let how = put::How { before: true, rest_behind: true, ..put::How::default() };
+            let how = put::How {
+                before: true,
+                rest_behind: true,
+                ..put::How::default()
+            };
             put::put(ed, Some(name), 1, how);
         } else {
             let literal = how.is_some() || register.foreign;

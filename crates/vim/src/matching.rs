@@ -30,13 +30,31 @@ pub(crate) fn under_cursor(lines: &Lines, cursor: Pos, quotes: Quotes) -> Option
     }
     let here = byte_at(line, cursor.col);
     let after = byte_at(line, cursor.col + 1);
-    let before = if cursor.col > 0 { byte_at(line, cursor.col - 1) } else { 0 };
+    let before = if cursor.col > 0 {
+        byte_at(line, cursor.col - 1)
+    } else {
+        0
+    };
     match (before, here, after) {
         (_, b'/', b'*') => {
-            return comment_end(lines, Pos { col: cursor.col + 1, ..cursor }).map(|p| (p, false));
+            return comment_end(
+                lines,
+                Pos {
+                    col: cursor.col + 1,
+                    ..cursor
+                },
+            )
+            .map(|p| (p, false));
         }
         (b'*', b'/', _) => {
-            return comment_start(lines, Pos { col: cursor.col - 1, ..cursor }).map(|p| (p, false));
+            return comment_start(
+                lines,
+                Pos {
+                    col: cursor.col - 1,
+                    ..cursor
+                },
+            )
+            .map(|p| (p, false));
         }
         (_, b'*', b'/') => return comment_start(lines, cursor).map(|p| (p, false)),
         (b'/', b'*', _) => return comment_end(lines, cursor).map(|p| (p, false)),
@@ -48,8 +66,11 @@ pub(crate) fn under_cursor(lines: &Lines, cursor: Pos, quotes: Quotes) -> Option
     }
     while col < line.len() {
         if let Some(pair) = pair_of(char_at(line, col)) {
-            let from = Pos { row: cursor.row, col };
-            let escaped = backslashes_before(line, col) % 2 == 1;
+            let from = Pos {
+                row: cursor.row,
+                col,
+            };
+            let escaped = is_escaped(line, col);
             return search(lines, from, pair, quotes, escaped).map(|pos| (pos, false));
         }
         col += cell_len(line, col);
@@ -68,7 +89,11 @@ pub(crate) fn open_before(
     close: char,
     quotes: Quotes,
 ) -> Option<Pos> {
-    let pair = Pair { nested: close, wanted: open, forward: false };
+    let pair = Pair {
+        nested: close,
+        wanted: open,
+        forward: false,
+    };
     search(lines, from, pair, quotes, false)
 }
 
@@ -80,7 +105,11 @@ pub(crate) fn close_after(
     close: char,
     quotes: Quotes,
 ) -> Option<Pos> {
-    let pair = Pair { nested: open, wanted: close, forward: true };
+    let pair = Pair {
+        nested: open,
+        wanted: close,
+        forward: true,
+    };
     search(lines, from, pair, quotes, false)
 }
 
@@ -92,24 +121,38 @@ pub(crate) fn open_after(
     close: char,
     quotes: Quotes,
 ) -> Option<Pos> {
-    let pair = Pair { nested: close, wanted: open, forward: true };
+    let pair = Pair {
+        nested: close,
+        wanted: open,
+        forward: true,
+    };
     search(lines, from, pair, quotes, false)
 }
 
 fn pair_of(c: char) -> Option<Pair> {
     PAIRS.iter().find_map(|&(open, close)| {
         if c == open {
-            Some(Pair { nested: open, wanted: close, forward: true })
+            Some(Pair {
+                nested: open,
+                wanted: close,
+                forward: true,
+            })
         } else if c == close {
-            Some(Pair { nested: close, wanted: open, forward: false })
+            Some(Pair {
+                nested: close,
+                wanted: open,
+                forward: false,
+            })
         } else {
             None
         }
     })
 }
 
-fn backslashes_before(line: &str, col: usize) -> usize {
-    line.as_bytes()[..col.min(line.len())].iter().rev().take_while(|&&b| b == b'\\').count()
+/// Behind an odd number of backslashes.
+fn is_escaped(line: &str, col: usize) -> bool {
+    let before = line.as_bytes()[..col.min(line.len())].iter().rev();
+    before.take_while(|&&b| b == b'\\').count() % 2 == 1
 }
 
 /// What is known of quotes while searching.
@@ -124,7 +167,11 @@ struct QuoteState {
 fn search(lines: &Lines, from: Pos, pair: Pair, quotes: Quotes, escaped: bool) -> Option<Pos> {
     let mut pos = from;
     let mut depth = 0_usize;
-    let mut state = QuoteState { counted: None, inside: false, started_inside: None };
+    let mut state = QuoteState {
+        counted: None,
+        inside: false,
+        started_inside: None,
+    };
     loop {
         let row = pos.row;
         step(lines, &mut pos, pair.forward)?;
@@ -141,22 +188,18 @@ fn search(lines: &Lines, from: Pos, pair: Pair, quotes: Quotes, escaped: bool) -
             state.started_inside = Some(false);
         }
         match char_at(line, pos.col) {
-            '\0' => {
-                if pos.col == 0 || byte_at(line, pos.col - 1) != b'\\' {
-                    state.inside = false;
-                    state.started_inside = Some(false);
-                }
+            '\0' if pos.col == 0 || byte_at(line, pos.col - 1) != b'\\' => {
+                state.inside = false;
+                state.started_inside = Some(false);
             }
-            '"' => {
-                if state.counted == Some(true) && backslashes_before(line, pos.col) % 2 == 0 {
-                    state.inside = !state.inside;
-                    state.started_inside = Some(false);
-                }
+            '"' if state.counted == Some(true) && !is_escaped(line, pos.col) => {
+                state.inside = !state.inside;
+                state.started_inside = Some(false);
             }
             '\'' if quotes == Quotes::Respected && skip_quoted_char(line, &mut pos, pair) => {}
             c if c == pair.nested || c == pair.wanted => {
                 let hidden = state.inside && state.started_inside != Some(true);
-                if hidden || (backslashes_before(line, pos.col) % 2 == 1) != escaped {
+                if hidden || is_escaped(line, pos.col) != escaped {
                     continue;
                 }
                 if c == pair.nested {
@@ -178,7 +221,10 @@ fn step(lines: &Lines, pos: &mut Pos, forward: bool) -> Option<()> {
         if pos.col < line.len() {
             pos.col += cell_len(line, pos.col);
         } else if pos.row < lines.last() {
-            *pos = Pos { row: pos.row + 1, col: 0 };
+            *pos = Pos {
+                row: pos.row + 1,
+                col: 0,
+            };
         } else {
             return None;
         }
@@ -200,7 +246,7 @@ fn look_at_quotes(lines: &Lines, pos: Pos, forward: bool, state: &mut QuoteState
     let mut i = 0;
     while i < line.len() {
         if i == marker {
-            odd_at_start = quotes % 2 == 0;
+            odd_at_start = quotes.is_multiple_of(2);
         }
         let quoted = i > 0 && line[i - 1] == b'\'' && line.get(i + 1) == Some(&b'\'');
         if line[i] == b'"' && !quoted {
@@ -270,7 +316,10 @@ fn comment_end(lines: &Lines, from: Pos) -> Option<Pos> {
         step(lines, &mut pos, true)?;
         let line = lines.get(pos.row);
         if byte_at(line, pos.col) == b'*' && byte_at(line, pos.col + 1) == b'/' {
-            return Some(Pos { col: pos.col + 1, ..pos });
+            return Some(Pos {
+                col: pos.col + 1,
+                ..pos
+            });
         }
     }
 }
@@ -287,11 +336,17 @@ fn comment_start(lines: &Lines, from: Pos) -> Option<Pos> {
         let before = |n: usize| pos.col.checked_sub(n).map_or(0, |col| byte_at(line, col));
         match (before(1), byte_at(line, pos.col)) {
             (b'/', b'*') if before(2) != b'*' && pos.col < line_comment => {
-                found = Some(Pos { col: pos.col - 1, ..pos });
+                found = Some(Pos {
+                    col: pos.col - 1,
+                    ..pos
+                });
             }
             (b'*', b'/') if found.is_some() => return found,
             (b'*', b'/') if before(2) == b'/' && pos.col <= line_comment => {
-                return Some(Pos { col: pos.col - 2, ..pos });
+                return Some(Pos {
+                    col: pos.col - 2,
+                    ..pos
+                });
             }
             (b'*', b'/') => return None,
             _ => {}
@@ -325,11 +380,16 @@ fn conditional(lines: &Lines, from: usize) -> Option<Pos> {
     let mut depth = 0_usize;
     for row in rows {
         let line = lines.get(row);
-        let Some(kind) = directive(line) else { continue };
+        let Some(kind) = directive(line) else {
+            continue;
+        };
         let opens = if forward { kind == 1 } else { kind == -1 };
         let closes = if forward { kind == -1 } else { kind == 1 };
         if depth == 0 && (closes || (forward && kind == 0)) {
-            return Some(Pos { row, col: crate::text::indent_len(line) });
+            return Some(Pos {
+                row,
+                col: crate::text::indent_len(line),
+            });
         }
         if opens {
             depth += 1;

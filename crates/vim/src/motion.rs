@@ -63,20 +63,27 @@ pub(crate) fn run(ed: &mut Editor, motion: Motion, moving: &mut Moving) -> bool 
         Motion::LineEnd | Motion::End => line_end(ed, moving),
         Motion::LastNonBlank => last_non_blank(ed, moving),
         Motion::Column => column(ed, moving.count),
-        Motion::Home => column(ed, 1),
+        Motion::Home => {
+            ed.insert.at_eol = false;
+            column(ed, 1)
+        }
         Motion::CurrentLines => current_lines(ed, moving),
         Motion::WordNext { big } => word_next(ed, big, moving),
         Motion::WordEnd { big } => word_end(ed, big, moving, false),
-        Motion::WordBack { big } => {
-            on_pos(ed, |ed, pos| word::back(&ed.lines, pos, moving.times(), big, false))
-        }
+        Motion::WordBack { big } => on_pos(ed, |ed, pos| {
+            word::back(&ed.lines, pos, moving.times(), big, false)
+        }),
         Motion::WordEndBack { big } => {
             moving.inclusive = true;
-            on_pos(ed, |ed, pos| word::end_back(&ed.lines, pos, moving.times(), big, false))
+            on_pos(ed, |ed, pos| {
+                word::end_back(&ed.lines, pos, moving.times(), big, false)
+            })
         }
-        Motion::Find { target, forward, until } => {
-            find::first(ed, target, forward, until, moving)
-        }
+        Motion::Find {
+            target,
+            forward,
+            until,
+        } => find::first(ed, target, forward, until, moving),
         Motion::FindAgain { reverse } => find::again(ed, reverse, moving),
         Motion::Line { last } => line(ed, last, moving),
         Motion::Sentence { forward } => sentence::motion(ed, forward, moving),
@@ -140,7 +147,10 @@ fn right(ed: &mut Editor, wrap: bool, moving: &mut Moving) -> bool {
             if moving.op.is_some() && !moving.inclusive && !ed.row().is_empty() {
                 moving.inclusive = true;
             } else {
-                ed.cursor = Pos { row: ed.cursor.row + 1, col: 0 };
+                ed.cursor = Pos {
+                    row: ed.cursor.row + 1,
+                    col: 0,
+                };
                 ed.want_stale = true;
                 moving.inclusive = false;
             }
@@ -199,6 +209,8 @@ pub(crate) fn up(ed: &mut Editor, count: usize) -> bool {
 }
 
 fn start_of(ed: &mut Editor, start: Start) -> bool {
+    // After CTRL-O the insert goes on here, even if this is also the line's last character.
+    ed.insert.at_eol = false;
     line_start(ed, start);
     true
 }
@@ -269,7 +281,9 @@ fn word_next(ed: &mut Editor, big: bool, moving: &mut Moving) -> bool {
     }
     let from = ed.cursor;
     let operated = moving.op.is_some();
-    let found = on_pos(ed, |ed, pos| word::next(&ed.lines, pos, moving.times(), big, operated));
+    let found = on_pos(ed, |ed, pos| {
+        word::next(&ed.lines, pos, moving.times(), big, operated)
+    });
     leave_line_end(ed, from, moving);
     found || operated
 }
@@ -277,7 +291,9 @@ fn word_next(ed: &mut Editor, big: bool, moving: &mut Moving) -> bool {
 fn word_end(ed: &mut Editor, big: bool, moving: &mut Moving, stop: bool) -> bool {
     moving.inclusive = true;
     let from = ed.cursor;
-    let found = on_pos(ed, |ed, pos| word::end(&ed.lines, pos, moving.times(), big, stop, false));
+    let found = on_pos(ed, |ed, pos| {
+        word::end(&ed.lines, pos, moving.times(), big, stop, false)
+    });
     leave_line_end(ed, from, moving);
     found || moving.op.is_some()
 }
@@ -300,7 +316,12 @@ fn line(ed: &mut Editor, last: bool, moving: &mut Moving) -> bool {
     moving.lines = true;
     ed.set_jump_mark();
     let row = if last { ed.lines.last() } else { 0 };
-    ed.cursor.row = if moving.count == 0 { row } else { moving.count - 1 }.min(ed.lines.last());
+    ed.cursor.row = if moving.count == 0 {
+        row
+    } else {
+        moving.count - 1
+    }
+    .min(ed.lines.last());
     line_start(ed, Start::NonBlank);
     true
 }
@@ -333,7 +354,11 @@ pub(crate) fn half_page(ed: &mut Editor, down: bool, count: usize) -> bool {
     if count > 0 {
         ed.half_page = count;
     }
-    let row = if down { ed.cursor.row + ed.half_page } else { ed.cursor.row.saturating_sub(ed.half_page) };
+    let row = if down {
+        ed.cursor.row + ed.half_page
+    } else {
+        ed.cursor.row.saturating_sub(ed.half_page)
+    };
     ed.cursor.row = row.min(ed.lines.last());
     line_start(ed, Start::NonBlank);
     true
@@ -341,7 +366,9 @@ pub(crate) fn half_page(ed: &mut Editor, down: bool, count: usize) -> bool {
 
 /// CTRL-O and Tab.
 pub(crate) fn along_jumps(ed: &mut Editor, back: bool, count: usize) -> bool {
-    let Some(pos) = ed.marks.jumps.go(ed.cursor, back, count) else { return false };
+    let Some(pos) = ed.marks.jumps.go(ed.cursor, back, count) else {
+        return false;
+    };
     if pos.row > ed.lines.last() {
         return false;
     }

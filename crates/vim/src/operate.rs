@@ -52,7 +52,7 @@ impl Area {
     }
 }
 
-pub(crate) fn run(ed: &mut Editor, request: Request) {
+pub(crate) fn run(ed: &mut Editor, request: &Request) {
     let area = settle(ed, request);
     match area.op {
         Op::Yank => {
@@ -71,7 +71,15 @@ pub(crate) fn run(ed: &mut Editor, request: Request) {
             if ed.cursor.row + rows > ed.lines.count() {
                 ed.beep();
             } else {
-                join::run(ed, rows, join::How { spaces: area.op == Op::Join, save: true, marks: true });
+                join::run(
+                    ed,
+                    rows,
+                    join::How {
+                        spaces: area.op == Op::Join,
+                        save: true,
+                        marks: true,
+                    },
+                );
             }
         }
         Op::Replace(key) => replace::run(ed, area, key),
@@ -83,7 +91,7 @@ pub(crate) fn run(ed: &mut Editor, request: Request) {
     }
 }
 
-fn settle(ed: &mut Editor, request: Request) -> Area {
+fn settle(ed: &mut Editor, request: &Request) -> Area {
     let moving = &request.moving;
     let mut area = Area {
         op: request.op,
@@ -105,8 +113,13 @@ fn settle(ed: &mut Editor, request: Request) -> Area {
     force_kind(ed, request.force, &mut area);
     if area.op != Op::Yank && (!ed.visual.active || area.forced) {
         let force = request.force.map(force_key);
-        let keys: Vec<Key> =
-            area.op.keys().into_iter().chain(force).chain(request.keys.iter().copied()).collect();
+        let keys: Vec<Key> = area
+            .op
+            .keys()
+            .into_iter()
+            .chain(force)
+            .chain(request.keys.iter().copied())
+            .collect();
         redo::prepare(ed, area.register, area.count, &keys);
     }
     take_selection(ed, &mut area);
@@ -119,8 +132,7 @@ fn settle(ed: &mut Editor, request: Request) -> Area {
         area.end.col += len.max(1) - 1;
     }
     ed.want_stale = true;
-    let nothing = !area.inclusive
-        || (area.op == Op::Yank && ed.lines.char_at(area.end) == '\0');
+    let nothing = !area.inclusive || (area.op == Op::Yank && ed.lines.char_at(area.end) == '\0');
     area.empty = !area.lines && nothing && area.start == area.end;
     end_before_newline(ed, &mut area, moving.exact_end);
     area
@@ -161,7 +173,7 @@ fn take_selection(ed: &mut Editor, area: &mut Area) {
         ed.visual.kind = before.kind;
         if before.kind == VisualKind::Char {
             ed.want = if before.rows <= 1 {
-                (ed.cursor_column() + before.columns).saturating_sub(1)
+                (ed.normal_column() + before.columns).saturating_sub(1)
             } else {
                 before.columns
             };
@@ -228,10 +240,15 @@ fn shape_selection(ed: &mut Editor, area: &mut Area) {
     area.lines = kind == VisualKind::Line;
     if kind == VisualKind::Char && ed.lines.char_at(area.end) == '\0' {
         area.inclusive = false;
-        let on_lines =
-            matches!(area.op, Op::ShiftLeft | Op::ShiftRight | Op::Join | Op::JoinPlain);
+        let on_lines = matches!(
+            area.op,
+            Op::ShiftLeft | Op::ShiftRight | Op::Join | Op::JoinPlain
+        );
         if !on_lines && area.end.row < ed.lines.last() {
-            area.end = Pos { row: area.end.row + 1, col: 0 };
+            area.end = Pos {
+                row: area.end.row + 1,
+                col: 0,
+            };
             area.rows += 1;
         }
     }
@@ -257,7 +274,11 @@ fn measure_selection(ed: &Editor, area: &mut Area) -> Size {
             area.last_column
         };
     }
-    Size { kind, rows: area.rows, columns }
+    Size {
+        kind,
+        rows: area.rows,
+        columns,
+    }
 }
 
 /// A motion that ends in column 0 ends behind the line before; if it started in the indent, it is

@@ -18,12 +18,13 @@ pub(crate) fn is_boundary(lines: &Lines, row: usize) -> bool {
 }
 
 fn is_macro(line: &str) -> bool {
-    let Some(name) = line.strip_prefix('.') else { return false };
+    let Some(name) = line.strip_prefix('.') else {
+        return false;
+    };
     MACROS.iter().any(|known| {
         let bare = known.trim_end();
-        name.strip_prefix(bare).is_some_and(|rest| {
-            bare.len() == 2 || rest.is_empty() || rest.starts_with(' ')
-        })
+        name.strip_prefix(bare)
+            .is_some_and(|rest| bare.len() == 2 || rest.is_empty() || rest.starts_with(' '))
     })
 }
 
@@ -68,7 +69,13 @@ fn find(lines: &Lines, from: Pos, forward: bool, count: usize) -> Option<(Pos, b
     }
     let line = lines.get(row);
     if row == lines.last() && !line.is_empty() {
-        return Some((Pos { row, col: head(line, line.len() - 1) }, true));
+        return Some((
+            Pos {
+                row,
+                col: head(line, line.len() - 1),
+            },
+            true,
+        ));
     }
     Some((Pos { row, col: 0 }, false))
 }
@@ -98,7 +105,11 @@ pub(crate) fn select(ed: &mut Editor, around: bool, moving: &mut Moving) -> bool
     while end <= last && white(end) {
         end += 1;
     }
-    let rounds = if !around && white_in_front { moving.times() - 1 } else { moving.times() };
+    let rounds = if !around && white_in_front {
+        moving.times() - 1
+    } else {
+        moving.times()
+    };
     for left in (0..rounds).rev() {
         if end > last {
             return false;
@@ -137,7 +148,10 @@ pub(crate) fn select(ed: &mut Editor, around: bool, moving: &mut Moving) -> bool
         moving.start = Pos { row: start, col: 0 };
         moving.lines = true;
     }
-    ed.cursor = Pos { row: end_row, col: 0 };
+    ed.cursor = Pos {
+        row: end_row,
+        col: 0,
+    };
     true
 }
 

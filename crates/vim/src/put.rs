@@ -36,8 +36,17 @@ pub(crate) fn command(
 ) {
     let letter = if before { 'P' } else { 'p' };
     let keys = [Key::Char('g'), Key::Char(letter)];
-    redo::prepare(ed, name, count, if rest_behind { &keys } else { &keys[1..] });
-    let how = How { before, rest_behind, ..How::default() };
+    redo::prepare(
+        ed,
+        name,
+        count,
+        if rest_behind { &keys } else { &keys[1..] },
+    );
+    let how = How {
+        before,
+        rest_behind,
+        ..How::default()
+    };
     if ed.visual.active {
         over_selection(ed, name, count, how);
     } else {
@@ -52,14 +61,15 @@ fn over_selection(ed: &mut Editor, name: Option<char>, count: usize, how: How) {
         Some(c) => c == '"' || c == '-' || c.is_ascii_digit(),
     };
     let old = overwritten.then(|| ed.registers.read(name).clone());
-    operate::run(ed, Request {
+    let delete = Request {
         op: Op::Delete,
         register: if how.before { Some('_') } else { None },
         count,
         force: None,
         keys: Vec::new(),
         moving: Moving::new(Some(Op::Delete), 0, ed.cursor),
-    });
+    };
+    operate::run(ed, &delete);
     let emptied = ed.lines.none;
     let deleted = old.map(|old| {
         let deleted = ed.registers.read(name).clone();
@@ -74,13 +84,18 @@ fn over_selection(ed: &mut Editor, name: Option<char>, count: usize, how: How) {
         ed.cursor.col < start.col
     };
     ed.visual.active = true;
-    put(ed, name, count.max(1), How {
-        before: !at_end,
-        rest_behind: how.rest_behind,
-        as_lines: kind == VisualKind::Line,
-        split: kind == VisualKind::Char,
-        below_block: kind == VisualKind::Block && !how.before,
-    });
+    put(
+        ed,
+        name,
+        count.max(1),
+        How {
+            before: !at_end,
+            rest_behind: how.rest_behind,
+            as_lines: kind == VisualKind::Line,
+            split: kind == VisualKind::Char,
+            below_block: kind == VisualKind::Block && !how.before,
+        },
+    );
     if let Some(deleted) = deleted {
         ed.registers.restore(name, deleted);
     }
@@ -108,10 +123,16 @@ pub(crate) fn put(ed: &mut Editor, name: Option<char>, count: usize, how: How) {
         return;
     }
     undo::save(ed, ed.cursor.row + 1, ed.cursor.row + 1);
-    let black_hole = Register { lines: vec![String::new()], ..Register::EMPTY };
-    let register =
-        if name == Some('_') { black_hole } else { ed.registers.read(name).clone() };
-    put_text(ed, register, count, how);
+    let black_hole = Register {
+        lines: vec![String::new()],
+        ..Register::EMPTY
+    };
+    let register = if name == Some('_') {
+        black_hole
+    } else {
+        ed.registers.read(name).clone()
+    };
+    put_text(ed, &register, count, how);
     ed.visual.active = false;
     ed.adjust_cursor_eol();
 }
@@ -133,7 +154,7 @@ fn put_last_insert(ed: &mut Editor, count: usize, how: How) {
     }
 }
 
-fn put_text(ed: &mut Editor, register: Register, count: usize, how: How) {
+fn put_text(ed: &mut Editor, register: &Register, count: usize, how: How) {
     let mut how = how;
     let bytes = register.bytes().saturating_add(register.lines.len());
     if !ed.has_room(bytes.saturating_mul(count)) {
@@ -158,7 +179,11 @@ fn put_text(ed: &mut Editor, register: Register, count: usize, how: How) {
         ed.beep();
         return;
     }
-    let shape = if how.as_lines { Shape::Lines } else { register.shape };
+    let shape = if how.as_lines {
+        Shape::Lines
+    } else {
+        register.shape
+    };
     match shape {
         Shape::Block { width } => put_block(ed, &register.lines, width, count, how),
         Shape::Lines => put_lines(ed, &register.lines, count, how, added),
@@ -175,14 +200,25 @@ fn split_line(ed: &mut Editor, before: bool) {
     undo::save_cursor_row(ed);
     let Pos { row, col } = ed.cursor;
     let line = ed.row();
-    let at = floor(line, if before { col } else { col + cell_len(line, col) });
+    let at = floor(
+        line,
+        if before {
+            col
+        } else {
+            col + cell_len(line, col)
+        },
+    );
     let rest = line[at..].to_owned();
     ed.splice(row, at, usize::MAX, "");
     ed.lines.insert(row + 1, rest);
 }
 
 fn put_lines(ed: &mut Editor, lines: &[String], count: usize, how: How, added: usize) {
-    let first = if how.before { ed.cursor.row } else { ed.cursor.row + 1 };
+    let first = if how.before {
+        ed.cursor.row
+    } else {
+        ed.cursor.row + 1
+    };
     if ed.lines.is_blank() {
         undo::save(ed, 0, 1);
     } else {
@@ -194,11 +230,21 @@ fn put_lines(ed: &mut Editor, lines: &[String], count: usize, how: How, added: u
     }
     ed.marks.shift_rows(first, 0, (total + added).cast_signed());
     let last = lines.last().map_or("", String::as_str);
-    let end_col = if last.len() > 1 { head(last, last.len() - 1) } else { 0 };
+    let end_col = if last.len() > 1 {
+        head(last, last.len() - 1)
+    } else {
+        0
+    };
     ed.marks.op_start = Some(Pos { row: first, col: 0 });
-    ed.marks.op_end = Some(Pos { row: first + total - 1, col: end_col });
+    ed.marks.op_end = Some(Pos {
+        row: first + total - 1,
+        col: end_col,
+    });
     if how.rest_behind {
-        ed.cursor = Pos { row: (first + total).min(ed.lines.last()), col: 0 };
+        ed.cursor = Pos {
+            row: (first + total).min(ed.lines.last()),
+            col: 0,
+        };
     } else {
         ed.cursor = Pos { row: first, col: 0 };
         line_start(ed, Start::NonBlank);
@@ -224,15 +270,24 @@ fn put_in_line(ed: &mut Editor, text: &str, count: usize, how: How) {
     let mut last_row = first_row;
     if ed.visual.active {
         let area = &ed.marks.visual;
-        let ends = [area.start, area.end].into_iter().flatten().map(|pos| pos.row);
-        last_row = ends.max().unwrap_or(first_row).clamp(first_row, ed.lines.last());
+        let ends = [area.start, area.end]
+            .into_iter()
+            .flatten()
+            .map(|pos| pos.row);
+        last_row = ends
+            .max()
+            .unwrap_or(first_row)
+            .clamp(first_row, ed.lines.last());
     }
     let mut last_char = 0;
     let mut total = 0;
     if !text.is_empty() {
         let new = text.repeat(count);
         total = new.len();
-        let at = Pos { row: first_row, col };
+        let at = Pos {
+            row: first_row,
+            col,
+        };
         let column = column_of(ed, at);
         for row in first_row..=last_row {
             if row > first_row {
@@ -252,7 +307,10 @@ fn put_in_line(ed: &mut Editor, text: &str, count: usize, how: How) {
             }
         }
     }
-    ed.marks.op_end = Some(Pos { col: ed.cursor.col.saturating_sub(last_char), ..ed.cursor });
+    ed.marks.op_end = Some(Pos {
+        col: ed.cursor.col.saturating_sub(last_char),
+        ..ed.cursor
+    });
     if total > 0 && (ed.insert.restart.is_some() || how.rest_behind) {
         ed.cursor.col += 1;
     } else {
@@ -284,16 +342,31 @@ fn put_over_lines(ed: &mut Editor, lines: &[String], count: usize, how: How, add
         for (i, line) in lines[1..lines.len() - 1].iter().enumerate() {
             ed.lines.insert(row + 1 + i, line.clone());
         }
-        ed.lines.insert(row + lines.len() - 1, [last.as_str(), &rest].concat());
+        ed.lines
+            .insert(row + lines.len() - 1, [last.as_str(), &rest].concat());
     }
     let total = (lines.len() - 1) * count + added;
     ed.marks.shift_rows(row + 1, 0, total.cast_signed());
     let end_row = row + (lines.len() - 1) * count;
-    let end_col = if last.len() > 1 { head(last, last.len() - 1) } else { 0 };
-    ed.marks.op_end = Some(Pos { row: end_row, col: end_col });
+    let end_col = if last.len() > 1 {
+        head(last, last.len() - 1)
+    } else {
+        0
+    };
+    ed.marks.op_end = Some(Pos {
+        row: end_row,
+        col: end_col,
+    });
     if how.rest_behind {
-        ed.cursor = Pos { row: end_row, col: last.len() };
-        let col = if last.len() > 1 { last.len() - 1 } else { last.len() };
+        ed.cursor = Pos {
+            row: end_row,
+            col: last.len(),
+        };
+        let col = if last.len() > 1 {
+            last.len() - 1
+        } else {
+            last.len()
+        };
         ed.marks.op_end = Some(Pos { row: end_row, col });
     } else {
         ed.cursor = start;
@@ -329,16 +402,25 @@ fn put_block(ed: &mut Editor, lines: &[String], block_width: usize, count: usize
             return;
         }
         ed.splice(row, gap.col, gap.col + gap.cut, &new);
-        end = Pos { row, col: (gap.col + new.len()).max(1) - 1 };
+        end = Pos {
+            row,
+            col: (gap.col + new.len()).max(1) - 1,
+        };
         if i == 0 {
             ed.cursor.col += gap.spaces_before;
         }
     }
-    ed.marks.op_start = Some(Pos { row: first_row, ..ed.cursor });
+    ed.marks.op_start = Some(Pos {
+        row: first_row,
+        ..ed.cursor
+    });
     ed.marks.op_end = Some(end);
     ed.cursor.row = first_row;
     if how.rest_behind {
-        ed.cursor = Pos { row: end.row, col: end.col + 1 };
+        ed.cursor = Pos {
+            row: end.row,
+            col: end.col + 1,
+        };
         ed.cursor.col = ed.cursor.col.min(ed.row().len());
     }
 }
@@ -360,7 +442,13 @@ fn gap_at(line: &str, target: usize) -> Gap {
         col += cell_len(line, col);
     }
     let short = column < target || (column == target && col >= line.len());
-    let mut gap = Gap { col, cut: 0, spaces_before: 0, spaces_behind: 0, short };
+    let mut gap = Gap {
+        col,
+        cut: 0,
+        spaces_before: 0,
+        spaces_behind: 0,
+        short,
+    };
     if column < target {
         gap.spaces_before = target - column;
     } else if column > target {

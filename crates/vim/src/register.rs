@@ -8,7 +8,9 @@ pub(crate) enum Shape {
     Chars,
     Lines,
     /// A block; its width less one, in screen columns.
-    Block { width: usize },
+    Block {
+        width: usize,
+    },
 }
 
 /// The text of one register. An empty `lines` means: nothing was ever put there.
@@ -21,8 +23,11 @@ pub(crate) struct Register {
 }
 
 impl Register {
-    pub(crate) const EMPTY: Register =
-        Register { lines: Vec::new(), shape: Shape::Chars, foreign: false };
+    pub(crate) const EMPTY: Register = Register {
+        lines: Vec::new(),
+        shape: Shape::Chars,
+        foreign: false,
+    };
 
     pub(crate) fn bytes(&self) -> usize {
         self.lines.iter().map(|line| line.len() + 1).sum()
@@ -39,9 +44,21 @@ impl Register {
 
     pub(crate) fn of_text(text: &str) -> Register {
         let lines_only = text.strip_suffix('\n');
-        let shape = if lines_only.is_some() { Shape::Lines } else { Shape::Chars };
-        let lines = lines_only.unwrap_or(text).split('\n').map(str::to_owned).collect();
-        Register { lines, shape, foreign: true }
+        let shape = if lines_only.is_some() {
+            Shape::Lines
+        } else {
+            Shape::Chars
+        };
+        let lines = lines_only
+            .unwrap_or(text)
+            .split('\n')
+            .map(str::to_owned)
+            .collect();
+        Register {
+            lines,
+            shape,
+            foreign: true,
+        }
     }
 }
 
@@ -55,7 +72,7 @@ pub(crate) struct Registers {
     all: Vec<Register>,
     /// The one that was written last, which `""` names.
     previous: Option<usize>,
-    /// `"+` is a register of its own. Without one it is register 0, as in a Vim without clipboard.
+    /// `"+` is a register of its own. Else naming it is naming none, as in a Vim without clipboard.
     pub(crate) has_clipboard: bool,
     /// Text written to `"+` and not yet taken by the front end.
     pub(crate) clipboard_out: Option<String>,
@@ -92,6 +109,11 @@ impl Registers {
             '+' | '*' if self.has_clipboard => CLIPBOARD,
             _ => 0,
         }
+    }
+
+    /// Without a clipboard `"+` and `"*` name no register.
+    pub(crate) fn known(&self, name: Option<char>) -> Option<char> {
+        name.filter(|&name| self.has_clipboard || !"+*".contains(name))
     }
 
     /// What `p` puts: with no name, or `"`, the register written last.
@@ -140,7 +162,11 @@ impl Registers {
             Some(last) if last.len() + keys.len() <= REGISTER_BYTES_MAX => last.push_str(&keys),
             Some(_) => {}
             None => {
-                *old = Register { lines: vec![keys], shape: Shape::Chars, foreign: false };
+                *old = Register {
+                    lines: vec![keys],
+                    shape: Shape::Chars,
+                    foreign: false,
+                };
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Running a complete command, and what follows each.
 
-use crate::command::{Command, Motion, Op, Place, Verb, Widen};
+use crate::command::{Command, Motion, Op, Verb, Widen};
 use crate::editor::{Editor, Recording};
 use crate::insert::{self, Begin, Restart};
 use crate::join::{self, How};
@@ -14,6 +14,10 @@ use crate::{casing, mark_names, number, put, redo, replace, undo};
 pub(crate) fn run(ed: &mut Editor, command: Command) {
     let times = command.times();
     let count = command.count;
+    let command = Command {
+        register: ed.registers.known(command.register),
+        ..command
+    };
     match command.verb {
         Verb::Cancel => {}
         Verb::Escape => escape(ed),
@@ -23,15 +27,24 @@ pub(crate) fn run(ed: &mut Editor, command: Command) {
         }
         Verb::Operate(op, motion) => operate_over(ed, op, motion, command),
         Verb::OperateVisual(op, widen) => operate_on_selection(ed, op, widen, &command),
-        Verb::StartInsert(place) => start_insert(ed, place, times),
+        Verb::StartInsert(place) => insert::at(ed, place, times),
         Verb::Open { below } => insert::open(ed, below, times),
         Verb::Replace => {
-            insert::begin_command(ed, Begin { count: times, ..Begin::command('R') });
+            insert::begin_command(
+                ed,
+                Begin {
+                    count: times,
+                    ..Begin::command('R')
+                },
+            );
         }
         Verb::ReplaceChars(key) => replace::chars(ed, count, key),
         Verb::SwapCase => casing::swap_at_cursor(ed, count),
         Verb::Join { spaces } => join_lines(ed, count, spaces, command.register),
-        Verb::Put { before, rest_behind } => {
+        Verb::Put {
+            before,
+            rest_behind,
+        } => {
             put::command(ed, command.register, count, before, rest_behind);
         }
         Verb::AddNumber { up } => number::run(ed, up, count),
@@ -41,6 +54,7 @@ pub(crate) fn run(ed: &mut Editor, command: Command) {
             undo::undo(ed, times);
             ed.want_stale = true;
         }
+        Verb::UndoRow => check(ed, undo::undo_row),
         Verb::Redo => {
             undo::redo(ed, times);
             ed.want_stale = true;
@@ -68,7 +82,9 @@ fn check(ed: &mut Editor, command: impl FnOnce(&mut Editor) -> bool) {
 pub(crate) fn finish_command(ed: &mut Editor, left_insert_for_command: bool) {
     ed.check_jump_mark();
     ed.adjust_cursor();
-    let Some(restart) = ed.insert.restart else { return };
+    let Some(restart) = ed.insert.restart else {
+        return;
+    };
     if ed.visual.active || left_insert_for_command || !ed.feed.nothing_stuffed() {
         return;
     }
@@ -76,7 +92,13 @@ pub(crate) fn finish_command(ed: &mut Editor, left_insert_for_command: bool) {
         Restart::Insert => 'I',
         Restart::Replace => 'R',
     };
-    insert::begin(ed, Begin { in_command: false, ..Begin::command(letter) });
+    insert::begin(
+        ed,
+        Begin {
+            in_command: false,
+            ..Begin::command(letter)
+        },
+    );
 }
 
 fn escape(ed: &mut Editor) {
@@ -93,14 +115,24 @@ fn operate_over(ed: &mut Editor, op: Op, motion: Motion, command: Command) {
         ed.beep();
         return;
     }
-    operate::run(ed, Request {
-        op,
-        register: command.register,
-        count: command.count,
-        force: command.force,
-        keys: command.keys,
-        moving,
-    });
+    let Command {
+        register,
+        count,
+        force,
+        keys,
+        ..
+    } = command;
+    operate::run(
+        ed,
+        &Request {
+            op,
+            register,
+            count,
+            force,
+            keys,
+            moving,
+        },
+    );
 }
 
 fn operate_on_selection(ed: &mut Editor, op: Op, widen: Widen, command: &Command) {
@@ -117,18 +149,19 @@ fn operate_on_selection(ed: &mut Editor, op: Op, widen: Widen, command: &Command
         ed.want = COL_MAX;
         ed.want_stale = false;
     }
-    operate::run(ed, Request {
-        op,
-        register: command.register,
-        count: command.count,
-        force: None,
-        keys: Vec::new(),
-        moving: Moving::new(Some(op), command.count, ed.cursor),
-    });
-}
-
-fn start_insert(ed: &mut Editor, place: Place, times: usize) {
-    insert::at(ed, place, times);
+    let (register, count) = (command.register, command.count);
+    let moving = Moving::new(Some(op), count, ed.cursor);
+    operate::run(
+        ed,
+        &Request {
+            op,
+            register,
+            count,
+            force: None,
+            keys: Vec::new(),
+            moving,
+        },
+    );
 }
 
 fn join_lines(ed: &mut Editor, count: usize, spaces: bool, register: Option<char>) {
@@ -141,7 +174,15 @@ fn join_lines(ed: &mut Editor, count: usize, spaces: bool, register: Option<char
     let rows = rows.min(there);
     let keys = [Key::Char('g'), Key::Char('J')];
     redo::prepare(ed, register, rows, if spaces { &keys[1..] } else { &keys });
-    join::run(ed, rows, How { spaces, save: true, marks: true });
+    join::run(
+        ed,
+        rows,
+        How {
+            spaces,
+            save: true,
+            marks: true,
+        },
+    );
 }
 
 /// `q`: start, or stop and keep the keys.
@@ -157,14 +198,19 @@ fn record(ed: &mut Editor, register: Option<char>) -> bool {
     else {
         return false;
     };
-    ed.recording = Some(Recording { register, keys: Vec::new() });
+    ed.recording = Some(Recording {
+        register,
+        keys: Vec::new(),
+    });
     true
 }
 
 /// `@`: press the keys of a register. Text that came from outside is never pressed.
 fn execute(ed: &mut Editor, name: char, times: usize) -> bool {
     let name = if name == '@' {
-        let Some(last) = ed.last_executed else { return false };
+        let Some(last) = ed.last_executed else {
+            return false;
+        };
         last
     } else {
         name
@@ -185,7 +231,7 @@ fn execute(ed: &mut Editor, name: char, times: usize) -> bool {
             })
             .collect()
     } else {
-        let register = ed.registers.read(Some(name));
+        let register = ed.registers.read(ed.registers.known(Some(name)));
         if register.lines.is_empty() || register.foreign {
             return false;
         }

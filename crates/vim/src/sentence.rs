@@ -15,7 +15,9 @@ pub(crate) fn motion(ed: &mut Editor, forward: bool, moving: &mut Moving) -> boo
     moving.inclusive = false;
     moving.long_jump = true;
     ed.want_stale = true;
-    let Some(pos) = find(&ed.lines, ed.cursor, forward, moving.times()) else { return false };
+    let Some(pos) = find(&ed.lines, ed.cursor, forward, moving.times()) else {
+        return false;
+    };
     ed.set_jump_mark();
     ed.cursor = pos;
     step_off_line_end(ed, moving);
@@ -28,7 +30,11 @@ pub(crate) fn mark(ed: &Editor, forward: bool) -> Option<Pos> {
 }
 
 fn step(lines: &Lines, pos: &mut Pos, forward: bool) -> Step {
-    if forward { lines.inc_skip(pos) } else { lines.dec_skip(pos) }
+    if forward {
+        lines.inc_skip(pos)
+    } else {
+        lines.dec_skip(pos)
+    }
 }
 
 /// The start of the `count`th sentence in a direction.
@@ -209,7 +215,11 @@ pub(crate) fn select(ed: &mut Editor, around: bool, moving: &mut Moving) -> bool
         go(ed, false);
         start = ed.cursor;
     }
-    let halves = if around { count * 2 } else { count - usize::from(start_blank) };
+    let halves = if around {
+        count * 2
+    } else {
+        count - usize::from(start_blank)
+    };
     if halves > 0 {
         forward_halves(ed, halves, true);
     } else {

@@ -67,7 +67,10 @@ impl Editor {
             let from = self.cursor;
             crate::insert::begin_move(self, from);
         }
-        self.cursor = Pos { row: row.min(self.lines.last()), col: 0 };
+        self.cursor = Pos {
+            row: row.min(self.lines.last()),
+            col: 0,
+        };
         let line = self.row();
         let mut at = 0;
         for _ in 0..col {
@@ -128,8 +131,17 @@ impl Editor {
             VisualKind::Line => ((first.row, 0), (last.row, line_end(last.row))),
             _ => (place(first), place(last)),
         };
-        let right = if self.want >= COL_MAX { None } else { Some(right) };
-        Some(Selection { kind, first, last, columns: (left, right) })
+        let right = if self.want >= COL_MAX {
+            None
+        } else {
+            Some(right)
+        };
+        Some(Selection {
+            kind,
+            first,
+            last,
+            columns: (left, right),
+        })
     }
 
     /// A new text with its own undo and marks; registers, macros and `.` stay.
@@ -189,7 +201,10 @@ impl Editor {
                 new.insert_str(0, &head);
             }
             if i == last {
-                self.cursor = Pos { row: row + last, col: new.len() };
+                self.cursor = Pos {
+                    row: row + last,
+                    col: new.len(),
+                };
                 new.push_str(&rest);
             }
             if i == 0 {
@@ -201,7 +216,7 @@ impl Editor {
         self.marks.shift_rows(row + 1, 0, last.cast_signed());
     }
 
-    /// Make `"+` a register of its own. Until then it is register 0, as in a Vim without clipboard.
+    /// Make `"+` a register of its own. Until then it names none, as in a Vim without clipboard.
     pub fn connect_clipboard(&mut self) {
         self.registers.has_clipboard = true;
     }

@@ -123,8 +123,14 @@ fn enclosing(lines: &Lines, from: Pos, count: usize, old_end: Pos) -> Option<(Po
             start = search_back(lines, start)?;
         }
         let line = lines.get(start.row);
-        let name = line[start.col + 1..].split([' ', '\t', '>']).next().filter(|n| !n.is_empty())?;
-        let inside = Pos { col: start.col + 1, ..start };
+        let name = line[start.col + 1..]
+            .split([' ', '\t', '>'])
+            .next()
+            .filter(|n| !n.is_empty())?;
+        let inside = Pos {
+            col: start.col + 1,
+            ..start
+        };
         match search_on(lines, inside, name) {
             Some(close) if close >= old_end => return Some((start, close)),
             _ => count = 1,
@@ -176,7 +182,10 @@ fn search_back(lines: &Lines, from: Pos) -> Option<Pos> {
     let mut pos = from;
     loop {
         let tag = (0..=pos.row).rev().find_map(|row| {
-            tags_in_row(lines, row, Wanted::Any).into_iter().rev().find(|tag| tag.start < pos)
+            tags_in_row(lines, row, Wanted::Any)
+                .into_iter()
+                .rev()
+                .find(|tag| tag.start < pos)
         })?;
         pos = tag.start;
         if !tag.opens {
@@ -194,7 +203,9 @@ fn search_on(lines: &Lines, from: Pos, name: &str) -> Option<Pos> {
     let mut pos = from;
     loop {
         let tag = (pos.row..lines.count()).find_map(|row| {
-            tags_in_row(lines, row, Wanted::Name(name)).into_iter().find(|tag| tag.start > pos)
+            tags_in_row(lines, row, Wanted::Name(name))
+                .into_iter()
+                .find(|tag| tag.start > pos)
         })?;
         pos = tag.start;
         if tag.opens {
@@ -213,9 +224,14 @@ fn tags_in_row(lines: &Lines, row: usize, wanted: Wanted) -> Vec<Tag> {
     let mut tags = Vec::new();
     let mut col = 0;
     while let Some(found) = line.get(col..).and_then(|rest| rest.find('<')) {
-        let start = Pos { row, col: col + found };
+        let start = Pos {
+            row,
+            col: col + found,
+        };
         col = start.col + 1;
-        let Some(tag) = tag_at(lines, start, wanted) else { continue };
+        let Some(tag) = tag_at(lines, start, wanted) else {
+            continue;
+        };
         tags.push(tag);
         if tag.behind.row > row {
             break;
@@ -229,12 +245,22 @@ fn tag_at(lines: &Lines, start: Pos, wanted: Wanted) -> Option<Tag> {
     let rest = &lines.get(start.row)[start.col + 1..];
     if let Some(inner) = rest.strip_prefix('/') {
         let name = match wanted {
-            Wanted::Any => inner.split('>').next().filter(|name| name.len() < inner.len())?,
+            Wanted::Any => inner
+                .split('>')
+                .next()
+                .filter(|name| name.len() < inner.len())?,
             Wanted::Name(name) => prefix_ignoring_case(inner, name)
                 .filter(|found| inner[found.len()..].starts_with('>'))?,
         };
-        let behind = Pos { col: start.col + 3 + name.len(), ..start };
-        return Some(Tag { start, behind, opens: false });
+        let behind = Pos {
+            col: start.col + 3 + name.len(),
+            ..start
+        };
+        return Some(Tag {
+            start,
+            behind,
+            opens: false,
+        });
     }
     let name = match wanted {
         Wanted::Any => {
@@ -245,9 +271,16 @@ fn tag_at(lines: &Lines, start: Pos, wanted: Wanted) -> Option<Tag> {
             prefix_ignoring_case(rest, name).filter(|found| ends_word(rest, found.len()))?
         }
     };
-    let behind_name = Pos { col: start.col + 1 + name.len(), ..start };
+    let behind_name = Pos {
+        col: start.col + 1 + name.len(),
+        ..start
+    };
     let behind = opening_end(lines, behind_name, wanted)?;
-    Some(Tag { start, behind, opens: true })
+    Some(Tag {
+        start,
+        behind,
+        opens: true,
+    })
 }
 
 fn prefix_ignoring_case<'a>(text: &'a str, name: &str) -> Option<&'a str> {
@@ -271,14 +304,20 @@ fn ends_word(text: &str, at: usize) -> bool {
 /// Behind the `>` of an opening tag whose name ends at `pos`; attributes may run over lines.
 fn opening_end(lines: &Lines, pos: Pos, wanted: Wanted) -> Option<Pos> {
     let line = lines.get(pos.row);
-    let behind = |pos: Pos| Pos { col: pos.col + 1, ..pos };
+    let behind = |pos: Pos| Pos {
+        col: pos.col + 1,
+        ..pos
+    };
     let at_eol = pos.col >= line.len();
     let next = line[pos.col.min(line.len())..].chars().next();
     if next == Some('>') {
         return Some(behind(pos));
     }
     let after_blank = if at_eol && pos.row < lines.last() {
-        Pos { row: pos.row + 1, col: 0 }
+        Pos {
+            row: pos.row + 1,
+            col: 0,
+        }
     } else if next.is_some_and(is_white) {
         behind(pos)
     } else {
@@ -312,6 +351,9 @@ fn find_close(lines: &Lines, from: Pos) -> Option<Pos> {
     (from.row..lines.count()).find_map(|row| {
         let first = if row == from.row { from.col } else { 0 };
         let found = lines.get(row).get(first..)?.find('>')?;
-        Some(Pos { row, col: first + found })
+        Some(Pos {
+            row,
+            col: first + found,
+        })
     })
 }

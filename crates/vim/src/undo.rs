@@ -18,6 +18,8 @@ pub(crate) struct Undo {
     /// The next change begins a step of its own.
     pub(crate) synced: bool,
     bytes: usize,
+    /// The row changed last as it was before, and the cursor's column then, for `U`.
+    row_before: Option<(Pos, String)>,
 }
 
 #[derive(Debug, Clone)]
@@ -44,7 +46,10 @@ struct Entry {
 
 impl Undo {
     pub(crate) fn new() -> Undo {
-        Undo { synced: true, ..Undo::default() }
+        Undo {
+            synced: true,
+            ..Undo::default()
+        }
     }
 
     /// The change that is being made is complete; the next one can be undone apart from it.
@@ -56,7 +61,9 @@ impl Undo {
     }
 
     fn close(&mut self, line_count: usize) {
-        let Some(step) = self.steps.last_mut().filter(|step| step.open) else { return };
+        let Some(step) = self.steps.last_mut().filter(|step| step.open) else {
+            return;
+        };
         step.open = false;
         if let Some(entry) = step.entries.last_mut() {
             let bottom = entry.top + entry.lines.len() + line_count;
@@ -76,12 +83,64 @@ impl Undo {
 }
 
 fn step_bytes(step: &UndoStep) -> usize {
-    step.entries.iter().flat_map(|entry| &entry.lines).map(String::len).sum()
+    step.entries
+        .iter()
+        .flat_map(|entry| &entry.lines)
+        .map(String::len)
+        .sum()
 }
 
 /// Save rows `first..end` before they are changed.
 pub(crate) fn save(ed: &mut Editor, first: usize, end: usize) {
+    if first + 1 == end && end <= ed.lines.count() {
+        remember_row(ed, first);
+    }
     save_rows(ed, first, end, None);
+}
+
+fn remember_row(ed: &mut Editor, row: usize) {
+    if ed
+        .undo
+        .row_before
+        .as_ref()
+        .is_some_and(|(pos, _)| pos.row == row)
+    {
+        return;
+    }
+    let col = if ed.cursor.row == row {
+        ed.cursor.col
+    } else {
+        0
+    };
+    ed.undo.row_before = Some((Pos { row, col }, ed.lines.get(row).to_owned()));
+}
+
+/// Rows came or went: `U` has nothing to go back to.
+pub(crate) fn forget_row(ed: &mut Editor) {
+    ed.undo.row_before = None;
+}
+
+/// `U`: the row changed last as it was; itself a change.
+pub(crate) fn undo_row(ed: &mut Editor) -> bool {
+    let Some((pos, old)) = ed.undo.row_before.take() else {
+        return false;
+    };
+    if pos.row > ed.lines.last() {
+        return false;
+    }
+    save_rows(ed, pos.row, pos.row + 1, None);
+    let new = ed.lines.get(pos.row).to_owned();
+    ed.lines.replace(pos.row, old);
+    let col = if ed.cursor.row == pos.row {
+        ed.cursor.col
+    } else {
+        pos.col
+    };
+    ed.undo.row_before = Some((Pos { col, ..pos }, new));
+    ed.cursor = pos;
+    ed.check_cursor_col();
+    ed.want_stale = true;
+    true
 }
 
 pub(crate) fn save_cursor_row(ed: &mut Editor) {
@@ -108,17 +167,30 @@ fn save_rows(ed: &mut Editor, first: usize, end: usize, bottom: Option<usize>) {
         }
         ed.undo.close(line_count);
     }
-    let lines: Vec<String> = (first..end).map(|row| ed.lines.get(row).to_owned()).collect();
+    let lines: Vec<String> = (first..end)
+        .map(|row| ed.lines.get(row).to_owned())
+        .collect();
     ed.undo.bytes += lines.iter().map(String::len).sum::<usize>();
-    let Some(step) = ed.undo.steps.last_mut() else { return };
+    let Some(step) = ed.undo.steps.last_mut() else {
+        return;
+    };
     step.open = bottom.is_none() && end < line_count;
-    step.entries.push(Entry { top: first, bottom, lines_before: line_count, lines });
+    step.entries.push(Entry {
+        top: first,
+        bottom,
+        lines_before: line_count,
+        lines,
+    });
     ed.undo.synced = false;
 }
 
 fn begin_step(ed: &mut Editor) {
     let undo = &mut ed.undo;
-    let redoable: usize = undo.steps.drain(undo.done..).map(|step| step_bytes(&step)).sum();
+    let redoable: usize = undo
+        .steps
+        .drain(undo.done..)
+        .map(|step| step_bytes(&step))
+        .sum();
     undo.bytes = undo.bytes.saturating_sub(redoable);
     undo.steps.push(UndoStep {
         entries: Vec::new(),
@@ -140,7 +212,9 @@ fn saved_already(
     bottom: Option<usize>,
     line_count: usize,
 ) -> bool {
-    let Some(step) = undo.steps.last() else { return false };
+    let Some(step) = undo.steps.last() else {
+        return false;
+    };
     let mut found = None;
     for (age, entry) in step.entries.iter().rev().take(ENTRIES_COMPARED).enumerate() {
         let size = entry.lines.len();
@@ -162,7 +236,9 @@ fn saved_already(
     if age > 0 {
         undo.close(line_count);
     }
-    let Some(step) = undo.steps.last_mut() else { return false };
+    let Some(step) = undo.steps.last_mut() else {
+        return false;
+    };
     let index = step.entries.len() - 1 - age;
     let mut entry = step.entries.remove(index);
     if bottom.is_some() {
@@ -229,7 +305,11 @@ fn exchange(ed: &mut Editor, index: usize) {
         swapped.push(swap_rows(ed, entry, &mut changed));
     }
     let count = ed.lines.count();
-    let row = |line: usize| line.min(count).checked_sub(1).map(|row| Pos { row, col: 0 });
+    let row = |line: usize| {
+        line.min(count)
+            .checked_sub(1)
+            .map(|row| Pos { row, col: 0 })
+    };
     ed.marks.op_start = row(changed.0);
     ed.marks.op_end = row(changed.1);
     ed.cursor = cursor;
@@ -240,8 +320,11 @@ fn exchange(ed: &mut Editor, index: usize) {
         ed.lines.none = true;
     }
     step.was_none = was_none;
-    for (mark, (saved, current)) in
-        ed.marks.named.iter_mut().zip(step.named.iter_mut().zip(named))
+    for (mark, (saved, current)) in ed
+        .marks
+        .named
+        .iter_mut()
+        .zip(step.named.iter_mut().zip(named))
     {
         if saved.is_some() {
             *mark = *saved;
@@ -290,10 +373,15 @@ fn place_cursor(
 
 fn swap_rows(ed: &mut Editor, entry: Entry, changed: &mut (usize, usize)) -> Entry {
     let top = entry.top.min(ed.lines.count());
-    let bottom = entry.bottom.unwrap_or(ed.lines.count()).clamp(top, ed.lines.count());
+    let bottom = entry
+        .bottom
+        .unwrap_or(ed.lines.count())
+        .clamp(top, ed.lines.count());
     let old_size = bottom - top;
     let new_size = entry.lines.len();
-    let old: Vec<String> = (top..bottom).map(|row| ed.lines.get(row).to_owned()).collect();
+    let old: Vec<String> = (top..bottom)
+        .map(|row| ed.lines.get(row).to_owned())
+        .collect();
     let emptied = old_size == ed.lines.count();
     for row in (top..bottom).rev() {
         ed.lines.remove(row);
@@ -321,7 +409,12 @@ fn swap_rows(ed: &mut Editor, entry: Entry, changed: &mut (usize, usize)) -> Ent
     } else {
         changed.1 = changed.1.max(top + new_size);
     }
-    Entry { top, bottom: Some(top + new_size), lines_before: 0, lines: old }
+    Entry {
+        top,
+        bottom: Some(top + new_size),
+        lines_before: 0,
+        lines: old,
+    }
 }
 
 /// One row off means the change began there (as with `o`): the cursor goes back where it was.

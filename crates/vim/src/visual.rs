@@ -77,18 +77,23 @@ pub(crate) fn toggle(ed: &mut Editor, kind: VisualKind, count: usize) {
 
 /// As much as was operated on last, `count` times.
 fn start_sized(ed: &mut Editor, size: Size, count: usize) {
+    // As it is before the selection begins: on a tab its end.
+    let column = ed.cursor_column();
     ed.visual.start = ed.cursor;
     ed.visual.active = true;
     if size.kind != VisualKind::Char || size.rows > 1 {
-        ed.cursor.row = ed.cursor.row.saturating_add(size.rows.saturating_mul(count)) - 1;
+        ed.cursor.row = ed
+            .cursor
+            .row
+            .saturating_add(size.rows.saturating_mul(count))
+            - 1;
         ed.check_cursor();
     }
     ed.visual.kind = size.kind;
     if size.kind == VisualKind::Char {
         if size.rows <= 1 {
-            ed.want = ed.cursor_column();
-            ed.want += size.columns.saturating_mul(count).min(COL_MAX);
-            ed.want = ed.want.saturating_sub(1);
+            let columns = size.columns.saturating_mul(count).min(COL_MAX);
+            ed.want = (column + columns).saturating_sub(1);
         } else {
             ed.want = size.columns;
         }
@@ -100,10 +105,9 @@ fn start_sized(ed: &mut Editor, size: Size, count: usize) {
         ed.want_stale = false;
         ed.advance_to_column(COL_MAX);
     } else if size.kind == VisualKind::Block {
-        let row = std::mem::replace(&mut ed.cursor.row, ed.visual.start.row);
-        ed.want = ed.cursor_column() + size.columns.saturating_mul(count).min(COL_MAX) - 1;
+        let columns = size.columns.saturating_mul(count).min(COL_MAX);
+        ed.want = (column + columns).saturating_sub(1);
         ed.want_stale = false;
-        ed.cursor.row = row;
         ed.advance_to_column(ed.want);
     } else {
         ed.want_stale = true;

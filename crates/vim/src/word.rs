@@ -36,7 +36,13 @@ fn skip_back(lines: &Lines, pos: &mut Pos, class: u32, big: bool) -> bool {
 }
 
 /// `w`, `W`. With `stop_at_eol` (for operators) the last word ends with its line.
-pub(crate) fn next(lines: &Lines, pos: &mut Pos, count: usize, big: bool, stop_at_eol: bool) -> bool {
+pub(crate) fn next(
+    lines: &Lines,
+    pos: &mut Pos,
+    count: usize,
+    big: bool,
+    stop_at_eol: bool,
+) -> bool {
     for left in (0..count).rev() {
         let stop = stop_at_eol && left == 0;
         let start_class = class_at(lines, *pos, big);

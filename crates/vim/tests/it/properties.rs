@@ -1,0 +1,142 @@
+//! What must hold whatever is pressed.
+
+use proptest::prelude::*;
+use vim::limits::{TEXT_BYTES_MAX, UNDO_STEPS_MAX};
+use vim::{Editor, Key, Mode, keys_from_notation};
+
+/// Keys that mean something, more often than all others.
+fn key() -> impl Strategy<Value = Key> {
+    let usual = "hjklwbeWBEfFtT;,0^$gG{}()%dcyxXDCsSYJrRpPiaIAoOuvV.q@m'`\"<>~ab1239_[]w \t";
+    let usual: Vec<char> = usual.chars().collect();
+    let specials = [
+        Key::Esc,
+        Key::Enter,
+        Key::Tab,
+        Key::Backspace,
+        Key::Delete,
+        Key::Left,
+        Key::Right,
+        Key::Up,
+        Key::Down,
+        Key::Home,
+        Key::End,
+    ];
+    prop_oneof![
+        10 => prop::sample::select(usual).prop_map(Key::Char),
+        2 => prop::sample::select(specials.to_vec()),
+        1 => prop::char::range('a', 'z').prop_map(Key::Ctrl),
+        1 => prop::sample::select(vec!['ä', '日', '\u{301}', '😀', 'ß', '\0', '\u{200d}', '{'])
+            .prop_map(Key::Char),
+        1 => any::<char>().prop_map(Key::Char),
+    ]
+}
+
+fn text() -> impl Strategy<Value = String> {
+    let pieces = [
+        "foo", " ", "\n", "\t", "(", ")", "{", "}", "\"", "'", "<a>", "</a>", "日本", "e\u{301}",
+        "\u{301}", "😀", ".", "One. ", "12", "-7", "\\", "\n\n", "/*", "*/", "#if\n", "ß",
+    ];
+    prop::collection::vec(prop::sample::select(pieces.to_vec()), 0..20)
+        .prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_keys_leave_a_sound_editor(text in text(), keys in prop::collection::vec(key(), 0..60)) {
+        let mut editor = Editor::new(&text);
+        for key in keys {
+            editor.press(key);
+            let (row, col) = editor.cursor();
+            prop_assert!(row < editor.line_count());
+            prop_assert!(col <= editor.line(row).chars().count());
+            prop_assert!(editor.text().len() <= TEXT_BYTES_MAX + 1024);
+            if let Some(selection) = editor.selection() {
+                prop_assert!(selection.first.0 <= selection.last.0);
+            }
+        }
+    }
+
+    #[test]
+    fn undo_brings_the_first_text_back(text in text(), keys in prop::collection::vec(key(), 0..60)) {
+        let mut editor = Editor::new(&text);
+        let first = editor.text();
+        keys.into_iter().for_each(|key| editor.press(key));
+        leave(&mut editor);
+        for _ in 0..=UNDO_STEPS_MAX {
+            editor.press(Key::Char('u'));
+        }
+        prop_assert_eq!(editor.text(), first);
+    }
+
+    #[test]
+    fn redo_brings_the_last_text_back(text in text(), keys in prop::collection::vec(key(), 0..60)) {
+        let mut editor = Editor::new(&text);
+        keys.into_iter().for_each(|key| editor.press(key));
+        leave(&mut editor);
+        for _ in 0..=UNDO_STEPS_MAX {
+            editor.press(Key::Ctrl('r'));
+        }
+        let last = editor.text();
+        (0..100).for_each(|_| editor.press(Key::Char('u')));
+        (0..100).for_each(|_| editor.press(Key::Ctrl('r')));
+        prop_assert_eq!(editor.text(), last);
+    }
+
+    #[test]
+    fn a_paste_is_one_undo_step_and_never_keys(text in text(), pasted in text()) {
+        let mut editor = Editor::new(&text);
+        editor.paste(&pasted);
+        prop_assert_eq!(editor.mode(), Mode::Normal);
+        prop_assert_eq!(editor.text().len(), text.len() + pasted.len());
+        if !pasted.is_empty() {
+            editor.press(Key::Char('u'));
+        }
+        prop_assert_eq!(editor.text(), text);
+    }
+}
+
+/// Back to normal mode, with nothing unfinished.
+fn leave(editor: &mut Editor) {
+    for _ in 0..4 {
+        editor.press(Key::Esc);
+    }
+    if editor.recording().is_some() {
+        editor.press(Key::Char('q'));
+    }
+}
+
+#[test]
+fn huge_counts_and_endless_macros_end() {
+    for keys in [
+        "999999999ix<Esc>",
+        "999999999p",
+        "yy999999999p",
+        "qax@aq@a",
+        "qayyp@aq@a",
+        "999999999@a",
+        "qaq999999999@a",
+        "999999999>>",
+        "v999999999>",
+        "999999999<C-a>",
+        "999999999)",
+        "d999999999}",
+        "999999999J",
+        "yyqa99P@aq@a",
+        "999999999~",
+        "v999999999as",
+        "999999999.",
+        "qaq\"Ayy@a@a",
+        "ylqaA<C-r>\"<Esc>\"Ayy@aq@a",
+        "999999999%",
+        "999999999<C-o>",
+        "Vr日999999999.",
+    ] {
+        let mut editor = Editor::new("one two. three\n\tfour (five)\n");
+        keys_from_notation(keys)
+            .into_iter()
+            .for_each(|key| editor.press(key));
+        assert!(editor.text().len() <= TEXT_BYTES_MAX + 1024, "{keys}");
+    }
+}
