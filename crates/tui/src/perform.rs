@@ -11,7 +11,13 @@ use crate::limits::PAGE_MESSAGES;
 /// own.
 pub(crate) async fn local(client: &Client, effect: Effect) -> Option<Answer> {
     let done = match effect {
-        Effect::LoadAll => return Some(load_all(client).await.unwrap_or_else(failed)),
+        Effect::LoadAll => {
+            return Some(
+                load_all(client)
+                    .await
+                    .unwrap_or_else(|error| failed(&error)),
+            );
+        }
         Effect::Load {
             conv_id,
             before_seq,
@@ -23,13 +29,13 @@ pub(crate) async fn local(client: &Client, effect: Effect) -> Option<Answer> {
                     before_seq,
                     messages,
                 },
-                Err(error) => failed(error),
+                Err(error) => failed(&error),
             });
         }
         Effect::LoadDraft { conv_id } => {
             return Some(match client.draft(conv_id).await {
                 Ok(text) => Answer::Draft { conv_id, text },
-                Err(error) => failed(error),
+                Err(error) => failed(&error),
             });
         }
         Effect::SaveDraft { conv_id, text } => client.set_draft(conv_id, &text).await,
@@ -66,17 +72,20 @@ pub(crate) async fn local(client: &Client, effect: Effect) -> Option<Answer> {
         }
         Effect::Ask(_) | Effect::Bell | Effect::Exit(_) => Ok(()),
     };
-    done.err().map(failed)
+    done.err().map(|error| failed(&error))
 }
 
-fn failed(error: client::Error) -> Answer {
+fn failed(error: &client::Error) -> Answer {
     Answer::Failed {
         why: error.to_string(),
     }
 }
 
 async fn queued(client: &Client) -> Answer {
-    client.queued().await.map_or_else(failed, Answer::Queued)
+    client
+        .queued()
+        .await
+        .map_or_else(|error| failed(&error), Answer::Queued)
 }
 
 async fn load_all(client: &Client) -> client::Result<Answer> {

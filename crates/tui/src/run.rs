@@ -118,7 +118,7 @@ async fn start(client: Client, screen: Screen, options: &Options) -> Loop {
     };
     perform_all(&mut here, vec![Effect::LoadAll]).await;
     if let Some(conv_id) = options.open {
-        let effects = crate::update::open(&mut here.model, conv_id);
+        let effects = crate::update::go::open(&mut here.model, conv_id);
         perform_all(&mut here, effects).await;
     }
     here

@@ -6,7 +6,7 @@ mod compose;
 mod deeds;
 mod events;
 mod fields;
-mod go;
+pub(crate) mod go;
 mod moves;
 mod typed;
 
@@ -22,8 +22,6 @@ use crate::scroll;
 
 /// Fewer loaded messages than this above the screen: more are read.
 const OLDER_MARGIN: usize = 20;
-
-pub use go::open;
 
 /// Takes one input. The effects are to be done in this order.
 pub fn update(model: &mut Model, input: Input) -> Vec<Effect> {
@@ -249,7 +247,7 @@ fn want_older(model: &mut Model) -> Option<Effect> {
 }
 
 /// The screen ends; what is in the box is kept.
-pub fn leave(model: &mut Model) -> Vec<Effect> {
+pub(crate) fn leave(model: &mut Model) -> Vec<Effect> {
     let exit = match model.line {
         Line::SignedOut { .. } => Exit::SignedOut,
         _ => Exit::Quit,

@@ -52,7 +52,7 @@ pub(super) fn take(model: &mut Model, answer: Answer) -> Vec<Effect> {
         Answer::Asked {
             ask,
             got: Err(trouble),
-        } => refused(model, &ask, trouble),
+        } => refused(model, &ask, &trouble),
         Answer::Failed { why } => model.tell(Tone::Bad, why),
     }
     Vec::new()
@@ -271,7 +271,7 @@ fn put_conversation(model: &mut Model, ask: &Ask, conversation: Conversation) ->
     effects
 }
 
-fn refused(model: &mut Model, ask: &Ask, trouble: Trouble) {
+fn refused(model: &mut Model, ask: &Ask, trouble: &Trouble) {
     match ask {
         Ask::History { conv_id, .. } => {
             if let Some(chat) = model.chat.as_mut().filter(|chat| chat.conv_id == *conv_id) {
@@ -299,10 +299,10 @@ fn refused(model: &mut Model, ask: &Ask, trouble: Trouble) {
                 results.searching = false;
             }
         }
-        Ask::Edit { seq, body, .. } => return edit_refused(model, *seq, body, &trouble),
+        Ask::Edit { seq, body, .. } => return edit_refused(model, *seq, body, trouble),
         _ => {}
     }
-    model.tell(Tone::Bad, trouble_words(&trouble));
+    model.tell(Tone::Bad, trouble_words(trouble));
 }
 
 /// A text that was written must not be lost because the line was away.

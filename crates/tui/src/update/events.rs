@@ -105,13 +105,13 @@ fn new_message(model: &mut Model, message: Message, live: bool) -> Vec<Effect> {
             .partition_point(|c| c.last_at > conversation.last_at);
         model.conversations.insert(at, conversation);
     }
-    let open_and_seen = is_open(model, conv_id) && model.focused && at_end(model);
+    let looking = is_open(model, conv_id) && model.focused;
     put_message(model, message);
     let mut effects = Vec::new();
     if !known {
         effects.push(Effect::LoadAll);
     }
-    if live && !mine && !muted && !open_and_seen {
+    if live && !mine && !muted && !looking {
         effects.push(Effect::Bell);
     }
     effects
@@ -152,13 +152,6 @@ fn is_open(model: &Model, conv_id: i64) -> bool {
         .chat
         .as_ref()
         .is_some_and(|chat| chat.conv_id == conv_id)
-}
-
-fn at_end(model: &Model) -> bool {
-    model
-        .chat
-        .as_ref()
-        .is_some_and(|chat| chat.bottom.is_none())
 }
 
 /// Puts a message into the open conversation if it belongs there, once, in its place.
@@ -225,7 +218,7 @@ fn changed(model: &mut Model, message: Message) {
 /// A message of mine is stored: what was queued becomes a message, in the same place on the screen.
 fn message_sent(model: &mut Model, sent: &Sent) -> Vec<Effect> {
     if sent.state() == SentState::Kept {
-        model.kept.insert(sent.conv_id, sent.clone());
+        model.kept.insert(sent.conv_id, *sent);
     } else {
         model.kept.remove(&sent.conv_id);
     }

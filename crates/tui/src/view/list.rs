@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 
 use super::{put, put_right, style};
 use crate::model::{ListRow, Model, Place, Tone, mentioned, unread};
-use crate::words;
+use crate::words::{self, Words};
 use crate::wrap;
 
 /// A heading or a row that can be chosen, by its place among those.
@@ -72,85 +72,97 @@ fn entries(rows: &[ListRow]) -> Vec<Entry> {
 
 fn draw_row(model: &Model, buffer: &mut Buffer, area: Rect, row: ListRow, chosen: bool) {
     let open = model.chat.as_ref().map(|chat| chat.conv_id);
-    let (mark, tone, label, right, loud) = match row {
-        ListRow::Conversation(conv_id) => {
-            let Some(conversation) = model.conversation(conv_id) else {
-                return;
-            };
-            let presence = words::presence(model, conversation.friend_id);
-            let count = unread(conversation);
-            let right = match (count, mentioned(conversation)) {
-                (0, _) => away(model, conversation.friend_id),
-                (count, true) => format!("@{count}"),
-                (count, false) => count.to_string(),
-            };
-            let label = words::title(model, conversation);
-            (presence.text, presence.tone, label, right, count > 0)
-        }
-        ListRow::Friend(user_id) => {
-            let presence = words::presence(model, user_id);
-            (
-                presence.text,
-                presence.tone,
-                words::handle(model, user_id),
-                away(model, user_id),
-                false,
-            )
-        }
-        ListRow::Request(user_id) => (
-            "+".into(),
-            Tone::Warn,
-            words::handle(model, user_id),
-            String::new(),
-            true,
-        ),
-        ListRow::Asked(user_id) => (
-            "…".into(),
-            Tone::Dim,
-            words::handle(model, user_id),
-            String::new(),
-            false,
-        ),
-    };
     let here = matches!(row, ListRow::Conversation(conv_id) if Some(conv_id) == open);
+    let pointer = if here { ">" } else { " " };
+    let looks = looks(model, row);
     let mut plain = style::of(model, Tone::Plain);
-    if loud {
+    if looks.loud {
         plain = style::bold(plain);
     }
     if chosen && model.place == Place::List && model.over.is_none() {
         plain = style::chosen(plain);
     }
-    let pointer = if here { ">" } else { " " };
-    put(
-        buffer,
-        area,
-        area.x,
-        area.y,
-        pointer,
-        style::of(model, Tone::Accent),
-    );
+    let accent = style::of(model, Tone::Accent);
+    put(buffer, area, area.x, area.y, pointer, accent);
+    let mark_style = style::of(model, looks.mark.tone);
     put(
         buffer,
         area,
         area.x + 1,
         area.y,
-        &mark,
-        style::of(model, tone),
+        &looks.mark.text,
+        mark_style,
     );
-    let right_columns = wrap::width(&right) + 2;
+    let right_columns = wrap::width(&looks.right) + 2;
     let room = usize::from(area.width).saturating_sub(3 + right_columns);
     // the rest of the screen stands to the right of this: no character of disputed width
-    let label = wrap::cut(&wrap::steady(&label), room);
+    let label = wrap::cut(&wrap::steady(&looks.label), room);
     let x = put(buffer, area, area.x + 3, area.y, &label, plain);
-    let accent = if loud { Tone::Accent } else { Tone::Dim };
-    put_right(
-        buffer,
-        area,
-        x,
-        area.y,
-        &format!("{right} "),
-        style::of(model, accent),
-    );
+    let tone = if looks.loud { Tone::Accent } else { Tone::Dim };
+    let right = format!("{} ", looks.right);
+    put_right(buffer, area, x, area.y, &right, style::of(model, tone));
+}
+
+/// What a row of the list is made of.
+struct Looks {
+    mark: Words,
+    label: String,
+    right: String,
+    /// There is something to do here.
+    loud: bool,
+}
+
+fn looks(model: &Model, row: ListRow) -> Looks {
+    match row {
+        ListRow::Conversation(conv_id) => {
+            let conversation = model.conversation(conv_id);
+            let friend_id = conversation.map_or(0, |conversation| conversation.friend_id);
+            let count = conversation.map_or(0, unread);
+            let right = match (count, conversation.is_some_and(mentioned)) {
+                (0, _) => away(model, friend_id),
+                (count, true) => format!("@{count}"),
+                (count, false) => count.to_string(),
+            };
+            let label = conversation.map_or_else(String::new, |c| words::title(model, c));
+            let mark = match friend_id {
+                0 => Words {
+                    text: " ".into(),
+                    tone: Tone::Dim,
+                },
+                friend_id => words::presence(model, friend_id),
+            };
+            Looks {
+                mark,
+                label,
+                right,
+                loud: count > 0,
+            }
+        }
+        ListRow::Friend(user_id) => Looks {
+            mark: words::presence(model, user_id),
+            label: words::handle(model, user_id),
+            right: away(model, user_id),
+            loud: false,
+        },
+        ListRow::Request(user_id) => Looks {
+            mark: Words {
+                text: "+".into(),
+                tone: Tone::Warn,
+            },
+            label: words::handle(model, user_id),
+            right: String::new(),
+            loud: true,
+        },
+        ListRow::Asked(user_id) => Looks {
+            mark: Words {
+                text: "…".into(),
+                tone: Tone::Dim,
+            },
+            label: words::handle(model, user_id),
+            right: String::new(),
+            loud: false,
+        },
+    }
 }
 
 /// How long a friend has been away: `3h`.

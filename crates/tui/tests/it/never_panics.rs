@@ -137,7 +137,11 @@ fn answers(effect: Effect) -> Option<Answer> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 200,
+        failure_persistence: None,
+        ..Default::default()
+    })]
 
     #[test]
     fn any_keys_and_any_news_can_be_drawn(

@@ -42,7 +42,7 @@ fn every_state(columns: u16, rows: u16) -> Stage {
             "ann does not take messages from you",
         ),
     ];
-    let messages = &mut stage.model.chat.as_mut().unwrap().messages;
+    let messages = &mut stage.model.chat.as_mut().expect("ann is open").messages;
     messages[2].reply_seq = 2;
     messages[3].reactions = vec![
         Reaction {
@@ -55,7 +55,7 @@ fn every_state(columns: u16, rows: u16) -> Stage {
         },
     ];
     messages[4].edited_at = NOW;
-    stage.model.chat.as_mut().unwrap().new_after = Some(2);
+    stage.model.chat.as_mut().expect("ann is open").new_after = Some(2);
     let typing = proto::Typing {
         conv_id: WITH_ANN,
         user_id: ANN,
@@ -112,7 +112,11 @@ fn in_the_group(columns: u16, rows: u16) -> Stage {
         member(BOB, "bob", 3, 3),
         member(CHEN, "chen", 2, 0),
     ];
-    let mut told = stage.model.conversation(LUNCH).unwrap().clone();
+    let mut told = stage
+        .model
+        .conversation(LUNCH)
+        .expect("lunch is there")
+        .clone();
     told.members = members;
     stage.event(client::Event::Conversation(told));
     stage

@@ -238,7 +238,7 @@ pub(crate) fn talking_with_ann(columns: u16, rows: u16) -> Stage {
         .conversations
         .iter_mut()
         .find(|c| c.conv_id == WITH_ANN)
-        .unwrap();
+        .expect("ann is there");
     (ann.friend_delivered_seq, ann.friend_read_seq) = (5, 2);
     stage
 }
