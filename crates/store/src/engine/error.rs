@@ -40,7 +40,10 @@ fn of_postgres(error: &PgDatabaseError) -> Error {
         "57014" => Error::Unavailable("a statement took too long".into()),
         "25006" => Error::Unavailable("it takes no writes".into()),
         // connection trouble, resources, operator intervention (shutdown, failover), the system
-        code if ["08", "53", "57", "58"].contains(&&code[..2]) => {
+        code if ["08", "53", "57", "58"]
+            .iter()
+            .any(|class| code.starts_with(class)) =>
+        {
             Error::Unavailable(format!("PostgreSQL says {code}"))
         }
         code => Error::Internal(format!(

@@ -230,3 +230,127 @@ impl Disk {
         if enough { Ok(()) } else { Err(Error::Full) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proto::id;
+
+    use super::*;
+    use crate::engine::Database;
+    use crate::{Batch, NewMessage, NewUser, SendOutcome, Store};
+
+    const NOW: i64 = 1_800_000_000_000;
+
+    /// A store in a directory of its own, with one group in it: (store, directory, owner, group).
+    async fn small_store() -> (Store, PathBuf, i64, i64) {
+        let name = format!("natter_unit_{}_{:x}", std::process::id(), id::random_key());
+        let directory = std::env::temp_dir().join(name);
+        let url = format!("sqlite:{}", directory.join("natter.db").display());
+        let store = Store::open(&[url], &Options::default()).await.unwrap();
+        let user_id = id::new(0, NOW);
+        let user = NewUser {
+            user_id,
+            handle: "ann".into(),
+            name: "Ann".into(),
+            email: None,
+            pass_hash: String::new(),
+        };
+        store.create_user(&user, NOW).await.unwrap();
+        let group = store
+            .create_group(user_id, "Alone", &[], NOW)
+            .await
+            .unwrap()
+            .conv_id;
+        (store, directory, user_id, group)
+    }
+
+    fn long_message(conv_id: i64, sender_id: i64) -> Batch {
+        let send = NewMessage {
+            conv_id,
+            sender_id,
+            client_key: id::random_key(),
+            reply_seq: 0,
+            body: "x".repeat(16_000),
+            mentions: Vec::new(),
+        };
+        Batch {
+            sends: vec![send],
+            moves: Vec::new(),
+        }
+    }
+
+    async fn grow_no_further_than(store: &Store, pages: i64) {
+        let Database::Sqlite(database) = &store.databases[0] else {
+            panic!("it is SQLite")
+        };
+        let sql = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
+        sqlx::raw_sql(sql).execute(&database.write).await.unwrap();
+    }
+
+    /// SQLite itself has no room: the same code that a disk without space gives.
+    #[tokio::test]
+    async fn when_sqlite_is_full_nothing_is_half_stored() {
+        let (store, directory, ann, group) = small_store().await;
+        grow_no_further_than(&store, 100).await;
+        let mut stored = 1;
+        let full = loop {
+            match store.commit(0, &long_message(group, ann), NOW).await {
+                Ok(done) => {
+                    stored += 1;
+                    assert_eq!(
+                        done.sends,
+                        [SendOutcome::Stored {
+                            seq: stored,
+                            sent_at: NOW
+                        }]
+                    );
+                }
+                Err(error) => break error,
+            }
+            assert!(stored < 200, "100 pages hold less");
+        };
+        assert_eq!(full, Error::Full);
+        assert_eq!(store.digest(ann).await.unwrap()[0].last_seq, stored);
+        assert_eq!(store.integrity().await.unwrap(), Vec::<String>::new());
+        grow_no_further_than(&store, 1_000_000).await;
+        let done = store
+            .commit(0, &long_message(group, ann), NOW)
+            .await
+            .unwrap();
+        assert_eq!(
+            done.sends,
+            [SendOutcome::Stored {
+                seq: stored + 1,
+                sent_at: NOW
+            }]
+        );
+        store.close().await;
+        std::fs::remove_dir_all(directory).unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_wal_is_emptied_when_nothing_happens() {
+        let (store, directory, ann, group) = small_store().await;
+        for _ in 0..50 {
+            store
+                .commit(0, &long_message(group, ann), NOW)
+                .await
+                .unwrap();
+        }
+        let wal = directory.join("natter.db-wal");
+        let begin = Instant::now();
+        let mut look = tokio::time::interval(Duration::from_millis(10));
+        while std::fs::metadata(&wal).unwrap().len() > 0 {
+            assert!(begin.elapsed() < Duration::from_secs(30), "it stays full");
+            look.tick().await;
+        }
+        assert!(
+            std::fs::metadata(directory.join("natter.db"))
+                .unwrap()
+                .len()
+                > 50 * 16_000
+        );
+        store.close().await;
+        std::fs::remove_dir_all(directory).unwrap();
+    }
+}

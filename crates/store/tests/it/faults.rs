@@ -139,9 +139,13 @@ async fn a_database_in_the_wrong_place_is_refused() {
 
 #[tokio::test]
 async fn addresses_that_make_no_sense_are_refused() {
+    let impatient = Options {
+        timeout_ms: 300,
+        ..options()
+    };
     let open = async |urls: &[&str]| {
         let urls: Vec<String> = urls.iter().map(|url| (*url).to_owned()).collect();
-        Store::open(&urls, &options()).await.err().unwrap()
+        Store::open(&urls, &impatient).await.err().unwrap()
     };
     assert!(matches!(open(&[]).await, Error::Invalid(_)));
     assert!(matches!(open(&["sqlite:"]).await, Error::Invalid(_)));
