@@ -111,10 +111,6 @@ impl Moves {
             .collect()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.lock().by_member.is_empty()
-    }
-
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -145,7 +141,7 @@ mod tests {
             read_seq: 100,
         };
         assert_eq!(taken, [all]);
-        assert!(moves.is_empty());
+        assert_eq!(moves.take(), []);
     }
 
     #[test]

@@ -7,8 +7,8 @@ use futures_util::{SinkExt, StreamExt};
 use proto::client_frame::Body as Say;
 use proto::server_frame::Body as Hear;
 use proto::{
-    ClientFrame, CloseCode, Codec, Conversation, Error, ErrorCode, Hello, Message, Page, Paint,
-    Position, Sent, ServerFrame, frame, http,
+    ClientFrame, CloseCode, Codec, Conversation, Error, ErrorCode, Goodbye, Hello, Message, Page,
+    Paint, Position, Sent, ServerFrame, frame, http,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -110,6 +110,34 @@ impl Host {
             head,
             body: bytes[at + 4..].to_vec(),
         }
+    }
+
+    /// Only the status of the answer, where the connection may go on after it.
+    pub(crate) async fn status(&self, request: &str) -> u16 {
+        self.try_status(request).await.expect("an HTTP answer")
+    }
+
+    /// `None`: closed without an answer.
+    pub(crate) async fn try_status(&self, request: &str) -> Option<u16> {
+        let mut stream = TcpStream::connect(self.server.address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.ok()?;
+        let mut line = [0; 12];
+        let read = stream.read_exact(&mut line);
+        tokio::time::timeout(PATIENCE, read)
+            .await
+            .expect("an answer in time")
+            .ok()?;
+        std::str::from_utf8(&line[9..]).unwrap().parse().ok()
+    }
+
+    /// One number of `/metrics`.
+    pub(crate) async fn metric(&self, name: &str) -> u64 {
+        let answer = self.call("GET", "/metrics", "", "").await;
+        let text = String::from_utf8(answer.body).unwrap();
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.expect("this number is told").parse().unwrap()
     }
 
     pub(crate) async fn call(&self, method: &str, path: &str, token: &str, body: &str) -> Answer {
@@ -380,26 +408,49 @@ impl Client {
     }
 
     /// Reads to the end: the code of the close frame, and the Goodbye before it.
-    pub(crate) async fn closed(&mut self) -> (CloseCode, Option<proto::Goodbye>) {
+    pub(crate) async fn closed(&mut self) -> (CloseCode, Option<Goodbye>) {
+        self.closed_counting(|_| {}).await
+    }
+
+    /// The same, and shows every frame before it.
+    pub(crate) async fn closed_counting(
+        &mut self,
+        mut show: impl FnMut(&Hear),
+    ) -> (CloseCode, Option<Goodbye>) {
+        for frame in std::mem::take(&mut self.aside) {
+            show(&frame.body.unwrap());
+        }
+        let (code, goodbye) = self.end(show).await;
+        (code.expect("a close frame"), goodbye)
+    }
+
+    /// The same for a line that was so full that no close frame found room.
+    pub(crate) async fn closed_or_gone(&mut self) -> (Option<CloseCode>, Option<Goodbye>) {
+        self.end(|_| {}).await
+    }
+
+    async fn end(&mut self, mut show: impl FnMut(&Hear)) -> (Option<CloseCode>, Option<Goodbye>) {
         let mut goodbye = None;
         loop {
-            match self.receive_message().await {
-                Ok(bytes) => {
-                    if let Some(Hear::Goodbye(g)) = self.codec.read_server(&bytes).unwrap().body {
-                        goodbye = Some(g);
-                    }
+            let bytes = match self.receive_message().await {
+                Ok(bytes) => bytes,
+                Err(close) => {
+                    let number = close.map(|close| i32::from(u16::from(close.code)));
+                    return (number.map(|n| CloseCode::try_from(n).unwrap()), goodbye);
                 }
-                Err(Some(close)) => {
-                    let code = CloseCode::try_from(i32::from(u16::from(close.code))).unwrap();
-                    return (code, goodbye);
-                }
-                Err(None) => panic!("closed without a close frame (goodbye: {goodbye:?})"),
+            };
+            match self.codec.read_server(&bytes).unwrap().body.unwrap() {
+                Hear::Goodbye(said) => goodbye = Some(said),
+                other => show(&other),
             }
         }
     }
 
     /// From Hello to CaughtUp: the Paint as one, and the messages of the pages in the order they came.
-    pub(crate) async fn hello(&mut self, have: Vec<Position>) -> (Paint, Vec<Message>, proto::CaughtUp) {
+    pub(crate) async fn hello(
+        &mut self,
+        have: Vec<Position>,
+    ) -> (Paint, Vec<Message>, proto::CaughtUp) {
         let hello = self
             .say(Say::Hello(Hello {
                 have,

@@ -1,4 +1,13 @@
 //! The server as its users meet it: a real one on a free port, real sockets, a real database.
 
+mod accounts;
+mod changes;
+mod groups;
 mod harness;
+mod hostile;
+mod offline;
+mod operate;
+mod people;
+mod presence;
 mod story;
+mod tickets;

@@ -1,0 +1,127 @@
+//! Groups: who is in, who says so, and what each of them sees.
+
+use proto::client_frame::Body as Say;
+use proto::server_frame::Body as Hear;
+use proto::{
+    Appoint, Conversation, CreateGroup, Delivered, ErrorCode, Invite, Kick, Leave, Members,
+    MessageKind, Mute, Rename, Role,
+};
+
+use crate::harness::{Client, host, send};
+
+async fn conversation(line: &mut Client, body: Say) -> Conversation {
+    match line.ask(body).await {
+        Hear::Conversation(conversation) => conversation,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_group_from_its_founding_to_the_last_who_leaves() {
+    let host = host().await;
+    let mut ann = host.user("ann").await;
+    let mut bob = host.user("bob").await;
+    let mut eve = host.user("eve").await;
+    let create = CreateGroup {
+        title: "garden".into(),
+        user_ids: vec![bob.id],
+    };
+    let group = conversation(&mut ann.line, Say::CreateGroup(create)).await;
+    assert_eq!((group.role(), group.member_count), (Role::Owner, 2));
+    let garden = group.conv_id;
+    let seen = bob.line.conversation(garden).await;
+    assert_eq!((seen.title.as_str(), seen.role()), ("garden", Role::Member));
+
+    let invite = Invite {
+        conv_id: garden,
+        user_ids: vec![eve.id],
+    };
+    conversation(&mut bob.line, Say::Invite(invite)).await;
+    assert_eq!(eve.line.conversation(garden).await.member_count, 3);
+    let sent = ann.line.send(garden, "welcome @eve").await;
+    assert_eq!((sent.members_online, sent.members), (2, 2));
+    for user in [&mut bob, &mut eve] {
+        let is_it = |b: &Hear| matches!(b, Hear::Message(m) if m.kind() == MessageKind::Text);
+        let Hear::Message(message) = user.line.until(is_it).await else {
+            unreachable!()
+        };
+        assert_eq!(message.body, "welcome @eve");
+    }
+    let members = conversation(&mut eve.line, Say::Members(Members { conv_id: garden })).await;
+    assert_eq!(members.members.len(), 3);
+    assert_eq!(members.mention_seq, sent.seq);
+
+    let rename = |title: &str| {
+        Say::Rename(Rename {
+            conv_id: garden,
+            title: title.into(),
+        })
+    };
+    assert_eq!(bob.line.refused(rename("bobs")).await, ErrorCode::Forbidden);
+    let admin = Appoint {
+        conv_id: garden,
+        user_id: bob.id,
+        role: Role::Admin.into(),
+    };
+    conversation(&mut ann.line, Say::Appoint(admin)).await;
+    conversation(&mut bob.line, rename("orchard")).await;
+    let renamed = |b: &Hear| matches!(b, Hear::Conversation(c) if c.title == "orchard");
+    eve.line.until(renamed).await;
+
+    let kick = Kick {
+        conv_id: garden,
+        user_id: eve.id,
+    };
+    conversation(&mut bob.line, Say::Kick(kick)).await;
+    let out = |b: &Hear| matches!(b, Hear::Conversation(c) if c.conv_id == garden && c.left);
+    eve.line.until(out).await;
+    let refused = eve.line.refused(Say::Send(send(garden, "why?", 5))).await;
+    assert_eq!(refused, ErrorCode::Forbidden);
+    eve.line.settled().await;
+    ann.line.send(garden, "without eve").await;
+    assert!(
+        eve.line.settled().await.is_empty(),
+        "eve hears nothing any more"
+    );
+
+    let gone = conversation(&mut ann.line, Say::Leave(Leave { conv_id: garden })).await;
+    assert!(gone.left);
+    let heir = |b: &Hear| matches!(b, Hear::Conversation(c) if c.role() == Role::Owner);
+    bob.line.until(heir).await;
+}
+
+#[tokio::test]
+async fn receipts_and_mutes_in_a_group() {
+    let host = host().await;
+    let mut ann = host.user("ann").await;
+    let mut bob = host.user("bob").await;
+    let mut eve = host.user("eve").await;
+    let create = CreateGroup {
+        title: "garden".into(),
+        user_ids: vec![bob.id, eve.id],
+    };
+    let group = conversation(&mut ann.line, Say::CreateGroup(create)).await;
+    let garden = group.conv_id;
+    let sent = ann.line.send(garden, "who is there?").await;
+    let (bob_id, eve_id) = (bob.id, eve.id);
+    for user in [&mut bob, &mut eve] {
+        user.line
+            .say(Say::Delivered(Delivered {
+                conv_id: garden,
+                seq: sent.seq,
+            }))
+            .await;
+    }
+    ann.line.receipt(bob_id, sent.seq, 0).await;
+    ann.line.receipt(eve_id, sent.seq, 0).await;
+
+    let mut phone = host.connect(&bob.granted).await;
+    let until = 2_000_000_000_000;
+    let mute = Mute {
+        conv_id: garden,
+        until,
+    };
+    let muted = conversation(&mut bob.line, Say::Mute(mute)).await;
+    assert_eq!(muted.muted_until, until);
+    assert_eq!(phone.line.conversation(garden).await.muted_until, until);
+}
