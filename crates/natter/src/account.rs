@@ -1,4 +1,5 @@
-//! Who am I, and on which server: sign-up, login, logout, and the questions that the first start asks.
+//! Who am I, and on which server: sign-up, login, logout, and the questions that the first start
+//! asks.
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
@@ -13,7 +14,8 @@ use crate::output::{Output, day_and_clock};
 
 type Done = Result<(), Failure>;
 
-/// The address behind `server`, which may be [`LOCAL`]; then the machine's own server is started if need be.
+/// The address behind `server`, which may be [`LOCAL`]; then the machine's own server is started if
+/// need be.
 fn address(server: &str) -> Result<String, Failure> {
     if server != LOCAL {
         return Ok(server.trim_end_matches('/').to_owned());

@@ -1,6 +1,6 @@
-//! This machine's own server: one per user, started by whichever `natter` needs it first, shared by all profiles and
-//! terminals, as tmux does it. A lock file in the runtime directory keeps it single; the operating system drops the
-//! lock when the server dies, however it dies.
+//! This machine's own server: one per user, started by whichever `natter` needs it first, shared by
+//! all profiles and terminals, as tmux does it. A lock file in the runtime directory keeps it
+//! single; the operating system drops the lock when the server dies, however it dies.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{BufRead, BufReader, Seek, Write};
@@ -15,7 +15,8 @@ use etcetera::BaseStrategy;
 use rustix::process::{Pid, Signal};
 use serde::{Deserialize, Serialize};
 
-/// In `session.json` in the place of an address: "this machine's own server, wherever it listens now".
+/// In `session.json` in the place of an address: "this machine's own server, wherever it listens
+/// now".
 pub(crate) const LOCAL: &str = "local";
 /// How long a stopped server may take to drain.
 const STOP_MAX: Duration = Duration::from_secs(15);
@@ -89,8 +90,8 @@ pub(crate) fn running(places: &Places) -> Result<Option<Running>> {
     probe(places)
 }
 
-/// Looking takes the server's lock for a moment, and a server that starts in that moment would believe that another
-/// one runs. So everybody who looks does it in turn.
+/// Looking takes the server's lock for a moment, and a server that starts in that moment would
+/// believe that another one runs. So everybody who looks does it in turn.
 fn take_turn(places: &Places) -> Result<File> {
     let options = &mut OpenOptions::new();
     options.create(true).truncate(false).write(true).mode(0o600);

@@ -1,5 +1,5 @@
-//! The commands that talk: each opens the client of the profile, waits until it has caught up, does one thing, and
-//! closes it. What was queued stays queued when there is no line.
+//! The commands that talk: each opens the client of the profile, waits until it has caught up, does
+//! one thing, and closes it. What was queued stays queued when there is no line.
 
 use std::collections::HashMap;
 use std::io::Read;

@@ -233,7 +233,8 @@ pub(crate) struct ServeArgs {
     /// Which roles to run, separated by commas; all where it is missing
     #[arg(long, env = "NATTER_ROLE", value_delimiter = ',')]
     pub(crate) role: Vec<RoleOfServer>,
-    /// Where messages are stored: sqlite:PATH or postgres://… ; SQLite in the data directory where it is missing
+    /// Where messages are stored: sqlite:PATH or postgres://… ; SQLite in the data directory where
+    /// it is missing
     #[arg(
         long,
         env = "NATTER_DATABASE",

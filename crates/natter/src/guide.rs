@@ -1,7 +1,9 @@
-//! The built-in user `guide`: greets whoever is new, answers, and teaches the first keys, so that a person alone sees
-//! messages, receipts and presence work. It is a client like any other, on the client library.
+//! The built-in user `guide`: greets whoever is new, answers, and teaches the first keys, so that a
+//! person alone sees messages, receipts and presence work. It is a client like any other, on the
+//! client library.
 //!
-//! What it says next follows from the conversation itself, so it keeps no state of its own and may be killed anywhere.
+//! What it says next follows from the conversation itself, so it keeps no state of its own and may
+//! be killed anywhere.
 
 use std::path::Path;
 
@@ -46,7 +48,8 @@ pub(crate) async fn login(server: &str, data: &Path) -> Result<(Profile, Login)>
     Ok((profile, login))
 }
 
-/// Lives as long as its line. Errors of one conversation end nothing: the guide goes on with the next event.
+/// Lives as long as its line. Errors of one conversation end nothing: the guide goes on with the
+/// next event.
 pub(crate) async fn run(profile: &Profile, login: Login) -> Result<()> {
     let (client, mut events) = client::start(profile, login, client::Options::default()).await?;
     while let Some(event) = events.recv().await {
@@ -96,7 +99,8 @@ async fn greet(client: &Client, person: &Person) -> client::Result<()> {
         return Ok(());
     };
     if conversation.last_seq == 0 {
-        // The key follows from the person: a greeting that is repeated after a crash is stored once.
+        // The key follows from the person: a greeting that is repeated after a crash is stored
+        // once.
         let text = lesson(0).replace("NAME", &person.name);
         client
             .send(conversation.conv_id, &text, 0, Some(person.user_id))

@@ -1,4 +1,5 @@
-//! natter: one binary that chats and serves. The subcommands, nothing else: what they do lives in the other rooms.
+//! natter: one binary that chats and serves. The subcommands, nothing else: what they do lives in
+//! the other rooms.
 
 mod account;
 mod background;

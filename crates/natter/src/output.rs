@@ -1,5 +1,6 @@
-//! What commands print: short lines for a person, or one JSON object a line. The fields are documented in
-//! `docs/cli.md`; ids are strings because they do not fit the numbers of most JSON readers.
+//! What commands print: short lines for a person, or one JSON object a line. The fields are
+//! documented in `docs/cli.md`; ids are strings because they do not fit the numbers of most JSON
+//! readers.
 
 use std::io::{self, Write};
 
@@ -137,7 +138,8 @@ impl Output {
     }
 }
 
-/// A message as a sentence, its further lines indented so that no text can look like another message.
+/// A message as a sentence, its further lines indented so that no text can look like another
+/// message.
 fn told(sender: &str, message: &Message) -> String {
     let body = message.body.replace('\n', "\n      ");
     match message.kind() {

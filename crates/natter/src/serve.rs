@@ -1,4 +1,5 @@
-//! Being a server: settings from file, environment and flags; logs; signals; one line when it is ready.
+//! Being a server: settings from file, environment and flags; logs; signals; one line when it is
+//! ready.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -26,7 +27,8 @@ pub(crate) fn serve(args: &ServeArgs) -> Result<()> {
 
 /// `natter server run`: the machine's own server, away from any terminal.
 pub(crate) fn background() -> Result<()> {
-    // A session of its own: closing the terminal that started it must not end it. It fails where that is so already.
+    // A session of its own: closing the terminal that started it must not end it. It fails where
+    // that is so already.
     let _ = rustix::process::setsid();
     logs();
     let places = background::places()?;
@@ -65,11 +67,12 @@ fn run(
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let server = server::start(config).await?;
+        if with_guide {
+            // Before anybody else can sign up: the first user wants to be greeted too.
+            guided(&format!("http://{}", server.address), &data).await;
+        }
         announce(server.address)?;
         say_ready(server.address)?;
-        if with_guide {
-            tokio::spawn(guided(format!("http://{}", server.address), data));
-        }
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
@@ -89,14 +92,18 @@ fn say_ready(address: std::net::SocketAddr) -> Result<()> {
     Ok(std::io::stdout().flush()?)
 }
 
-/// The guide comes and goes with the server; what goes wrong with it is the log's matter only.
-async fn guided(server: String, data: std::path::PathBuf) {
-    let done = async {
-        let (profile, login) = guide::login(&server, &data).await?;
-        guide::run(&profile, login).await
-    };
-    if let Err(error) = done.await {
-        tracing::error!("no guide: {error:#}");
+/// Logs the guide in and lets it live in the background. What goes wrong with it is the log's
+/// matter only: a server without a guide is a server.
+async fn guided(server: &str, data: &Path) {
+    match guide::login(server, data).await {
+        Ok((profile, login)) => {
+            tokio::spawn(async move {
+                if let Err(error) = guide::run(&profile, login).await {
+                    tracing::error!("the guide has gone: {error:#}");
+                }
+            });
+        }
+        Err(error) => tracing::error!("no guide: {error:#}"),
     }
 }
 
@@ -144,7 +151,8 @@ fn config(args: &ServeArgs) -> Result<Config> {
     Ok(config)
 }
 
-/// One server per data directory: two writers of one SQLite file would each believe to be the only one.
+/// One server per data directory: two writers of one SQLite file would each believe to be the only
+/// one.
 fn claim(data: &Path) -> Result<File> {
     let show = || data.display().to_string();
     std::fs::DirBuilder::new()

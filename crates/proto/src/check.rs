@@ -1,5 +1,5 @@
-//! Is this value allowed? One sentence for a person where it is not. Used by servers before they act and by
-//! clients before they send, so that both say the same.
+//! Is this value allowed? One sentence for a person where it is not. Used by servers before they
+//! act and by clients before they send, so that both say the same.
 
 use std::ops::RangeInclusive;
 
@@ -14,7 +14,8 @@ fn refuse<T>(why: impl Into<String>) -> Result<T, Refused> {
     Err(Refused(why.into()))
 }
 
-/// A handle: 3 to 32 of `a-z 0-9 . _ -`, beginning with a letter or digit and not ending with `.` or `-`.
+/// A handle: 3 to 32 of `a-z 0-9 . _ -`, beginning with a letter or digit and not ending with `.`
+/// or `-`.
 pub fn handle(text: &str) -> Result<(), Refused> {
     let sized = (limits::HANDLE_CHARS_MIN..=limits::HANDLE_CHARS_MAX).contains(&text.len());
     let ends = !text.starts_with(['.', '_', '-']) && !text.ends_with(['.', '-']);
@@ -51,7 +52,8 @@ fn line(what: &str, text: &str, bytes_max: usize) -> Result<(), Refused> {
     Ok(())
 }
 
-/// The text of a message: 1 to 16,384 bytes, not only blanks; of the control characters only newline and tab.
+/// The text of a message: 1 to 16,384 bytes, not only blanks; of the control characters only
+/// newline and tab.
 pub fn body(text: &str) -> Result<(), Refused> {
     if text.trim().is_empty() {
         return refuse("a message needs some text");
@@ -71,7 +73,8 @@ pub fn body(text: &str) -> Result<(), Refused> {
     Ok(())
 }
 
-/// A password: at least 8 characters, at most 128 bytes, and not one of those that everybody tries first.
+/// A password: at least 8 characters, at most 128 bytes, and not one of those that everybody tries
+/// first.
 pub fn password(text: &str) -> Result<(), Refused> {
     if text.chars().count() < limits::PASSWORD_CHARS_MIN || text.len() > limits::PASSWORD_BYTES_MAX
     {
@@ -83,7 +86,8 @@ pub fn password(text: &str) -> Result<(), Refused> {
     Ok(())
 }
 
-/// One character over and over, a run of the keyboard or alphabet, or a well-known word with digits behind it.
+/// One character over and over, a run of the keyboard or alphabet, or a well-known word with digits
+/// behind it.
 fn is_common(lower: &str) -> bool {
     const RUNS: [&str; 6] = [
         "abcdefghijklmnopqrstuvwxyz",

@@ -1,9 +1,9 @@
-//! Makes remote text safe to show. Every text that enters a process from outside and may reach a terminal, a
-//! log or a mail passes here once, where it enters.
+//! Makes remote text safe to show. Every text that enters a process from outside and may reach a
+//! terminal, a log or a mail passes here once, where it enters.
 //!
-//! What is taken away or replaced: everything that can move the cursor, talk to the terminal, reorder or hide
-//! other text. What stays: every letter of every script, joiners inside words and emoji, up to four marks on a
-//! letter.
+//! What is taken away or replaced: everything that can move the cursor, talk to the terminal,
+//! reorder or hide other text. What stays: every letter of every script, joiners inside words and
+//! emoji, up to four marks on a letter.
 
 use std::borrow::Cow;
 
@@ -127,7 +127,8 @@ fn is_hidden(c: char) -> bool {
         | '\u{1BCA0}'..='\u{1BCA3}' | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E0FFF}')
 }
 
-/// The picture of a C0 control character or DEL (Unicode block "Control Pictures"): ESC is shown as ␛.
+/// The picture of a C0 control character or DEL (Unicode block "Control Pictures"): ESC is shown as
+/// ␛.
 fn picture(c: char) -> char {
     let code = if c == '\u{7F}' {
         0x2421

@@ -16,7 +16,8 @@ pub const PROTOBUF_SUBPROTOCOL: &str = "natter.v1.protobuf";
 pub enum Codec {
     /// Binary WebSocket messages.
     Protobuf,
-    /// Text WebSocket messages with the canonical JSON of Protobuf: lowerCamelCase names, 64-bit numbers in quotes.
+    /// Text WebSocket messages with the canonical JSON of Protobuf: lowerCamelCase names, 64-bit
+    /// numbers in quotes.
     Json,
 }
 
@@ -26,8 +27,8 @@ pub enum Codec {
 pub struct Malformed(String);
 
 impl Codec {
-    /// A client's frame from one WebSocket message. Unknown fields are ignored, and an unknown body is a frame
-    /// without one.
+    /// A client's frame from one WebSocket message. Unknown fields are ignored, and an unknown body
+    /// is a frame without one.
     pub fn read_client(self, bytes: &[u8]) -> Result<ClientFrame, Malformed> {
         self.read(bytes, &TYPES.client)
     }
@@ -64,8 +65,8 @@ impl Codec {
     }
 }
 
-/// JSON goes through a description of the types and not through generated code: it is for people and
-/// browsers, and a second set of generated code would be larger than all of this room.
+/// JSON goes through a description of the types and not through generated code: it is for people
+/// and browsers, and a second set of generated code would be larger than all of this room.
 struct Types {
     client: MessageDescriptor,
     server: MessageDescriptor,

@@ -1,4 +1,5 @@
-//! Numbers that say where a thing lives: 41 bits of time, 10 bits of logical shard, 12 bits to tell twins apart.
+//! Numbers that say where a thing lives: 41 bits of time, 10 bits of logical shard, 12 bits to tell
+//! twins apart.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,8 +12,8 @@ const TWIN_BITS: u32 = 12;
 
 /// A new id on `shard` (taken modulo [`SHARDS`]) made at `now_ms`.
 ///
-/// Unique within a process for 4,096 ids a millisecond; two processes may collide, so a caller inserts
-/// the id under a primary key and draws another on conflict.
+/// Unique within a process for 4,096 ids a millisecond; two processes may collide, so a caller
+/// inserts the id under a primary key and draws another on conflict.
 pub fn new(shard: u16, now_ms: i64) -> i64 {
     static TWIN: AtomicU64 = AtomicU64::new(0);
     if TWIN.load(Ordering::Relaxed) == 0 {
@@ -38,8 +39,9 @@ pub fn shard_of(id: i64) -> u16 {
 /// one unique index on one shard is enough to keep it single.
 pub fn direct_shard(a: i64, b: i64) -> u16 {
     let (lo, hi) = (a.min(b) as u64, a.max(b) as u64);
-    // Two rounds of a multiplicative hash (Fibonacci hashing, Knuth TAOCP 3, 6.4): ids made in the same
-    // millisecond must not meet on one shard. The rule is stored in every id and can never change.
+    // Two rounds of a multiplicative hash (Fibonacci hashing, Knuth TAOCP 3, 6.4): ids made in the
+    // same millisecond must not meet on one shard. The rule is stored in every id and can never
+    // change.
     let mixed = (lo.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ hi).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     (mixed >> 54) as u16
 }

@@ -1,6 +1,8 @@
-//! THE WIRE: what clients, gateways and the store say to each other, and what every one of them checks.
+//! THE WIRE: what clients, gateways and the store say to each other, and what every one of them
+//! checks.
 //!
-//! The contract is `natter.proto`; `docs/protocol.md` explains it. This room does no I/O and keeps no state.
+//! The contract is `natter.proto`; `docs/protocol.md` explains it. This room does no I/O and keeps
+//! no state.
 
 pub mod check;
 pub mod clean;

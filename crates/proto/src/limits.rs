@@ -1,6 +1,8 @@
-//! The bounds of the wire, one name each. What only a server or only a client bounds is in its own `limits.rs`.
+//! The bounds of the wire, one name each. What only a server or only a client bounds is in its own
+//! `limits.rs`.
 
-/// A WebSocket message in either direction, in bytes. Larger: closed with `CLOSE_CODE_TOO_BIG` before it is buffered.
+/// A WebSocket message in either direction, in bytes. Larger: closed with `CLOSE_CODE_TOO_BIG`
+/// before it is buffered.
 pub const FRAME_BYTES_MAX: usize = 64 * 1024;
 /// The text of one message, in bytes. Longer: `ERROR_CODE_INVALID`.
 pub const BODY_BYTES_MAX: usize = 16 * 1024;
@@ -14,11 +16,13 @@ pub const PAGE_MESSAGES_DEFAULT: u32 = 50;
 pub const PAINT_CONVERSATIONS_MAX: u32 = 200;
 /// The newest message of a conversation in a Paint is cut to this many characters.
 pub const PREVIEW_CHARS_MAX: u32 = 120;
-/// Positions in one Hello. More: `ERROR_CODE_INVALID`; a client names those with the newest messages.
+/// Positions in one Hello. More: `ERROR_CODE_INVALID`; a client names those with the newest
+/// messages.
 pub const HELLO_POSITIONS_MAX: usize = 2_000;
 /// The name of the client program in Hello, in bytes.
 pub const CLIENT_NAME_BYTES_MAX: usize = 64;
-/// Messages of one conversation that one catch-up sends by itself. What is left is named in CaughtUp.
+/// Messages of one conversation that one catch-up sends by itself. What is left is named in
+/// CaughtUp.
 pub const CATCH_UP_MESSAGES_MAX: u32 = 10_000;
 /// Messages that one Search looks at.
 pub const SEARCH_WINDOW: u32 = 2_000;
@@ -46,7 +50,8 @@ pub const NAME_BYTES_MAX: usize = 64;
 pub const HANDLE_CHARS_MIN: usize = 3;
 /// … at most.
 pub const HANDLE_CHARS_MAX: usize = 32;
-/// A password, in bytes: long enough for any passphrase, short enough not to be an attack on argon2.
+/// A password, in bytes: long enough for any passphrase, short enough not to be an attack on
+/// argon2.
 pub const PASSWORD_BYTES_MAX: usize = 128;
 /// A password, in characters.
 pub const PASSWORD_CHARS_MIN: usize = 8;

@@ -1,8 +1,10 @@
-//! `@handle` in a text: one rule for the server, which wakes people, and the client, which paints them.
+//! `@handle` in a text: one rule for the server, which wakes people, and the client, which paints
+//! them.
 
 use crate::limits;
 
-/// The handles that `body` mentions, each once, in order, without the `@`; no more than [`limits::MENTIONS_MAX`].
+/// The handles that `body` mentions, each once, in order, without the `@`; no more than
+/// [`limits::MENTIONS_MAX`].
 ///
 /// A mention starts at the beginning or after a character that cannot be part of a word, so that an
 /// e-mail address mentions nobody. A full stop or hyphen at the end belongs to the sentence.

@@ -1,6 +1,7 @@
 //! The screen in a real terminal: two people, one server.
 
 use std::io::{Read, Write};
+use std::num::NonZero;
 use std::sync::{Arc, Condvar, Mutex};
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
@@ -47,7 +48,7 @@ impl Terminal {
         let child = pair.slave.spawn_command(command).expect("natter starts");
         let keys = pair.master.take_writer().unwrap();
         let mut reader = pair.master.try_clone_reader().unwrap();
-        let parser = vt100::Parser::new(rows, cols, 0);
+        let parser = vt100::Parser::new(cells(rows), cells(cols), 0);
         let state = Mutex::new(State {
             parser,
             raw: Vec::new(),
@@ -113,6 +114,10 @@ impl Terminal {
         assert!(self.child.wait().expect("it ends").success());
         std::mem::take(&mut self.seen.state.lock().unwrap().raw)
     }
+}
+
+fn cells(count: u16) -> NonZero<u16> {
+    NonZero::new(count).expect("a terminal has cells")
 }
 
 fn two() -> (World, Server) {
@@ -192,7 +197,7 @@ fn the_screen_lives_through_a_restart_of_the_server_and_through_any_size() {
             .unwrap()
             .parser
             .screen_mut()
-            .set_size(rows, cols);
+            .set_size(cells(rows), cells(cols));
     }
     ann.sees("written while the server was away");
     let history = world.natter("bob", &["history", "ann", "--json"]);
