@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use client::{Error, Event, Line};
+use server::Rate;
 use store::{Batch, NewMessage};
 
 use crate::world::{PATIENCE_MS, World, within};
@@ -245,4 +246,36 @@ async fn a_client_without_a_server_waits_and_says_why() {
     let waited = running.client.caught_up(50).await;
     assert!(matches!(waited, Err(Error::Silent(_))), "{waited:?}");
     within("the end", running.client.close()).await;
+}
+
+#[tokio::test]
+async fn a_writer_who_is_too_fast_for_the_server_is_slowed_down_and_keeps_the_order() {
+    const MESSAGES: usize = 120;
+    let mut world = World::start_with(|config| {
+        config.rates.sends = Rate {
+            burst: 40,
+            per_minute: 6_000,
+        };
+    })
+    .await;
+    let mut ann = world.person("ann").await.open_and_catch_up().await;
+    let mut bob = world.person("bob").await.open_and_catch_up().await;
+    let conv_id = ann.client.find_conversation("bob").await.unwrap();
+    // all of it lies ready, so that the whole window is under way when the server says stop
+    world.stop().await;
+    let mut last = 0;
+    for n in 0..MESSAGES {
+        last = ann
+            .client
+            .send(conv_id, &format!("line {n}"), 0, None)
+            .await
+            .unwrap();
+    }
+    world.start_again().await;
+    ann.until_sent(last).await;
+    bob.until_text(&format!("line {}", MESSAGES - 1)).await;
+    let here = bob.client.messages(conv_id, 0, 1_000).await.unwrap();
+    let bodies: Vec<&str> = here.iter().map(|m| m.body.as_str()).collect();
+    let wanted: Vec<String> = (0..MESSAGES).map(|n| format!("line {n}")).collect();
+    assert_eq!(bodies, wanted);
 }

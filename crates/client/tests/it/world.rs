@@ -19,16 +19,23 @@ pub(crate) struct World {
     pub(crate) server: Option<Server>,
     pub(crate) address: SocketAddr,
     dir: TempDir,
+    change: fn(&mut Config),
 }
 
 impl World {
     pub(crate) async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    /// A server with other settings than a patient one has.
+    pub(crate) async fn start_with(change: fn(&mut Config)) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let server = serve(&dir, SocketAddr::from(([127, 0, 0, 1], 0))).await;
+        let server = serve(&dir, SocketAddr::from(([127, 0, 0, 1], 0)), change).await;
         Self {
             address: server.address,
             server: Some(server),
             dir,
+            change,
         }
     }
 
@@ -43,7 +50,7 @@ impl World {
 
     /// Starts it again, with the same data and on the same port.
     pub(crate) async fn start_again(&mut self) {
-        self.server = Some(serve(&self.dir, self.address).await);
+        self.server = Some(serve(&self.dir, self.address, self.change).await);
     }
 
     /// A new account, on a device of its own.
@@ -73,13 +80,9 @@ impl World {
         let dir = self.dir.path().join(format!("{}-{name}", login.handle));
         Device { dir, login }
     }
-
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
 }
 
-async fn serve(dir: &TempDir, listen: SocketAddr) -> Server {
+async fn serve(dir: &TempDir, listen: SocketAddr, change: fn(&mut Config)) -> Server {
     let mut config = Config {
         listen,
         data: dir.path().join("server"),
@@ -95,6 +98,7 @@ async fn serve(dir: &TempDir, listen: SocketAddr) -> Server {
     config.rates.heavy = plenty;
     config.timers.reconnect_within_ms = 200;
     config.timers.presence_grace_ms = 100;
+    change(&mut config);
     server::start(config).await.unwrap()
 }
 
