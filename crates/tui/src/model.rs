@@ -55,6 +55,8 @@ pub struct Model {
     pub asked: Option<Asked>,
     /// Lines of the `:` history, oldest first.
     pub history: Vec<String>,
+    /// A key was pressed or a conversation opened: from here on nothing opens by itself.
+    pub begun: bool,
     /// Something that can be seen has changed since the last frame.
     pub stale: bool,
 }
@@ -281,6 +283,7 @@ impl Model {
             notice: None,
             asked: None,
             history: Vec::new(),
+            begun: false,
             stale: true,
         }
     }

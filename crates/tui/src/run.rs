@@ -106,6 +106,8 @@ async fn start(client: Client, screen: Screen, options: &Options) -> Loop {
     model.colors = options.colors;
     model.line = client.line();
     model.figures = client.figures();
+    // what was asked for opens, not the newest
+    model.begun = options.open.is_some();
     let mut here = Loop {
         client,
         model,

@@ -28,6 +28,7 @@ pub fn update(model: &mut Model, input: Input) -> Vec<Effect> {
     let mut effects = match input {
         Input::Key(key) => {
             model.stale = true;
+            model.begun = true;
             press(model, key)
         }
         Input::Paste(text) => {
@@ -58,6 +59,7 @@ pub fn update(model: &mut Model, input: Input) -> Vec<Effect> {
             answers::take(model, answer)
         }
     };
+    effects.extend(open_first(model));
     effects.extend(mark_read(model));
     effects.extend(want_older(model));
     effects
@@ -189,6 +191,18 @@ fn tick(model: &mut Model, now: i64) -> Vec<Effect> {
     match model.draft.unsaved && model.draft.changed_at + DRAFT_PAUSE_MS <= now {
         true => compose::save_draft(model).into_iter().collect(),
         false => Vec::new(),
+    }
+}
+
+/// The screen begins with the newest conversation, as soon as there is one.
+fn open_first(model: &mut Model) -> Vec<Effect> {
+    let first = model
+        .conversations
+        .first()
+        .map(|conversation| conversation.conv_id);
+    match first {
+        Some(conv_id) if !model.begun => go::open(model, conv_id),
+        Some(_) | None => Vec::new(),
     }
 }
 

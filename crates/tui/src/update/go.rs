@@ -113,6 +113,7 @@ fn to_unread(model: &mut Model, forwards: bool) -> Vec<Effect> {
 
 /// Shows a conversation; what was in the box stays with the one before.
 pub(crate) fn open(model: &mut Model, conv_id: i64) -> Vec<Effect> {
+    model.begun = true;
     model.place = Place::Messages;
     model.over = None;
     model.list_cursor = Some(ListRow::Conversation(conv_id));

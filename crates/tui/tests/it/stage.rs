@@ -47,6 +47,8 @@ pub(crate) fn empty(columns: u16, rows: u16) -> Stage {
 /// Friends, a group, a request; nothing is open.
 pub(crate) fn friends(columns: u16, rows: u16) -> Stage {
     let mut stage = empty(columns, rows);
+    // as after the first key: nothing opens by itself
+    stage.model.begun = true;
     let mut ann = person(ANN, "ann", "Ann Arbor", Relation::Friend);
     ann.online = true;
     let mut bob = person(BOB, "bob", "Bob", Relation::Friend);

@@ -16,6 +16,20 @@ fn arrives(stage: &mut Stage, seq: i64, body: &str) {
 }
 
 #[test]
+fn the_screen_begins_with_the_newest_conversation_but_never_jumps_later() {
+    let mut stage = empty(80, 24);
+    stage.taken();
+    let greeting = direct(WITH_BOB, BOB, 1, 0, NOW);
+    stage.event(Event::Conversation(greeting));
+    assert!(stage.taken().contains(&Effect::Load {
+        conv_id: WITH_BOB,
+        before_seq: 0
+    }));
+    stage.event(Event::Conversation(direct(WITH_ANN, ANN, 1, 0, NOW + 1)));
+    assert_eq!(stage.taken(), []);
+}
+
+#[test]
 fn what_one_looks_at_is_read_once() {
     let mut stage = talking_with_ann(80, 24);
     stage.taken();
