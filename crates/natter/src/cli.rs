@@ -26,7 +26,8 @@ pub(crate) struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done · 1 failed · 2 wrong usage · 3 not logged in · \
-4 no server or no line (what was queued stays queued) · 5 the server said no · 6 nobody or nothing of that name";
+4 no server or no line (what was queued stays queued) · 5 the server said no · \
+6 nobody or nothing of that name";
 
 #[derive(Subcommand)]
 pub(crate) enum Command {

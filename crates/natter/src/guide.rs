@@ -150,15 +150,19 @@ async fn spoken(client: &Client, message: &Message) -> client::Result<usize> {
 
 const LESSONS: [&str; 6] = [
     "Hello NAME, I am the guide; I live in this server. Press i, write me a line, press Enter.",
-    "There you are. Look at your message: ✓✓ read means that I have read it. ✓ would say that it is stored and safe \
-     even if the power fails now; ✓ kept, that I am away and it waits for me.\nNow press Esc twice to leave the box, \
-     j and k to move, and i to come back and tell me that it worked.",
-    "Good. f finds people: type a part of a name, Tab searches everybody on this server, Enter opens a conversation, \
-     Ctrl-A asks for friendship. With more than one person here it is more fun; tell them to run natter too.",
-    "The keys of vim work here: gg and G, Ctrl-D and Ctrl-U, r to reply, dd on a message of yours deletes it, : opens \
-     the command line. ? shows every key. Say \"groups\", \"offline\" or \"scripts\" and I tell you about them.",
-    "Close natter with q whenever you like: drafts stay, unsent messages go out the next time, and nothing that is \
-     written to you meanwhile is lost, doubled or out of order. The figures in the status line prove it.",
+    "There you are. Look at your message: ✓✓ read means that I have read it. ✓ would say that it \
+     is stored and safe even if the power fails now; ✓ kept, that I am away and it waits for me.\nNow \
+     press Esc twice to leave the box, j and k to move, and i to come back and tell me that it \
+     worked.",
+    "Good. f finds people: type a part of a name, Tab searches everybody on this server, Enter \
+     opens a conversation, Ctrl-A asks for friendship. With more than one person here it is more \
+     fun; tell them to run natter too.",
+    "The keys of vim work here: gg and G, Ctrl-D and Ctrl-U, r to reply, dd on a message of yours \
+     deletes it, : opens the command line. ? shows every key. Say \"groups\", \"offline\" or \
+     \"scripts\" and I tell you about them.",
+    "Close natter with q whenever you like: drafts stay, unsent messages go out the next time, and \
+     nothing that is written to you meanwhile is lost, doubled or out of order. The figures in the \
+     status line prove it.",
     "That was all I teach unasked. Words I know: keys, people, groups, offline, scripts.",
 ];
 
@@ -170,24 +174,25 @@ fn topic(text: &str) -> Option<&'static str> {
     let word = text.trim().trim_end_matches(['?', '!', '.']).to_lowercase();
     match word.as_str() {
         "keys" | "help" => Some(
-            "i write · Esc back · j k move · gg G ends · f find people · r reply · K the way of a message · : commands \
-             · ? all keys · q quit",
+            "i write · Esc back · j k move · gg G ends · f find people · r reply · K the way of a \
+             message · : commands · ? all keys · q quit",
         ),
         "people" | "friends" | "find" => Some(
-            "f opens the finder: friends first, Tab for everybody. Ctrl-A asks somebody to be your friend; friends see \
-             when the other is online.",
+            "f opens the finder: friends first, Tab for everybody. Ctrl-A asks somebody to be your \
+             friend; friends see when the other is online.",
         ),
         "groups" | "group" => Some(
-            ":group Title ann bob makes a group; :invite, :kick, :rename and :leave do what they say. In a group the \
-             state of your message counts: delivered 3/5 · read 2/5.",
+            ":group Title ann bob makes a group; :invite, :kick, :rename and :leave do what they \
+             say. In a group the state of your message counts: delivered 3/5 · read 2/5.",
         ),
         "offline" => Some(
-            "Write even when there is no line: messages wait on your disk with … and go out once when it is back. What \
-             others write waits in the server's database; your client asks for exactly what it has not got.",
+            "Write even when there is no line: messages wait on your disk with … and go out once \
+             when it is back. What others write waits in the server's database; your client asks \
+             for exactly what it has not got.",
         ),
         "scripts" | "script" | "cli" => Some(
-            "In a shell: natter send bob \"build is green\", make 2>&1 | natter send bob -, natter tail --json, natter \
-             history bob, natter chats. Exit codes and fields are documented.",
+            "In a shell: natter send bob \"build is green\", make 2>&1 | natter send bob -, natter \
+             tail --json, natter history bob, natter chats. Exit codes and fields are documented.",
         ),
         _ => None,
     }

@@ -191,7 +191,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn cleaning_twice_is_cleaning_once(raw in "\\PC*|[\u{0}-\u{ff}\u{200b}-\u{206f}\u{300}\u{fe0f} \n]*") {
+        fn cleaning_twice_is_cleaning_once(
+            raw in "\\PC*|[\u{0}-\u{ff}\u{200b}-\u{206f}\u{300}\u{fe0f} \n]*"
+        ) {
             let once = line(&raw).into_owned();
             prop_assert_eq!(line(&once), once.clone());
             prop_assert!(!once.contains('\n'));

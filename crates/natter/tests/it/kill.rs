@@ -158,7 +158,8 @@ async fn pair(
             }
             Some(event) = ann_events.recv() => match event {
                 Event::Sent(sent) => {
-                    assert_eq!(journal.acked.insert(sent.client_key, sent.seq), None, "acked twice");
+                    let first = journal.acked.insert(sent.client_key, sent.seq);
+                    assert_eq!(first, None, "acked twice");
                     ack.try_send(()).expect("acks are read");
                 }
                 Event::SendRefused { text, .. } => panic!("refused: {text}"),
