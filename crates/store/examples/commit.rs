@@ -1,6 +1,6 @@
-//! How many messages a second one grouping writer commits, at several sizes of the group. A measurement, not a test:
-//! `cargo run --release -p natter-store --example commit -- sqlite:/some/where/bench.db` or a `postgres://…` URL of
-//! an empty database.
+//! How many messages a second one grouping writer commits, at several sizes of the group. A
+//! measurement, not a test: `cargo run --release -p natter-store --example commit --
+//! sqlite:/some/where/bench.db` or a `postgres://…` URL of an empty database.
 
 use std::time::{Duration, Instant};
 

@@ -1,7 +1,8 @@
 //! The hot path: everything that waits at one database becomes one transaction.
 //!
-//! Lock and read, decide in plain Rust, write. The number of statements does not grow with the batch.
-//! Locks are taken in one order everywhere: conversations by id, then members by (conversation, person).
+//! Lock and read, decide in plain Rust, write. The number of statements does not grow with the
+//! batch. Locks are taken in one order everywhere: conversations by id, then members by
+//! (conversation, person).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -58,11 +59,12 @@ struct Plan {
 }
 
 impl Store {
-    /// One transaction for everything that waits at one database: messages get their seq, cursors move.
-    /// When this returns Ok, it is committed and synced. All conversations must belong to `database`.
+    /// One transaction for everything that waits at one database: messages get their seq, cursors
+    /// move. When this returns Ok, it is committed and synced. All conversations must belong to
+    /// `database`.
     ///
-    /// Cursors are moved before the messages are numbered: "read up to the end" and an answer in one batch
-    /// leave nothing unread.
+    /// Cursors are moved before the messages are numbered: "read up to the end" and an answer in
+    /// one batch leave nothing unread.
     pub async fn commit(&self, database: usize, batch: &Batch, now: i64) -> Result<Committed> {
         if batch.sends.is_empty() && batch.moves.is_empty() {
             return Ok(Committed::default());
@@ -230,7 +232,8 @@ fn decide(batch: &Batch, seen: &mut Seen, now: i64) -> Plan {
     for (index, send) in batch.sends.iter().enumerate() {
         let key = (send.conv_id, send.sender_id, send.client_key);
         let outcome = match seen.known.get(&key) {
-            // Before membership is looked at: what was stored stays stored, whatever happened since.
+            // Before membership is looked at: what was stored stays stored, whatever happened
+            // since.
             Some(&(seq, sent_at)) => SendOutcome::Repeated { seq, sent_at },
             None => number(batch, index, seen, &mut plan, now),
         };
@@ -275,7 +278,8 @@ fn number(batch: &Batch, index: usize, seen: &mut Seen, plan: &mut Plan, now: i6
     conversation.last_seq += 1;
     let seq = conversation.last_seq;
     plan.stored.push((index, seq));
-    // One's own words are read, but only if nothing unread lies before them: a receipt must never lie.
+    // One's own words are read, but only if nothing unread lies before them: a receipt must never
+    // lie.
     if actor.read_seq == seq - 1 && move_cursors(actor, seq, seq, now) {
         plan.moved.insert(place);
     }
@@ -396,7 +400,8 @@ async fn insert_messages(link: &mut Link<'_>, batch: &Batch, plan: &Plan, now: i
             rows.iter().map(|row| row.3).collect::<Vec<_>>(),
             rows.iter().map(|row| row.4).collect::<Vec<_>>()
         )
-            "SELECT * FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[])
+            "SELECT * FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[],
+                                  $6::text[])
                  AS i (conv_id, seq, sender_id, reply_seq, body)",
         "INSERT INTO message (conv_id, seq, sender_id, sent_at, reply_seq, body)
          SELECT conv_id, seq, sender_id, $1, reply_seq, body FROM input"
@@ -438,7 +443,8 @@ async fn write_cursors(link: &mut Link<'_>, actors: &[&ActorRow]) -> Result<()> 
         )
             "SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[],
                                   $5::bigint[], $6::bigint[], $7::bigint[])
-                 AS i (conv_id, user_id, delivered_seq, read_seq, mention_seq, delivered_at, read_at)",
+                 AS i (conv_id, user_id, delivered_seq, read_seq, mention_seq,
+                       delivered_at, read_at)",
         "UPDATE member SET delivered_seq = input.delivered_seq, read_seq = input.read_seq,
                 mention_seq = input.mention_seq, delivered_at = input.delivered_at,
                 read_at = input.read_at

@@ -1,4 +1,5 @@
-//! Contacts: two rows a pair, one owned by each. What may become of them is decided in one plain function.
+//! Contacts: two rows a pair, one owned by each. What may become of them is decided in one plain
+//! function.
 
 use proto::limits::CONTACTS_MAX;
 use proto::{Person, Relation, id};
@@ -17,8 +18,9 @@ enum Wish {
     Unblock,
 }
 
-/// What becomes of the two rows. A pair is always one of: nothing, asked and asks, friends, or a block on at
-/// least one side; beside a block the other row stays as it would be without, so that nobody learns of it.
+/// What becomes of the two rows. A pair is always one of: nothing, asked and asks, friends, or a
+/// block on at least one side; beside a block the other row stays as it would be without, so that
+/// nobody learns of it.
 fn become_of(wish: Wish, before: Relations) -> Result<Relations> {
     use Relation::{Asked, Asks, Blocked, Friend, None};
     let (mine, theirs) = (before.mine, before.theirs);
@@ -74,8 +76,9 @@ impl Store {
         Ok(ids.into_iter().map(|(id,)| id).collect())
     }
 
-    /// Crossing requests become a friendship. A request to someone who blocked me looks like any other request:
-    /// `theirs` is then Blocked, and nobody is told. Forbidden if I blocked him; Limit at 5,000 contacts.
+    /// Crossing requests become a friendship. A request to someone who blocked me looks like any
+    /// other request: `theirs` is then Blocked, and nobody is told. Forbidden if I blocked him;
+    /// Limit at 5,000 contacts.
     pub async fn befriend(&self, me: i64, peer: i64, now: i64) -> Result<Relations> {
         self.change_contact(Wish::Befriend, me, peer, now).await
     }
@@ -90,14 +93,16 @@ impl Store {
         self.change_contact(Wish::Drop, me, peer, 0).await
     }
 
-    /// Also closes the direct conversation for both, on its shard. Repeating it repairs a crash in between.
+    /// Also closes the direct conversation for both, on its shard. Repeating it repairs a crash in
+    /// between.
     pub async fn block(&self, me: i64, peer: i64, now: i64) -> Result<Relations> {
         let relations = self.change_contact(Wish::Block, me, peer, now).await?;
         self.mirror_block(me, peer).await?;
         Ok(relations)
     }
 
-    /// Opens the direct conversation again, unless the other one blocked me too. Repeatable as `block` is.
+    /// Opens the direct conversation again, unless the other one blocked me too. Repeatable as
+    /// `block` is.
     pub async fn unblock(&self, me: i64, peer: i64) -> Result<Relations> {
         let relations = self.change_contact(Wish::Unblock, me, peer, 0).await?;
         self.mirror_block(me, peer).await?;
@@ -159,8 +164,9 @@ impl Store {
 
     /// Makes the direct conversation say what the contacts say. Whether it is closed now.
     ///
-    /// The two lie in two databases, so nothing can lock both. Instead: read, write, and read again; who wrote
-    /// something old sees it then. The last one to write has read after every change.
+    /// The two lie in two databases, so nothing can lock both. Instead: read, write, and read
+    /// again; who wrote something old sees it then. The last one to write has read after every
+    /// change.
     pub(crate) async fn mirror_block(&self, me: i64, peer: i64) -> Result<bool> {
         let (lo, hi) = (me.min(peer), me.max(peer));
         let home = self.home(id::new(id::direct_shard(lo, hi), 0));
@@ -189,13 +195,14 @@ impl Store {
 /// From here on nobody else changes anything between these two. NotFound if one does not exist.
 async fn lock_pair(tx: &mut Tx, me: i64, peer: i64) -> Result<Relations> {
     let link = &mut tx.link();
-    // The people are locked and not the contacts, which may not exist yet; in one order, so that two requests
-    // that cross wait for each other and do not deadlock.
+    // The people are locked and not the contacts, which may not exist yet; in one order, so that
+    // two requests that cross wait for each other and do not deadlock.
     let both: Vec<(i64,)> = rows!(
         link,
         [
             "SELECT user_id FROM app_user WHERE user_id IN ($1, $2) ORDER BY user_id",
-            "SELECT user_id FROM app_user WHERE user_id IN ($1, $2) ORDER BY user_id FOR NO KEY UPDATE"
+            "SELECT user_id FROM app_user WHERE user_id IN ($1, $2) ORDER BY user_id
+               FOR NO KEY UPDATE"
         ],
         me,
         peer

@@ -18,7 +18,8 @@ struct CursorRow {
 }
 
 impl Store {
-    /// One conversation as `me` sees it; `members` filled in if asked for. NotFound if not a member.
+    /// One conversation as `me` sees it; `members` filled in if asked for. NotFound if not a
+    /// member.
     pub async fn conversation(
         &self,
         me: i64,
@@ -31,8 +32,8 @@ impl Store {
         let mut conversation = found.ok_or(Error::NotFound)?;
         if with_members {
             let cursors = cursor_rows(link, conv_id).await?;
-            // Names are asked for with this connection given back: who holds one while waiting for another can
-            // wait for ever.
+            // Names are asked for with this connection given back: who holds one while waiting for
+            // another can wait for ever.
             drop(reader);
             conversation.members = self.named(me, cursors).await?;
         }
@@ -62,7 +63,8 @@ impl Store {
         Ok(cursors.into_iter().map(member).collect())
     }
 
-    /// Members who have not left, in order of joining (user_id only). Empty if there is no such conversation.
+    /// Members who have not left, in order of joining (user_id only). Empty if there is no such
+    /// conversation.
     pub async fn member_ids(&self, conv_id: i64) -> Result<Vec<i64>> {
         let mut reader = self.home(conv_id).reader().await?;
         member_ids(&mut reader.link(), conv_id).await
@@ -86,8 +88,8 @@ impl Store {
         Ok(rows.into_iter().map(cursor).collect())
     }
 
-    /// The id of the direct conversation; `true` if it was made now. NotFound if there is no such person,
-    /// Forbidden if one blocked the other.
+    /// The id of the direct conversation; `true` if it was made now. NotFound if there is no such
+    /// person, Forbidden if one blocked the other.
     pub async fn open_direct(&self, me: i64, peer: i64, now: i64) -> Result<(i64, bool)> {
         if me == peer {
             return Err(Error::Invalid(
@@ -163,7 +165,8 @@ impl Store {
         Err(Error::Unavailable("no free id was found".into()))
     }
 
-    /// No bell and no mail from this conversation until then; 0 = unmute. NotFound if `me` is no member.
+    /// No bell and no mail from this conversation until then; 0 = unmute. NotFound if `me` is no
+    /// member.
     pub async fn mute(&self, me: i64, conv_id: i64, until: i64) -> Result<()> {
         let mut tx = self.home(conv_id).begin().await?;
         let changed = exec!(

@@ -1,5 +1,6 @@
 //! Finding people: cheapest question first, and each of them bounded, whatever is typed.
-//! `MATERIALIZED` and the inner `LIMIT`s hold the plans; without them both engines join first and cut last.
+//! `MATERIALIZED` and the inner `LIMIT`s hold the plans; without them both engines join first and
+//! cut last.
 
 use std::collections::HashMap;
 
@@ -14,8 +15,8 @@ use crate::{Result, Store, limits, words};
 const LAST: &str = "\u{10FFFF}";
 
 impl Store {
-    /// Exact, prefix, second word, one letter wrong; best first. Never those who blocked the viewer, nor himself.
-    /// `limit` 0 = 20, at most 50.
+    /// Exact, prefix, second word, one letter wrong; best first. Never those who blocked the
+    /// viewer, nor himself. `limit` 0 = 20, at most 50.
     pub async fn find_people(&self, viewer: i64, text: &str, limit: u32) -> Result<Vec<Person>> {
         let limit = match limit {
             0 => FOUND_DEFAULT,
@@ -92,7 +93,8 @@ async fn by_two_words(link: &mut Link<'_>, whole: &str, prefix: &str) -> Result<
     Ok(found.into_iter().map(|(user_id,)| user_id).collect())
 }
 
-/// Every string one letter away is looked up as the beginning of a word: a few hundred probes of one index.
+/// Every string one letter away is looked up as the beginning of a word: a few hundred probes of
+/// one index.
 async fn by_typo(link: &mut Link<'_>, word: &str) -> Result<Vec<i64>> {
     if !(limits::TYPO_CHARS_MIN..=limits::TYPO_CHARS_MAX).contains(&word.chars().count()) {
         return Ok(Vec::new());

@@ -1,5 +1,5 @@
-//! Groups: who may do what, and the messages that tell of it in the group's own log. The change and its trace
-//! are one transaction under the conversation's lock, so `seq` stays dense.
+//! Groups: who may do what, and the messages that tell of it in the group's own log. The change and
+//! its trace are one transaction under the conversation's lock, so `seq` stays dense.
 
 use std::collections::{HashMap, HashSet};
 
@@ -85,8 +85,8 @@ impl Store {
         Err(Error::Unavailable("no free id was found".into()))
     }
 
-    /// Every member may invite. People who do not exist, are in already or blocked me are passed over. Limit at
-    /// 1,000 members. Who comes sees the log from this invitation on.
+    /// Every member may invite. People who do not exist, are in already or blocked me are passed
+    /// over. Limit at 1,000 members. Who comes sees the log from this invitation on.
     pub async fn invite(
         &self,
         me: i64,
@@ -109,11 +109,11 @@ impl Store {
         Ok(group.change(messages, Vec::new(), added))
     }
 
-    /// When the owner leaves, the longest-standing admin, else member, becomes owner. The last one leaves an
-    /// empty group.
+    /// When the owner leaves, the longest-standing admin, else member, becomes owner. The last one
+    /// leaves an empty group.
     pub async fn leave(&self, me: i64, conv_id: i64, now: i64) -> Result<GroupChange> {
-        // The heir's handle lies in the directory, which must not be asked under the lock. So: guess the heir, ask,
-        // lock, and see whether he still is.
+        // The heir's handle lies in the directory, which must not be asked under the lock. So:
+        // guess the heir, ask, lock, and see whether he still is.
         let mut guess = None;
         for _ in 0..limits::HEIR_TRIES {
             let handle = match guess {
@@ -187,8 +187,8 @@ impl Store {
         Ok(group.change(messages, Vec::new(), Vec::new()))
     }
 
-    /// The owner gives a role to somebody else; giving OWNER away makes him an admin. The same role again leaves
-    /// no trace. NotFound if that one is no member.
+    /// The owner gives a role to somebody else; giving OWNER away makes him an admin. The same role
+    /// again leaves no trace. NotFound if that one is no member.
     pub async fn appoint(
         &self,
         me: i64,
@@ -221,7 +221,8 @@ impl Store {
         Ok(group.change(messages, Vec::new(), Vec::new()))
     }
 
-    /// Those of these people who exist, are not `me` and did not block me; with their handles, in the order given.
+    /// Those of these people who exist, are not `me` and did not block me; with their handles, in
+    /// the order given.
     async fn may_be_invited(&self, me: i64, user_ids: &[i64]) -> Result<Vec<(i64, String)>> {
         let mut handles: HashMap<i64, String> = users::handles(self, user_ids).await?;
         handles.remove(&me);
@@ -285,8 +286,8 @@ fn refuse_crowd(members: usize) -> Result<()> {
     Ok(())
 }
 
-/// NotFound if `me` is no member; Forbidden if it is no group. All members are locked, in the order in which
-/// every other transaction locks members.
+/// NotFound if `me` is no member; Forbidden if it is no group. All members are locked, in the order
+/// in which every other transaction locks members.
 async fn lock_group(link: &mut Link<'_>, me: i64, conv_id: i64) -> Result<Group> {
     let conversation = lock(link, conv_id).await?;
     let mut members: Vec<MemberRow> = rows!(

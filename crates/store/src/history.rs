@@ -1,4 +1,5 @@
-//! Reading the log: pages in either direction, what was changed, and a search that looks at a bounded window.
+//! Reading the log: pages in either direction, what was changed, and a search that looks at a
+//! bounded window.
 
 use std::collections::HashMap;
 
@@ -39,8 +40,9 @@ impl MessageRow {
 }
 
 impl Store {
-    /// `(messages, more)`; oldest first (`after_rev`: in rev order). Cut at `limit` messages (0 = 50, at most
-    /// 100) and `PAGE_BYTES_MAX`. NotFound if `me` is no member; nothing from before he joined.
+    /// `(messages, more)`; oldest first (`after_rev`: in rev order). Cut at `limit` messages (0 =
+    /// 50, at most 100) and `PAGE_BYTES_MAX`. NotFound if `me` is no member; nothing from before he
+    /// joined.
     pub async fn history(
         &self,
         me: i64,
@@ -92,9 +94,9 @@ impl Store {
         Ok((page, more))
     }
 
-    /// `(messages newest first, scanned_to)`: everything from `scanned_to` on was looked at; 0 = down to the
-    /// beginning. Looks at 2,000 messages before `before_seq` (0 = the end); small and large ASCII letters are
-    /// the same. NotFound if `me` is no member.
+    /// `(messages newest first, scanned_to)`: everything from `scanned_to` on was looked at; 0 =
+    /// down to the beginning. Looks at 2,000 messages before `before_seq` (0 = the end); small and
+    /// large ASCII letters are the same. NotFound if `me` is no member.
     pub async fn search(
         &self,
         me: i64,
@@ -167,7 +169,8 @@ async fn last_seq(link: &mut Link<'_>, conv_id: i64) -> Result<i64> {
     found.map(|(seq,)| seq).ok_or(Error::NotFound)
 }
 
-/// The reactions to these messages of one conversation, in one query. Emoji and people in a fixed order.
+/// The reactions to these messages of one conversation, in one query. Emoji and people in a fixed
+/// order.
 pub(crate) async fn load_reactions(
     link: &mut Link<'_>,
     conv_id: i64,
@@ -217,7 +220,8 @@ pub(crate) fn grouped(mut rows: Vec<(String, i64)>) -> Vec<Reaction> {
     reactions
 }
 
-/// Cuts a page to `limit` messages and `PAGE_BYTES_MAX`; one message always fits. Whether anything was cut off.
+/// Cuts a page to `limit` messages and `PAGE_BYTES_MAX`; one message always fits. Whether anything
+/// was cut off.
 fn cut(page: &mut Vec<Message>, limit: i64) -> bool {
     let mut bytes = 0;
     let mut keep = 0;

@@ -12,10 +12,12 @@ pub(crate) type KeyPosition = (i64, i64, i64);
 pub(crate) const START: KeyPosition = (i64::MIN, i64::MIN, i64::MIN);
 
 impl Store {
-    /// One bounded round of forgetting (old client keys, ended sessions, spent mail tokens). How many rows went.
+    /// One bounded round of forgetting (old client keys, ended sessions, spent mail tokens). How
+    /// many rows went.
     ///
-    /// `sent_key` has no index by time, which every send would pay for: a round looks at the next 10,000 rows in
-    /// the order of their key and goes on there the next time. Call it every minute or so.
+    /// `sent_key` has no index by time, which every send would pay for: a round looks at the next
+    /// 10,000 rows in the order of their key and goes on there the next time. Call it every minute
+    /// or so.
     pub async fn forget(&self, now: i64) -> Result<u64> {
         let mut gone = forget_sessions(self.directory(), now).await?;
         for (part, database) in self.databases.iter().enumerate() {
@@ -35,8 +37,8 @@ impl Store {
         Ok(gone)
     }
 
-    /// SQLite: `PRAGMA integrity_check`; both: dense seq, cursors in bounds. What is wrong, in sentences; empty =
-    /// nothing. Reads everything: for an operator who asks, not for every start.
+    /// SQLite: `PRAGMA integrity_check`; both: dense seq, cursors in bounds. What is wrong, in
+    /// sentences; empty = nothing. Reads everything: for an operator who asks, not for every start.
     pub async fn integrity(&self) -> Result<Vec<String>> {
         let mut faults = Vec::new();
         for database in self.databases.iter() {
@@ -121,7 +123,8 @@ async fn forget_keys(
 async fn holes(link: &mut Link<'_>) -> Result<Vec<String>> {
     let found: Vec<(i64, i64, i64, i64, i64)> = rows!(
         link,
-        "/* all */ SELECT c.conv_id, c.last_seq, count(m.seq), COALESCE(min(m.seq), 1), COALESCE(max(m.seq), 0)
+        "/* all */ SELECT c.conv_id, c.last_seq, count(m.seq), COALESCE(min(m.seq), 1),
+                COALESCE(max(m.seq), 0)
            FROM conversation c LEFT JOIN message m ON m.conv_id = c.conv_id
           GROUP BY c.conv_id, c.last_seq
          HAVING count(m.seq) <> c.last_seq OR COALESCE(min(m.seq), 1) <> 1
@@ -166,7 +169,8 @@ async fn lost_keys(link: &mut Link<'_>) -> Result<Vec<String>> {
     )?;
     let sentence = |(conv_id, sender_id, seq)| {
         format!(
-            "a key of {sender_id} leads to message {seq} of conversation {conv_id}, which is not his"
+            "a key of {sender_id} leads to message {seq} of conversation {conv_id}, which is not \
+             his"
         )
     };
     Ok(found.into_iter().map(sentence).collect())

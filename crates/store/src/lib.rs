@@ -1,7 +1,8 @@
-//! THE DATA: the only place where a message *is*. `docs/data.md` tells the tables, their keys and what each query costs.
+//! THE DATA: the only place where a message *is*. `docs/data.md` tells the tables, their keys and
+//! what each query costs.
 //!
-//! Every query is written once and runs on SQLite and PostgreSQL. This room never sees a socket and has no clock of
-//! its own: whoever calls says what time it is (unix milliseconds).
+//! Every query is written once and runs on SQLite and PostgreSQL. This room never sees a socket and
+//! has no clock of its own: whoever calls says what time it is (unix milliseconds).
 
 mod commit;
 mod contacts;
@@ -37,10 +38,11 @@ pub struct Store {
 }
 
 impl Store {
-    /// Connects, brings the schema up to date (safe when several nodes start at once) and is ready for use.
+    /// Connects, brings the schema up to date (safe when several nodes start at once) and is ready
+    /// for use.
     ///
-    /// `urls`: the first is the directory (people, sessions, contacts), all of them hold conversations.
-    /// `sqlite:PATH` (exactly one) or `postgres://…` (one or more).
+    /// `urls`: the first is the directory (people, sessions, contacts), all of them hold
+    /// conversations. `sqlite:PATH` (exactly one) or `postgres://…` (one or more).
     pub async fn open(urls: &[String], options: &Options) -> Result<Self> {
         if urls.is_empty() || urls.len() > limits::DATABASES_MAX {
             return Err(Error::Invalid("a store is one to 1,024 databases"));
@@ -77,7 +79,8 @@ impl Store {
         self.databases.len()
     }
 
-    /// Which of them holds this conversation: the 1,024 logical shards lie over the databases in even ranges.
+    /// Which of them holds this conversation: the 1,024 logical shards lie over the databases in
+    /// even ranges.
     pub fn database_of(&self, conv_id: i64) -> usize {
         usize::from(id::shard_of(conv_id)) * self.databases.len() / usize::from(id::SHARDS)
     }

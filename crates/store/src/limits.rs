@@ -1,13 +1,15 @@
-//! The bounds of this room, one name each, and what happens at them. Those that a client can see are in
-//! `proto::limits`.
+//! The bounds of this room, one name each, and what happens at them. Those that a client can see
+//! are in `proto::limits`.
 
 use std::time::Duration;
 
 /// Runs of one transaction that PostgreSQL ended for a deadlock. After that: `Unavailable`.
 pub(crate) const CONFLICT_TRIES: u32 = 4;
-/// Ids drawn for one new conversation before giving up: `Unavailable`. Two in a row colliding is one in millions.
+/// Ids drawn for one new conversation before giving up: `Unavailable`. Two in a row colliding is
+/// one in millions.
 pub(crate) const ID_TRIES: u32 = 8;
-/// Rounds of comparing contacts and conversation after a block, while others change it: `Unavailable`.
+/// Rounds of comparing contacts and conversation after a block, while others change it:
+/// `Unavailable`.
 pub(crate) const MIRROR_TRIES: u32 = 8;
 /// Rounds of finding the heir of a group while its members change: `Unavailable`.
 pub(crate) const HEIR_TRIES: u32 = 8;
@@ -17,7 +19,8 @@ pub(crate) const DATABASES_AT_ONCE: usize = 8;
 pub(crate) const DATABASES_MAX: usize = proto::id::SHARDS as usize;
 /// Conversations in one digest: those with the newest messages. Older ones come when they move.
 pub(crate) const DIGEST_MAX: i64 = 10_000;
-/// Contacts of one person with the blocks that were made when there was no room for more contacts: `Limit`.
+/// Contacts of one person with the blocks that were made when there was no room for more contacts:
+/// `Limit`.
 pub(crate) const CONTACTS_AND_BLOCKS_MAX: i64 = 2 * proto::limits::CONTACTS_MAX as i64;
 /// Sessions of one person; the one that was not used for the longest time gives way.
 pub(crate) const SESSIONS_MAX: i64 = 64;

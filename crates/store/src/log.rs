@@ -1,5 +1,5 @@
-//! Changes of old messages: edit, delete, react. Each takes the conversation's lock and stamps the message with
-//! the next `rev`, so that whoever was away asks for "everything after rev n".
+//! Changes of old messages: edit, delete, react. Each takes the conversation's lock and stamps the
+//! message with the next `rev`, so that whoever was away asks for "everything after rev n".
 
 use proto::limits::{REACTIONS_PER_MESSAGE_MAX, REACTIONS_PER_PERSON_MAX};
 use proto::{ConversationKind, Message, MessageKind, Role};
@@ -9,7 +9,8 @@ use crate::engine::{Link, exec, row};
 use crate::history::{MessageRow, load_reactions};
 use crate::{Changed, Error, Result, Store};
 
-/// A conversation under its lock: until the transaction ends nobody else writes into it, joins or leaves.
+/// A conversation under its lock: until the transaction ends nobody else writes into it, joins or
+/// leaves.
 #[derive(sqlx::FromRow)]
 pub(crate) struct Locked {
     pub(crate) kind: i16,
@@ -27,8 +28,8 @@ struct Open {
 }
 
 impl Store {
-    /// Replaces the text of one's own message. NotFound: not a member, or no such message for him. Forbidden: not
-    /// his own, not a text (any more), or the conversation is closed by a block.
+    /// Replaces the text of one's own message. NotFound: not a member, or no such message for him.
+    /// Forbidden: not his own, not a text (any more), or the conversation is closed by a block.
     pub async fn edit(
         &self,
         me: i64,
@@ -69,8 +70,9 @@ impl Store {
         Ok(changed)
     }
 
-    /// Empties a message: one's own, or as admin or owner any in a group. Its reactions go too; its place in the
-    /// log stays. Let through with a nearly full disk. A message that tells of the group itself: Forbidden.
+    /// Empties a message: one's own, or as admin or owner any in a group. Its reactions go too; its
+    /// place in the log stays. Let through with a nearly full disk. A message that tells of the
+    /// group itself: Forbidden.
     pub async fn delete(&self, me: i64, conv_id: i64, seq: i64, now: i64) -> Result<Changed> {
         let mut tx = self.home(conv_id).begin_freeing().await?;
         let link = &mut tx.link();
@@ -116,8 +118,8 @@ impl Store {
         Ok(changed)
     }
 
-    /// Puts or takes one's own reaction. Forbidden: closed by a block. Invalid: not a text. Limit: 8 a person and
-    /// 256 in all on one message.
+    /// Puts or takes one's own reaction. Forbidden: closed by a block. Invalid: not a text. Limit:
+    /// 8 a person and 256 in all on one message.
     pub async fn react(
         &self,
         me: i64,
@@ -190,7 +192,8 @@ pub(crate) async fn lock(link: &mut Link<'_>, conv_id: i64) -> Result<Locked> {
         link,
         [
             "SELECT kind, dm_block, title, last_seq, last_rev FROM conversation WHERE conv_id = $1",
-            "SELECT kind, dm_block, title, last_seq, last_rev FROM conversation WHERE conv_id = $1 FOR UPDATE"
+            "SELECT kind, dm_block, title, last_seq, last_rev FROM conversation WHERE conv_id = $1
+               FOR UPDATE"
         ],
         conv_id
     )?;

@@ -1,5 +1,6 @@
-//! What a person sees first: the conversations with their newest message, and where each of them stands.
-//! These go by person and not by conversation, so every database is asked, a bounded number at a time.
+//! What a person sees first: the conversations with their newest message, and where each of them
+//! stands. These go by person and not by conversation, so every database is asked, a bounded number
+//! at a time.
 
 use std::collections::HashMap;
 
@@ -87,7 +88,8 @@ impl Store {
         Ok(all)
     }
 
-    /// Where every conversation of mine stands, in one snapshot per database; the 10,000 with the newest messages.
+    /// Where every conversation of mine stands, in one snapshot per database; the 10,000 with the
+    /// newest messages.
     pub async fn digest(&self, me: i64) -> Result<Vec<Standing>> {
         let mut all = Vec::new();
         for group in self.databases.chunks(limits::DATABASES_AT_ONCE) {

@@ -62,8 +62,8 @@ impl Store {
         tx.commit().await
     }
 
-    /// The living session with this token hash; used_at and expires_at are moved at most once an hour. A session
-    /// ends 30 days after its last use.
+    /// The living session with this token hash; used_at and expires_at are moved at most once an
+    /// hour. A session ends 30 days after its last use.
     pub async fn use_session(&self, token_hash: &[u8], now: i64) -> Result<Option<Session>> {
         let mut reader = self.directory().reader().await?;
         let found: Option<SessionRow> = row!(
@@ -95,7 +95,8 @@ impl Store {
         let mut tx = self.directory().begin().await?;
         exec!(
             &mut tx.link(),
-            "UPDATE session SET used_at = $2, expires_at = $3 WHERE token_hash = $1 AND used_at < $2",
+            "UPDATE session SET used_at = $2, expires_at = $3
+              WHERE token_hash = $1 AND used_at < $2",
             token_hash,
             now,
             now + limits::SESSION_MS

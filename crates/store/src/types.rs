@@ -40,8 +40,8 @@ pub struct Options {
     pub connections: u32,
     /// Longest wait for a connection and for a statement, in milliseconds. Longer: `Unavailable`.
     pub timeout_ms: u64,
-    /// SQLite: below this many free bytes on the disk writes are refused with `Full`, so that the last of it is
-    /// left for checkpoints and for deleting.
+    /// SQLite: below this many free bytes on the disk writes are refused with `Full`, so that the
+    /// last of it is left for checkpoints and for deleting.
     pub disk_reserve_bytes: u64,
 }
 

@@ -19,8 +19,8 @@ pub(crate) struct PersonRow {
 }
 
 impl PersonRow {
-    /// `last_seen` is shown to friends, and only as long as the friendship stands on both sides: one who was
-    /// blocked still sees a friend, but learns nothing new of him.
+    /// `last_seen` is shown to friends, and only as long as the friendship stands on both sides:
+    /// one who was blocked still sees a friend, but learns nothing new of him.
     pub(crate) fn into_person(self) -> Person {
         let friend = Relation::Friend as i16;
         let friends = self.mine == friend && self.theirs == friend;
@@ -37,8 +37,8 @@ impl PersonRow {
 }
 
 impl Store {
-    /// `Taken("handle")` or `Taken("email")` if somebody has it already; `Taken("number")` if the user_id is
-    /// in use (draw another).
+    /// `Taken("handle")` or `Taken("email")` if somebody has it already; `Taken("number")` if the
+    /// user_id is in use (draw another).
     pub async fn create_user(&self, user: &NewUser, now: i64) -> Result<()> {
         let mut tx = self.directory().begin().await?;
         let link = &mut tx.link();
@@ -104,7 +104,8 @@ impl Store {
         }
     }
 
-    /// Unknown ids are left out. `relation` and `since` as `viewer` sees them; `last_seen` only of friends.
+    /// Unknown ids are left out. `relation` and `since` as `viewer` sees them; `last_seen` only of
+    /// friends.
     pub async fn people(&self, viewer: i64, ids: &[i64]) -> Result<Vec<Person>> {
         let mut reader = self.directory().reader().await?;
         let link = &mut reader.link();

@@ -5,7 +5,8 @@ use unicode_normalization::char::is_combining_mark;
 
 use crate::limits;
 
-/// The words a person can be found by: the handle as it is, then each word of handle and name; each once.
+/// The words a person can be found by: the handle as it is, then each word of handle and name; each
+/// once.
 pub(crate) fn of_person(handle: &str, name: &str) -> Vec<String> {
     let mut words = vec![handle.to_owned()];
     for word in split(handle).into_iter().chain(split(name)) {
@@ -26,8 +27,8 @@ pub(crate) fn split(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// Small letters; compatible forms made one; marks taken off. What Unicode does not take apart but everybody
-/// types without, is in the table.
+/// Small letters; compatible forms made one; marks taken off. What Unicode does not take apart but
+/// everybody types without, is in the table.
 fn fold(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
     for c in text
@@ -51,8 +52,8 @@ fn fold(text: &str) -> String {
     folded
 }
 
-/// Every string one letter away from `word`: one left out, two swapped, one wrong, one missing. About 300 for
-/// five letters, 2,000 for the longest word.
+/// Every string one letter away from `word`: one left out, two swapped, one wrong, one missing.
+/// About 300 for five letters, 2,000 for the longest word.
 pub(crate) fn one_letter_away(word: &str) -> Vec<String> {
     let letters: Vec<char> = word.chars().collect();
     let mut found = Vec::new();

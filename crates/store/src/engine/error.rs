@@ -1,7 +1,7 @@
 //! What a database says when it does not do something, in the words of this room.
 //!
-//! Nothing that a user wrote may come out of here: of PostgreSQL's errors the code and the names of table and
-//! constraint are kept, never message details, which quote values.
+//! Nothing that a user wrote may come out of here: of PostgreSQL's errors the code and the names of
+//! table and constraint are kept, never message details, which quote values.
 
 use sqlx::error::DatabaseError;
 use sqlx::postgres::PgDatabaseError;

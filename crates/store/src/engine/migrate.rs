@@ -1,8 +1,8 @@
-//! Brings the schema up to date when a database is opened: by itself, once, also when several nodes start at
-//! the same moment.
+//! Brings the schema up to date when a database is opened: by itself, once, also when several nodes
+//! start at the same moment.
 //!
-//! What was applied is written down in `natter_schema` with a checksum. A database that a newer program has
-//! changed in a way that this one does not understand is refused.
+//! What was applied is written down in `natter_schema` with a checksum. A database that a newer
+//! program has changed in a way that this one does not understand is refused.
 
 use std::borrow::Cow;
 
@@ -25,7 +25,8 @@ const MIGRATIONS: [Migration; 1] = [Migration {
     text: include_str!("../../migrations/0001_first.sql"),
 }];
 
-/// "natter" in ASCII; who else uses advisory locks in this database will have chosen another number.
+/// "natter" in ASCII; who else uses advisory locks in this database will have chosen another
+/// number.
 const LOCK: i64 = 0x6e61_7474_6572;
 
 pub(crate) async fn sqlite(pool: &SqlitePool) -> Result<()> {
@@ -125,8 +126,8 @@ async fn apply(link: &mut Link<'_>, migration: &Migration) -> Result<()> {
     Ok(())
 }
 
-/// A database holds the conversations of its part of the logical shards. Opened as another part, or as one of
-/// more or fewer, it would answer "no such conversation" where there is one.
+/// A database holds the conversations of its part of the logical shards. Opened as another part, or
+/// as one of more or fewer, it would answer "no such conversation" where there is one.
 async fn place(link: &mut Link<'_>, part: usize, parts: usize) -> Result<()> {
     let (part, parts) = (part as i64, parts as i64);
     let placed: Option<(i64, i64)> = row!(link, "SELECT part, parts FROM placement")?;

@@ -1,7 +1,7 @@
 //! THE ENGINES: a connection to SQLite or PostgreSQL, and one way to run a statement on either.
 //!
-//! The two differ in three places only: how a list of rows goes in (`each!`), what locks a row, and how
-//! they are opened. Everything else is one text.
+//! The two differ in three places only: how a list of rows goes in (`each!`), what locks a row, and
+//! how they are opened. Everything else is one text.
 
 mod error;
 mod migrate;
@@ -37,8 +37,8 @@ pub(crate) enum Reader {
     Postgres(PoolConnection<Postgres>, Duration),
 }
 
-/// What statements run on: the inside of a `Tx` or a `Reader`. With PostgreSQL the longest wait for one
-/// of them.
+/// What statements run on: the inside of a `Tx` or a `Reader`. With PostgreSQL the longest wait for
+/// one of them.
 pub(crate) enum Link<'a> {
     Sqlite(&'a mut SqliteConnection),
     Postgres(&'a mut PgConnection, Duration),
@@ -119,7 +119,8 @@ impl Tx {
         }
     }
 
-    /// Committed and synced when this returns Ok. `Unavailable`: it is not known whether it happened.
+    /// Committed and synced when this returns Ok. `Unavailable`: it is not known whether it
+    /// happened.
     pub(crate) async fn commit(self) -> Result<()> {
         match self {
             Self::Sqlite(tx) => tx.commit().await.map_err(fault),
@@ -137,8 +138,8 @@ impl Reader {
     }
 }
 
-/// PostgreSQL's own statement_timeout ends a slow statement; this ends the waiting for a server that does
-/// not say anything any more. It comes later, so that the server has the first word.
+/// PostgreSQL's own statement_timeout ends a slow statement; this ends the waiting for a server
+/// that does not say anything any more. It comes later, so that the server has the first word.
 pub(crate) async fn in_time<T>(
     timeout: Duration,
     statement: impl Future<Output = sqlx::Result<T>>,
@@ -149,8 +150,8 @@ pub(crate) async fn in_time<T>(
     }
 }
 
-/// Runs one statement: `run!(fetch_all query_as, link, TEXT, arguments…)`, or `[SQLITE, POSTGRES]` where the
-/// dialects differ. The texts are literals, so they stay prepared on each connection.
+/// Runs one statement: `run!(fetch_all query_as, link, TEXT, arguments…)`, or `[SQLITE, POSTGRES]`
+/// where the dialects differ. The texts are literals, so they stay prepared on each connection.
 macro_rules! run {
     ($call:ident $query:ident, $link:expr, [$lite:expr, $pg:expr] $(, $arg:expr)* $(,)?) => {
         match $link {
@@ -197,9 +198,9 @@ macro_rules! exec {
     };
 }
 
-/// A statement over a list: `WITH input AS (…)`, then the text that both engines share. The shared arguments
-/// are $1 and so on; the list comes after them: one JSON array of rows for SQLite, one array for each column
-/// for PostgreSQL, whose planner then knows how long it is.
+/// A statement over a list: `WITH input AS (…)`, then the text that both engines share. The shared
+/// arguments are $1 and so on; the list comes after them: one JSON array of rows for SQLite, one
+/// array for each column for PostgreSQL, whose planner then knows how long it is.
 macro_rules! each {
     ($call:ident $query:ident, $link:expr, [$($arg:expr),*],
      sqlite($json:expr) $lite:literal, postgres($($column:expr),+) $pg:literal,

@@ -59,8 +59,8 @@ impl PostgresDb {
         Ok(tx)
     }
 
-    /// A connection may have died while it rested (a restart of the server kills all of them at once). As long
-    /// as nothing was asked, the next one is as good.
+    /// A connection may have died while it rested (a restart of the server kills all of them at
+    /// once). As long as nothing was asked, the next one is as good.
     pub(crate) async fn begin(&self) -> Result<Transaction<'static, Postgres>> {
         let mut dead = 0;
         loop {
@@ -86,8 +86,9 @@ fn connect_options(url: &str, timeout: Duration) -> Result<PgConnectOptions> {
             ("lock_timeout", timeout_ms.as_str()),
             ("idle_in_transaction_session_timeout", timeout_ms.as_str()),
             ("default_transaction_isolation", "read committed"),
-            // Every statement here was written for an index and a short list. The planner, which remembers its
-            // plans, must not choose to read a table while it is small and keep doing so when it has grown.
+            // Every statement here was written for an index and a short list. The planner, which
+            // remembers its plans, must not choose to read a table while it is small and keep doing
+            // so when it has grown.
             ("enable_seqscan", "off"),
             ("enable_hashjoin", "off"),
             ("enable_mergejoin", "off"),

@@ -1,4 +1,5 @@
-//! SQLite: one writer, readers beside it, checkpoints off the writer's path, a disk that is watched.
+//! SQLite: one writer, readers beside it, checkpoints off the writer's path, a disk that is
+//! watched.
 
 use std::fs::{DirBuilder, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -15,7 +16,8 @@ use super::{fault, migrate};
 use crate::{Error, Options, Result, limits};
 
 pub(crate) struct SqliteDb {
-    /// One connection: SQLite has one writer, and who waits for it waits here, in order, not in busy loops.
+    /// One connection: SQLite has one writer, and who waits for it waits here, in order, not in
+    /// busy loops.
     write: SqlitePool,
     pub(crate) read: SqlitePool,
     pub(crate) disk: Disk,
@@ -59,7 +61,8 @@ impl SqliteDb {
         })
     }
 
-    /// IMMEDIATE: whoever has begun can also finish, nobody has to give up half-way for another writer.
+    /// IMMEDIATE: whoever has begun can also finish, nobody has to give up half-way for another
+    /// writer.
     pub(crate) async fn begin(&self) -> Result<Transaction<'static, Sqlite>> {
         self.write
             .begin_with("BEGIN IMMEDIATE")
@@ -94,7 +97,8 @@ fn path_of(url: &str) -> Result<PathBuf> {
     }
 }
 
-/// The file is made here and not by SQLite, so that nobody else can ever read it; the WAL inherits its mode.
+/// The file is made here and not by SQLite, so that nobody else can ever read it; the WAL inherits
+/// its mode.
 fn make_private(path: &Path) -> std::io::Result<()> {
     if let Some(directory) = path
         .parent()
@@ -125,7 +129,8 @@ fn connect_options(path: &Path, timeout: Duration) -> SqliteConnectOptions {
         .pragma("wal_autocheckpoint", "0")
         // KiB; for each connection. What is not here is in the kernel's cache.
         .pragma("cache_size", "-8192")
-        // No mmap: a fault of the disk shall be an error of one statement, not a signal to the process.
+        // No mmap: a fault of the disk shall be an error of one statement, not a signal to the
+        // process.
         .pragma("mmap_size", "0")
         .pragma("temp_store", "memory")
         .pragma("journal_size_limit", "33554432")
@@ -139,8 +144,8 @@ fn wal_of(path: &Path) -> PathBuf {
 
 /// Copies the WAL into the database from a connection of its own, so that no commit waits for it.
 ///
-/// Idle: everything is copied and the WAL emptied. Busy: pages are copied beside the writer; should the WAL grow
-/// past `WAL_RESTART_BYTES` nevertheless, the writer is held for the last few pages.
+/// Idle: everything is copied and the WAL emptied. Busy: pages are copied beside the writer; should
+/// the WAL grow past `WAL_RESTART_BYTES` nevertheless, the writer is held for the last few pages.
 async fn checkpoint_in_turn(
     mut connection: SqliteConnection,
     wal: PathBuf,

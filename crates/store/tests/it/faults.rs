@@ -191,7 +191,8 @@ async fn damage_is_found_and_named() {
     }
 }
 
-/// A lock that is held for too long is an answer, not a wait without end; and the text of it says nothing private.
+/// A lock that is held for too long is an answer, not a wait without end; and the text of it says
+/// nothing private.
 #[tokio::test]
 async fn a_database_that_does_not_answer_is_unavailable() {
     for on in [On::Sqlite, On::Postgres] {

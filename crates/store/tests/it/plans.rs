@@ -1,10 +1,11 @@
-//! No statement reads a whole table, on either engine. Not a list of statements that somebody must keep, but every
-//! statement that the story really runs, with the plan that is really used:
+//! No statement reads a whole table, on either engine. Not a list of statements that somebody must
+//! keep, but every statement that the story really runs, with the plan that is really used:
 //!
-//! PostgreSQL explains each statement as it is executed (auto_explain, sent to the client as a notice). Our own
-//! connections switch sequential scans off, so a sequential scan that is still there has no index to use; an index
-//! that is read without a condition is one in disguise. So the size of the tables does not matter here.
-//! SQLite is asked for the plan of each text that sqlx logged.
+//! PostgreSQL explains each statement as it is executed (auto_explain, sent to the client as a
+//! notice). Our own connections switch sequential scans off, so a sequential scan that is still
+//! there has no index to use; an index that is read without a condition is one in disguise. So the
+//! size of the tables does not matter here. SQLite is asked for the plan of each text that sqlx
+//! logged.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
@@ -109,7 +110,8 @@ async fn explain_everything(home: &Home) {
     connection.close().await.unwrap();
 }
 
-/// The line of the plan that reads a table from one end to the other, by itself or through an index.
+/// The line of the plan that reads a table from one end to the other, by itself or through an
+/// index.
 fn scan_of_postgres(plan: &str) -> Option<&str> {
     let (_, tree) = plan.split_once("plan:\n")?;
     let lines: Vec<&str> = tree.lines().collect();
@@ -142,8 +144,8 @@ fn is_for_sqlite(text: &str) -> bool {
     statement && !foreign.iter().any(|word| text.contains(word))
 }
 
-/// `SCAN x USING INDEX` reads an index from end to end; the list that was given in and what was found already may be
-/// read whole.
+/// `SCAN x USING INDEX` reads an index from end to end; the list that was given in and what was
+/// found already may be read whole.
 fn scans_in_sqlite(detail: &str) -> bool {
     let given = [
         "json_each",

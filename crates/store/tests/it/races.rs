@@ -9,7 +9,8 @@ use tokio::task::JoinSet;
 
 use crate::support::{Home, NOW, On, message, options, person, read_up_to, say};
 
-/// Two nodes commit batches that cross: the same conversations in opposite orders, cursors of the same members.
+/// Two nodes commit batches that cross: the same conversations in opposite orders, cursors of the
+/// same members.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_gateways_never_stop_each_other() {
     const ROUNDS: usize = 40;
@@ -137,7 +138,8 @@ async fn two_people_open_one_conversation() {
     }
 }
 
-/// A block and an opening at the same moment: whatever comes first, the conversation ends up closed.
+/// A block and an opening at the same moment: whatever comes first, the conversation ends up
+/// closed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_block_wins_against_an_opening() {
     for on in [On::Sqlite, On::TwoPostgres] {

@@ -104,7 +104,8 @@ impl Home {
         }
     }
 
-    /// Closes the store and removes the databases. What a failed test leaves behind has a name that tells so.
+    /// Closes the store and removes the databases. What a failed test leaves behind has a name that
+    /// tells so.
     pub(crate) async fn remove(self) {
         self.store.close().await;
         for name in &self.names {
@@ -128,7 +129,8 @@ fn unique() -> String {
 
 fn server() -> String {
     std::env::var("NATTER_TEST_POSTGRES").expect(
-        "run `cargo xtask test`, or set NATTER_TEST_POSTGRES to a server on which databases may be created",
+        "run `cargo xtask test`, or set NATTER_TEST_POSTGRES to a server on which \
+         databases may be created",
     )
 }
 
