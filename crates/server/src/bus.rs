@@ -1,5 +1,5 @@
-//! The bell: one channel per user. Being subscribed *is* being online. Whatever it loses is found again in the store;
-//! `docs/flows/connect.md` tells how.
+//! The bell: one channel per user. Being subscribed *is* being online. Whatever it loses is found
+//! again in the store; `docs/flows/connect.md` tells how.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -31,8 +31,8 @@ impl Bus {
         Self::Local(Local { shards })
     }
 
-    /// From the return on, everything published to the user reaches this connection. `true`: the user was offline.
-    /// A user with too many connections loses the oldest one.
+    /// From the return on, everything published to the user reaches this connection. `true`: the
+    /// user was offline. A user with too many connections loses the oldest one.
     pub(crate) async fn subscribe(&self, user_id: i64, subscriber: Subscriber) -> bool {
         match self {
             Self::Local(local) => local.subscribe(user_id, subscriber),
@@ -68,7 +68,8 @@ impl Bus {
     }
 }
 
-/// The bus of one process: a map from user to queues, in slices that are locked one at a time and briefly.
+/// The bus of one process: a map from user to queues, in slices that are locked one at a time and
+/// briefly.
 pub(crate) struct Local {
     shards: Vec<Mutex<HashMap<i64, Vec<Subscriber>>>>,
 }

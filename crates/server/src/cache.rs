@@ -64,7 +64,8 @@ impl Cache {
         }
     }
 
-    /// Takes a ticket away and says what it stood for. Used, old and unknown tickets are all `None`.
+    /// Takes a ticket away and says what it stood for. Used, old and unknown tickets are all
+    /// `None`.
     pub(crate) async fn take_ticket(&self, ticket: &str) -> Option<Grant> {
         match self {
             Self::Local(local) => local.take_ticket(ticket),

@@ -1,4 +1,5 @@
-//! The wall clock. What is stored and shown is in unix milliseconds; what is waited for uses `tokio::time`.
+//! The wall clock. What is stored and shown is in unix milliseconds; what is waited for uses
+//! `tokio::time`.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -20,7 +20,8 @@ pub struct Config {
     pub database: Vec<String>,
     /// Which roles this process plays.
     pub roles: Roles,
-    /// How clients reach this gateway, as `ws://HOST[:PORT]` or `wss://…`. Unset: from the Host header of the call.
+    /// How clients reach this gateway, as `ws://HOST[:PORT]` or `wss://…`. Unset: from the Host
+    /// header of the call.
     pub public_url: Option<String>,
     /// The handle of somebody who becomes a friend of everybody who signs up. Unset: nobody.
     pub greeter: Option<String>,
@@ -55,8 +56,9 @@ pub struct Rates {
     pub auth_loopback: Rate,
     /// Tries at the password of one account.
     pub auth_account: Rate,
-    /// Sends of one connection. A person types one message in a few seconds; scripts pipe a log. The default
-    /// lets through what a pipe writes at once, and a steady 100 a second: the writer groups them anyway.
+    /// Sends of one connection. A person types one message in a few seconds; scripts pipe a log.
+    /// The default lets through what a pipe writes at once, and a steady 100 a second: the writer
+    /// groups them anyway.
     pub sends: Rate,
     /// Cursors, typing, pings, questions about people: they cost next to nothing.
     pub light: Rate,

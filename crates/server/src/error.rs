@@ -1,4 +1,5 @@
-//! Why the server did not start, or did not end well. What goes wrong with one client is told to that client.
+//! Why the server did not start, or did not end well. What goes wrong with one client is told to
+//! that client.
 
 use std::net::SocketAddr;
 

@@ -1,8 +1,8 @@
-//! THE ROLES: auth (who you are), gateway (live connections), and what they stand on. `docs/flows/connect.md` and
-//! `docs/flows/send.md` tell the two main journeys.
+//! THE ROLES: auth (who you are), gateway (live connections), and what they stand on.
+//! `docs/flows/connect.md` and `docs/flows/send.md` tell the two main journeys.
 //!
-//! What must not happen: auth and gateway do not name each other, and bus and cache name neither. Only `run.rs` names
-//! all. Nothing here knows SQL; nothing here knows bytes of the wire but `gateway/wire.rs`.
+//! What must not happen: auth and gateway do not name each other, and bus and cache name neither.
+//! Only `run.rs` names all. SQL is the store's, the bytes of a frame are `proto`'s.
 
 mod auth;
 mod bus;

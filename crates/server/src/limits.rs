@@ -1,5 +1,6 @@
-//! The bounds of the server that no operator needs to set, one name each, with what happens at the bound.
-//! Those of the wire are in `proto::limits`; those that depend on the machine or the site are in `config.rs`.
+//! The bounds of the server that no operator needs to set, one name each, with what happens at the
+//! bound. Those of the wire are in `proto::limits`; those that depend on the machine or the site
+//! are in `config.rs`.
 
 // ── before a connection ─────────────────────────────────────────────────────────────────────────
 
@@ -15,7 +16,8 @@ pub const HTTP_CALL_MS_MAX: u64 = 10_000;
 pub const PASSWORDS_WAITING_MAX: usize = 64;
 /// Addresses and accounts whose rate is remembered. When all are in use, the rest share one bucket.
 pub const RATE_KEYS_MAX: usize = 65_536;
-/// Tickets that are not used yet. More: the call is answered 503, so that nobody can fill the memory.
+/// Tickets that are not used yet. More: the call is answered 503, so that nobody can fill the
+/// memory.
 pub const TICKETS_MAX: usize = 65_536;
 /// A session lives this long after its last use, in milliseconds.
 pub const SESSION_MS: i64 = 30 * 24 * 3_600 * 1_000;
@@ -24,16 +26,18 @@ pub const SESSION_MS: i64 = 30 * 24 * 3_600 * 1_000;
 
 /// Connections of one user on one gateway. One more: the oldest gets Goodbye TOO_MANY.
 pub const CONNECTIONS_PER_USER_MAX: usize = 10;
-/// Fragments of one WebSocket message. More: closed 1009. They cost a client 6 bytes and us a scan each.
+/// Fragments of one WebSocket message. More: closed 1009. They cost a client 6 bytes and us a scan
+/// each.
 pub const FRAGMENTS_MAX: u32 = 16;
 /// What the WebSocket layer reads at once, in bytes: each idle connection owns this much.
 pub const READ_BUFFER_BYTES: usize = 4 * 1024;
 /// What gathers before a write that was not flushed goes out, in bytes.
 pub const WRITE_BUFFER_BYTES: usize = 16 * 1024;
-/// What may wait inside the WebSocket layer, in bytes: the buffer above and a frame or two. Not reached, because
-/// we wait for the socket before each frame.
+/// What may wait inside the WebSocket layer, in bytes: the buffer above and a frame or two. Not
+/// reached, because we wait for the socket before each frame.
 pub const WRITE_BUFFER_BYTES_MAX: usize = 4 * proto::limits::FRAME_BYTES_MAX;
-/// Events that wait for one connection. More, or more bytes: Goodbye TOO_SLOW and 1013; the store has them.
+/// Events that wait for one connection. More, or more bytes: Goodbye TOO_SLOW and 1013; the store
+/// has them.
 pub const QUEUE_FRAMES_MAX: usize = 256;
 /// … and their bytes.
 pub const QUEUE_BYTES_MAX: usize = 1 << 20;
@@ -41,12 +45,14 @@ pub const QUEUE_BYTES_MAX: usize = 1 << 20;
 pub const FRAMES_PER_TURN: usize = 32;
 /// Wait for the peer to read our last frames and to close, in milliseconds. Longer: we just close.
 pub const LINGER_MS: u64 = 1_000;
-/// Rounds of catching up for a client that cannot keep pace with what arrives meanwhile. More: 1013.
+/// Rounds of catching up for a client that cannot keep pace with what arrives meanwhile. More:
+/// 1013.
 pub const CATCH_UP_ROUNDS_MAX: u32 = 3;
 /// Paints that are read from the store at once; the others wait. Keeps a storm of reconnects from
 /// starving those who are connected.
 pub const PAINTS_AT_ONCE: usize = 8;
-/// Answers about when a friend was last seen, and about who may see me type, are used again for this long.
+/// Answers about when a friend was last seen, and about who may see me type, are used again for
+/// this long.
 pub const REMEMBERED_MS: u64 = 30_000;
 /// Friends whose last-seen time one connection remembers. More: all are forgotten.
 pub const REMEMBERED_FRIENDS_MAX: usize = 64;

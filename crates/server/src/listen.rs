@@ -1,5 +1,5 @@
-//! From the listening socket to one HTTP service per connection. Not `axum::serve`, because that bounds neither the
-//! headers nor the number of connections.
+//! From the listening socket to one HTTP service per connection. Not `axum::serve`, because that
+//! bounds neither the headers nor the number of connections.
 
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -23,7 +23,8 @@ use crate::limits;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Peer(pub(crate) SocketAddr);
 
-/// A socket and its place among the connections, given back when the socket is dropped, whoever owns it then.
+/// A socket and its place among the connections, given back when the socket is dropped, whoever
+/// owns it then.
 pub(crate) struct Socket {
     stream: TcpStream,
     _place: OwnedSemaphorePermit,

@@ -1,4 +1,5 @@
-//! What waits for one connection: put there by the bus and the writer, taken by the task that owns the socket.
+//! What waits for one connection: put there by the bus and the writer, taken by the task that owns
+//! the socket.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,7 +10,8 @@ use tokio::sync::Notify;
 
 use crate::limits;
 
-/// Something that happened: the very frame that the users' clients will get, encoded once for all of them.
+/// Something that happened: the very frame that the users' clients will get, encoded once for all
+/// of them.
 #[derive(Debug)]
 pub(crate) struct Event {
     pub(crate) body: Body,
@@ -32,7 +34,7 @@ impl Event {
 #[derive(Debug)]
 pub(crate) enum Item {
     Event(Arc<Event>),
-    Settled(Settled),
+    Settled(Box<Settled>),
 }
 
 /// What became of a Send of this very connection.
@@ -89,7 +91,9 @@ impl Outbound {
 
     /// Puts the answer to a Send at the end.
     pub(crate) fn settle(&self, settled: Settled) {
-        self.lock().items.push_back(Item::Settled(settled));
+        self.lock()
+            .items
+            .push_back(Item::Settled(Box::new(settled)));
         self.wake.notify_one();
     }
 
@@ -106,8 +110,8 @@ impl Outbound {
         }
     }
 
-    /// Waits until somebody wants the end or, unless `patient`, events had to be dropped: what a task that is
-    /// stuck in a write must hear.
+    /// Waits until somebody wants the end or, unless `patient`, events had to be dropped: what a
+    /// task that is stuck in a write must hear.
     pub(crate) async fn cut(&self, patient: bool) {
         while !self.is_cut(patient) {
             self.wake.notified().await;

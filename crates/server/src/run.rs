@@ -60,7 +60,8 @@ impl Server {
     }
 }
 
-/// Serves until `stop` is done, then drains. `ready` is told the address as soon as clients can come.
+/// Serves until `stop` is done, then drains. `ready` is told the address as soon as clients can
+/// come.
 pub async fn run(
     config: Config,
     ready: oneshot::Sender<SocketAddr>,
@@ -178,7 +179,8 @@ fn health(store: &Store, counters: &Arc<Counters>, draining: &watch::Receiver<bo
         .route("/metrics", get(async move || counters.text()))
 }
 
-/// Forgets what nobody may need any more, in bounded slices, so that it never holds the database for long.
+/// Forgets what nobody may need any more, in bounded slices, so that it never holds the database
+/// for long.
 async fn housekeeping(store: Store) {
     let mut interval = tokio::time::interval(Duration::from_millis(limits::HOUSEKEEPING_MS));
     loop {

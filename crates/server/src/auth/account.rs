@@ -35,7 +35,8 @@ pub(super) async fn signup(
         check::email(email).map_err(|why| Problem::field("email", why))?;
     }
     let device = device(signup.device)?;
-    // A taken handle is refused before the hash is paid for; two who ask at once are told apart by the store.
+    // A taken handle is refused before the hash is paid for; two who ask at once are told apart by
+    // the store.
     if auth.store.credential(&signup.handle).await?.is_some() {
         return Err(Problem::taken("handle"));
     }
@@ -170,8 +171,8 @@ async fn grant(
     })
 }
 
-/// Makes the greeter and the newcomer friends. A greeter who is missing or a fault on the way must not spoil
-/// the signup, which is done already.
+/// Makes the greeter and the newcomer friends. A greeter who is missing or a fault on the way must
+/// not spoil the signup, which is done already.
 async fn greet(auth: &Auth, newcomer: i64) {
     let Some(handle) = &auth.config.greeter else {
         return;

@@ -1,5 +1,6 @@
-//! THE AUTH ROLE: who you are, before any connection. Accounts, sessions, and the ticket that opens one WebSocket.
-//! The table of calls is in `docs/protocol.md`, "HTTP"; the journey in `docs/flows/connect.md`.
+//! THE AUTH ROLE: who you are, before any connection. Accounts, sessions, and the ticket that opens
+//! one WebSocket. The table of calls is in `docs/protocol.md`, "HTTP"; the journey in
+//! `docs/flows/connect.md`.
 
 mod account;
 mod password;

@@ -1,5 +1,5 @@
-//! argon2id, off the async threads, a few at a time: 25 to 36 ms and 19 MiB each is what makes it good, and what
-//! would make it an attack on us if anybody could ask for any number at once.
+//! argon2id, off the async threads, a few at a time: 25 to 36 ms and 19 MiB each is what makes it
+//! good, and what would make it an attack on us if anybody could ask for any number at once.
 
 use std::sync::{Arc, LazyLock};
 use std::thread::available_parallelism;
@@ -78,7 +78,8 @@ async fn run<T: Send + 'static>(
 }
 
 fn hash_now(password: &str) -> String {
-    // The defaults of this crate are OWASP's minimum: argon2id, 19 MiB, two passes, one lane. A test holds that.
+    // The defaults of this crate are OWASP's minimum: argon2id, 19 MiB, two passes, one lane. A
+    // test holds that.
     Argon2::default()
         .hash_password(password.as_bytes())
         .expect("the default parameters are valid and the machine has randomness")

@@ -64,8 +64,8 @@ async fn tell(c: &mut Connection, frame_ref: u32, changed: Changed) -> Obeyed {
     Ok(Some(Body::Message(changed.message)))
 }
 
-/// The answer brings the change. If another change was committed just before, there is a hole now, and the caller
-/// fills it.
+/// The answer brings the change. If another change was committed just before, there is a hole now,
+/// and the caller fills it.
 fn note(c: &mut Connection, message: &Message) {
     let _ = c.sync.judge(message);
 }

@@ -1,5 +1,6 @@
-//! From Hello to CaughtUp, in the order that loses nothing: subscribe, then read the store, then paint, then the missing
-//! pages, then what arrived meanwhile. `docs/flows/connect.md` tells why, and `race.rs` tries every interleaving.
+//! From Hello to CaughtUp, in the order that loses nothing: subscribe, then read the store, then
+//! paint, then the missing pages, then what arrived meanwhile. `docs/flows/connect.md` tells why,
+//! and `race.rs` tries every interleaving.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -106,8 +107,8 @@ async fn subscribe(c: &mut Connection) {
     presence::arrived(&c.gateway, c.user_id, was_offline).await;
 }
 
-/// Step 2: the store as it is after the subscription. The standings are read first, so that a conversation can be
-/// newer in the Paint than in them, never older.
+/// Step 2: the store as it is after the subscription. The standings are read first, so that a
+/// conversation can be newer in the Paint than in them, never older.
 pub(crate) async fn snapshot(
     store: &Store,
     bus: &Bus,
@@ -189,7 +190,8 @@ pub(crate) async fn fill(c: &mut Connection, wire: &mut Wire) -> Result<(), End>
     Ok(())
 }
 
-/// Step 5: what arrived meanwhile. `false`: the queue ran over, and the store has to be asked again.
+/// Step 5: what arrived meanwhile. `false`: the queue ran over, and the store has to be asked
+/// again.
 async fn play(c: &mut Connection, wire: &mut Wire) -> Result<bool, End> {
     loop {
         let taken = c.queue.take();

@@ -74,8 +74,8 @@ impl Connection {
         }
     }
 
-    /// The origin of an event that this connection causes by a frame with this ref: it is left out of the event if
-    /// it gets an answer instead.
+    /// The origin of an event that this connection causes by a frame with this ref: it is left out
+    /// of the event if it gets an answer instead.
     pub(crate) fn origin(&self, frame_ref: u32) -> u64 {
         if frame_ref == 0 { 0 } else { self.id }
     }
@@ -200,7 +200,8 @@ async fn at(moment: Option<Instant>) {
     }
 }
 
-/// Obeys what was said, and what was said already behind it, up to a bound: their answers leave in one write.
+/// Obeys what was said, and what was said already behind it, up to a bound: their answers leave in
+/// one write.
 async fn listen(c: &mut Connection, wire: &mut Wire, first: Incoming) -> Result<(), End> {
     let mut said = first;
     for turn in 1.. {
@@ -251,7 +252,7 @@ pub(crate) async fn deliver(
 ) -> Result<(), End> {
     for item in items {
         match item {
-            Item::Settled(settled) => deliver_settled(c, wire, settled).await?,
+            Item::Settled(settled) => deliver_settled(c, wire, *settled).await?,
             Item::Event(event) if event.origin == c.id => {}
             Item::Event(event) => deliver_event(c, wire, &event).await?,
         }

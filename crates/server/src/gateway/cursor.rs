@@ -1,4 +1,5 @@
-//! Delivered and Read: gathered per member and conversation, committed by the writer, told by a Receipt.
+//! Delivered and Read: gathered per member and conversation, committed by the writer, told by a
+//! Receipt.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

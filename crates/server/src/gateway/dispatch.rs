@@ -1,4 +1,5 @@
-//! What a client says, and the one function that obeys it. Each command is a function in the file of its noun.
+//! What a client says, and the one function that obeys it. Each command is a function in the file
+//! of its noun.
 
 use std::time::Instant;
 

@@ -1,5 +1,5 @@
-//! Counts the fragments of a WebSocket message before the WebSocket layer gathers them, because that layer bounds only
-//! their bytes: a message of ten thousand empty pieces would pass it.
+//! Counts the fragments of a WebSocket message before the WebSocket layer gathers them, because
+//! that layer bounds only their bytes: a message of ten thousand empty pieces would pass it.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};

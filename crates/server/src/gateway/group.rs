@@ -1,5 +1,5 @@
-//! Conversations: opening, founding, and who is in. Each change of a group leaves its trace in the log, and every member
-//! gets the conversation as it is for him now.
+//! Conversations: opening, founding, and who is in. Each change of a group leaves its trace in the
+//! log, and every member gets the conversation as it is for him now.
 
 use prost::Message as _;
 use proto::limits::{PAGE_BYTES_MAX, PEOPLE_PER_FRAME_MAX};
@@ -145,8 +145,8 @@ fn check_people(user_ids: &[i64], allowed: std::ops::RangeInclusive<usize>) -> R
     Ok(())
 }
 
-/// The change is committed: the traces go to the members in the order of the log, then everybody is told to look at
-/// the conversation again, and those who are out of it that they are.
+/// The change is committed: the traces go to the members in the order of the log, then everybody is
+/// told to look at the conversation again, and those who are out of it that they are.
 async fn tell(c: &Connection, change: GroupChange) -> Obeyed {
     let conv_id = change.conv_id;
     for message in change.messages {
@@ -193,7 +193,8 @@ async fn mine(c: &Connection, conv_id: i64, with_members: bool) -> Obeyed {
     Ok(Some(Body::Conversation(fit(conversation))))
 }
 
-/// A thousand members with their names do not fit a frame; their numbers do, and Who tells the names.
+/// A thousand members with their names do not fit a frame; their numbers do, and Who tells the
+/// names.
 pub(crate) fn fit(mut conversation: Conversation) -> Conversation {
     if conversation.encoded_len() > PAGE_BYTES_MAX {
         for member in &mut conversation.members {

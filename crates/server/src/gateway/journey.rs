@@ -1,5 +1,5 @@
-//! The way of one message: its hops inside this gateway while they are remembered, then who is still waited for, who has
-//! it, who has read it.
+//! The way of one message: its hops inside this gateway while they are remembered, then who is
+//! still waited for, who has it, who has read it.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};

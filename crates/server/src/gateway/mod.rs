@@ -1,5 +1,5 @@
-//! THE GATEWAY ROLE: live connections. Each is one task that owns its state; what they share is in [`Gateway`].
-//! The journeys: `docs/flows/connect.md` and `docs/flows/send.md`.
+//! THE GATEWAY ROLE: live connections. Each is one task that owns its state; what they share is in
+//! [`Gateway`]. The journeys: `docs/flows/connect.md` and `docs/flows/send.md`.
 
 mod accept;
 mod change;
@@ -115,8 +115,8 @@ pub(crate) fn start(
 }
 
 impl Running {
-    /// After the drain was announced: waits for the connections to end, then for the writers to commit what they
-    /// hold and for presence to be written down.
+    /// After the drain was announced: waits for the connections to end, then for the writers to
+    /// commit what they hold and for presence to be written down.
     pub(crate) async fn finish(mut self) {
         let ended = self
             .gateway

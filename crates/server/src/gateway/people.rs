@@ -132,7 +132,8 @@ async fn person(gateway: &Gateway, viewer: i64, user_id: i64) -> Result<Person, 
     people.pop().ok_or(store::Error::NotFound)
 }
 
-/// Fills in which friends are online, with one question to the bus. Who has blocked the viewer is offline to him.
+/// Fills in which friends are online, with one question to the bus. Who has blocked the viewer is
+/// offline to him.
 pub(crate) async fn tell_presence(
     store: &Store,
     bus: &Bus,

@@ -1,5 +1,5 @@
-//! Who is told that somebody came or went. Being online is being subscribed to the bus; this is only the news of it, with
-//! a grace so that a reconnect is no flicker.
+//! Who is told that somebody came or went. Being online is being subscribed to the bus; this is
+//! only the news of it, with a grace so that a reconnect is no flicker.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -95,7 +95,8 @@ async fn tell_gone(gateway: &Gateway, user_id: i64) {
     tell(gateway, user_id, false).await;
 }
 
-/// Tells the friends who are there. A fault costs the news and nothing else: the next Paint tells how it is.
+/// Tells the friends who are there. A fault costs the news and nothing else: the next Paint tells
+/// how it is.
 async fn tell(gateway: &Gateway, user_id: i64, online: bool) {
     let friends = match gateway.store.friend_ids(user_id).await {
         Ok(friends) => friends,

@@ -1,6 +1,6 @@
-//! The connect race, every interleaving of it: two senders commit and ring while a third person subscribes, reads the store
-//! and plays what arrived. The steps are the functions that connections and writers really run; only the order in
-//! which they get their turn is the test's.
+//! The connect race, every interleaving of it: two senders commit and ring while a third person
+//! subscribes, reads the store and plays what arrived. The steps are the functions that connections
+//! and writers really run; only the order in which they get their turn is the test's.
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -1,4 +1,5 @@
-//! Send: checked here, stored by the writer, answered by the queue. The journey: `docs/flows/send.md`.
+//! Send: checked here, stored by the writer, answered by the queue. The journey:
+//! `docs/flows/send.md`.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,8 +14,8 @@ use super::refusal::Refusal;
 use super::writer::{Asker, Pending};
 use crate::{clock, limits};
 
-/// Hands the message to the writer of its database. Sent comes through the connection's own queue, behind
-/// everything that was stored before it.
+/// Hands the message to the writer of its database. Sent comes through the connection's own queue,
+/// behind everything that was stored before it.
 pub(crate) async fn send(c: &mut Connection, frame_ref: u32, send: Send) -> Obeyed {
     let (received, received_at) = (Instant::now(), clock::now());
     check::positive("conv_id", send.conv_id)?;

@@ -1,5 +1,6 @@
-//! What one connection has been given of each conversation, and how a hole is found and filled. The same procedure
-//! serves a client that comes back, a bus that lost something, and the check every few minutes.
+//! What one connection has been given of each conversation, and how a hole is found and filled. The
+//! same procedure serves a client that comes back, a bus that lost something, and the check every
+//! few minutes.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -51,8 +52,8 @@ pub(crate) enum Verdict {
 }
 
 impl Sync {
-    /// From what the client says it has and where the store stands. Positions that lie ahead of the log count as
-    /// its end, those of foreign conversations as nothing.
+    /// From what the client says it has and where the store stands. Positions that lie ahead of the
+    /// log count as its end, those of foreign conversations as nothing.
     pub(crate) fn start(user_id: i64, have: &[Position], standings: &[Standing]) -> Self {
         let have: HashMap<i64, &Position> = have.iter().map(|p| (p.conv_id, p)).collect();
         let mut sync = Self {
@@ -124,8 +125,8 @@ impl Sync {
         Verdict::Fill
     }
 
-    /// The client is told of this conversation. If it is a young one, all of its messages are still to come; of an old
-    /// one that slept, those above the delivered cursor.
+    /// The client is told of this conversation. If it is a young one, all of its messages are still
+    /// to come; of an old one that slept, those above the delivered cursor.
     pub(crate) fn meet(&mut self, conversation: &Conversation) {
         let joined = conversation.joined_seq;
         let is_young = conversation.last_seq - joined <= i64::from(limits::PAGE_MESSAGES_MAX);
@@ -151,14 +152,14 @@ impl Sync {
         !self.holes.is_empty()
     }
 
-    /// The next piece of what is missing: a Page, or a Conversation that the client has not heard of. `None`:
-    /// nothing is missing.
+    /// The next piece of what is missing: a Page, or a Conversation that the client has not heard
+    /// of. `None`: nothing is missing.
     pub(crate) async fn next(&mut self, store: &Store) -> Result<Option<Body>, store::Error> {
         while let Some(mut hole) = self.holes.pop_front() {
             match self.piece(&mut hole, store).await {
                 Ok(Piece::Body(body)) => {
                     self.holes.push_front(hole);
-                    return Ok(Some(body));
+                    return Ok(Some(*body));
                 }
                 Ok(Piece::Nothing) => self.holes.push_front(hole),
                 Ok(Piece::Filled) => {}
@@ -180,7 +181,7 @@ impl Sync {
                 known.seq = known.seq.min(has);
                 known.rev = known.rev.min(conversation.last_rev);
             }
-            return Ok(Piece::Body(Body::Conversation(conversation)));
+            return Ok(Piece::Body(Box::new(Body::Conversation(conversation))));
         }
         let Some(known) = self.known.get(&hole.conv_id).copied() else {
             return Ok(Piece::Filled);
@@ -248,7 +249,7 @@ impl Sync {
 }
 
 enum Piece {
-    Body(Body),
+    Body(Box<Body>),
     /// This step had nothing to say; the next may.
     Nothing,
     Filled,
@@ -259,13 +260,13 @@ impl Piece {
         if page.messages.is_empty() {
             Self::Nothing
         } else {
-            Self::Body(Body::Page(page))
+            Self::Body(Box::new(Body::Page(page)))
         }
     }
 }
 
-/// A conversation that the client did not name starts at the delivered cursor; it has no old messages that could
-/// have changed.
+/// A conversation that the client did not name starts at the delivered cursor; it has no old
+/// messages that could have changed.
 fn unnamed(standing: &Standing) -> Known {
     Known {
         seq: standing
@@ -276,9 +277,9 @@ fn unnamed(standing: &Standing) -> Known {
     }
 }
 
-/// A conversation that is met by one of its messages: it began after the client connected, or it slept for so long
-/// that it was not in the digest. What can be new is this message, this change, and what lies above the delivered
-/// cursor, which is read when the conversation is introduced.
+/// A conversation that is met by one of its messages: it began after the client connected, or it
+/// slept for so long that it was not in the digest. What can be new is this message, this change,
+/// and what lies above the delivered cursor, which is read when the conversation is introduced.
 fn unmet(message: &Message) -> Known {
     if message.rev == 0 {
         return Known {

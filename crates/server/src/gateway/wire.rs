@@ -127,8 +127,8 @@ impl Wire {
         in_time(flushed, &self.queue, self.patient, self.write_max).await
     }
 
-    /// Says why, and gives the client a moment to read it: a socket that is closed with unread bytes in it takes
-    /// back what was just written.
+    /// Says why, and gives the client a moment to read it: a socket that is closed with unread
+    /// bytes in it takes back what was just written.
     pub(crate) async fn close(mut self, end: &End) {
         let patience = Duration::from_millis(limits::LINGER_MS);
         let _ = tokio::time::timeout(patience, self.say_goodbye(end)).await;
@@ -179,7 +179,9 @@ async fn in_time(
     }
     tokio::select! {
         written = write => written.map_err(End::from),
-        () = queue.cut(patient) => Err(End::Goodbye(queue.wanted_end().unwrap_or(GoodbyeReason::TooSlow))),
+        () = queue.cut(patient) => {
+            Err(End::Goodbye(queue.wanted_end().unwrap_or(GoodbyeReason::TooSlow)))
+        }
         () = tokio::time::sleep(longest) => Err(End::Goodbye(GoodbyeReason::TooSlow)),
     }
 }

@@ -1,5 +1,6 @@
-//! The writer: one task per database that commits whatever waits as one transaction, then rings the bells. While one commit
-//! is under way the next batch gathers by itself; when nothing waits, nothing is delayed. `docs/flows/send.md`.
+//! The writer: one task per database that commits whatever waits as one transaction, then rings the
+//! bells. While one commit is under way the next batch gathers by itself; when nothing waits,
+//! nothing is delayed. `docs/flows/send.md`.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -145,8 +146,9 @@ async fn write(
     }
 }
 
-/// Commits the batch. If something in it may be bad, its items are tried one by one, so that one bad item does not take
-/// the others along. Moves that could not be committed for lack of a database wait for the next try.
+/// Commits the batch. If something in it may be bad, its items are tried one by one, so that one
+/// bad item does not take the others along. Moves that could not be committed for lack of a
+/// database wait for the next try.
 pub(crate) async fn commit(
     store: &Store,
     database: usize,
@@ -201,7 +203,8 @@ async fn one_by_one(store: &Store, database: usize, batch: &Batch) -> Done {
     done
 }
 
-/// Tells the members of one message, and then its sender. Only ever called for what is committed or refused.
+/// Tells the members of one message, and then its sender. Only ever called for what is committed or
+/// refused.
 pub(crate) async fn publish(
     store: &Store,
     bus: &Bus,
@@ -311,8 +314,9 @@ async fn ring(bus: &Bus, message: Message, origin: u64, members: &[i64]) -> u32 
     others_online
 }
 
-/// Who has it and who has read it, to the members. In large groups, and where the cursor only followed the user's own
-/// message, to the user's own connections: nobody else learns anything from it.
+/// Who has it and who has read it, to the members. In large groups, and where the cursor only
+/// followed the user's own message, to the user's own connections: nobody else learns anything from
+/// it.
 async fn publish_receipt(
     bus: &Bus,
     receipt: Receipt,

@@ -261,7 +261,8 @@ impl Host {
     }
 }
 
-/// `SessionGranted` is not `Clone`, so that no token is copied by accident; here it is copied on purpose.
+/// `SessionGranted` is not `Clone`, so that no token is copied by accident; here it is copied on
+/// purpose.
 pub(crate) trait CloneIt {
     fn clone_it(&self) -> Self;
 }
@@ -446,7 +447,8 @@ impl Client {
         }
     }
 
-    /// From Hello to CaughtUp: the Paint as one, and the messages of the pages in the order they came.
+    /// From Hello to CaughtUp: the Paint as one, and the messages of the pages in the order they
+    /// came.
     pub(crate) async fn hello(
         &mut self,
         have: Vec<Position>,

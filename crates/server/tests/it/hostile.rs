@@ -49,14 +49,14 @@ impl Bystanders {
     }
 }
 
-#[tokio::test]
-async fn broken_frames_end_their_connection_with_the_documented_code() {
+/// What is thrown, at a connection of which language, and the code it ends with.
+fn broken_frames() -> Vec<(&'static str, Codec, Vec<u8>, CloseCode)> {
     use CloseCode::{BadData, Protocol, TooBig, Unsupported};
     use Codec::{Json, Protobuf};
     let fragments: Vec<u8> = (0..10_000).flat_map(|_| masked(0x00, b"")).collect();
     let piece = vec![0; 40_000];
     let two_halves = [masked(0x02, &piece), masked(0x80, &piece)].concat();
-    let cases: Vec<(&str, Codec, Vec<u8>, CloseCode)> = vec![
+    vec![
         (
             "no Protobuf",
             Protobuf,
@@ -120,11 +120,15 @@ async fn broken_frames_end_their_connection_with_the_documented_code() {
             Protocol,
         ),
         ("a piece of nothing", Protobuf, masked(0x80, b""), Protocol),
-    ];
+    ]
+}
+
+#[tokio::test]
+async fn broken_frames_end_their_connection_with_the_documented_code() {
     let host = host().await;
     let mut bystanders = Bystanders::new(&host).await;
     let eve = host.signup("eve").await;
-    for (what, codec, bytes, expected) in cases {
+    for (what, codec, bytes, expected) in broken_frames() {
         for after_hello in [false, true] {
             let mut line = host.socket(&eve.token, codec).await;
             if after_hello {
@@ -244,34 +248,38 @@ async fn numbers_out_of_bounds_and_foreign_conversations_change_nothing() {
         );
         line.say(Say::Read(proto::Read { conv_id, seq: 1 })).await;
     }
+    bystanders.chat().await;
+}
+
+#[tokio::test]
+async fn cursors_from_the_future_and_backwards_move_nothing() {
+    let host = host().await;
+    let mut bystanders = Bystanders::new(&host).await;
+    bystanders.chat().await;
+    let chat = bystanders.chat;
     let reply = proto::Send {
         reply_seq: 9,
-        ..send(foreign, "x", 2)
+        ..send(chat, "x", 2)
     };
     let refused = bystanders.ann.line.refused(Say::Send(reply)).await;
     assert_eq!(refused, ErrorCode::Invalid);
     for seq in [1_000, i64::MAX] {
-        let future = proto::Read {
-            conv_id: foreign,
-            seq,
-        };
+        let future = proto::Read { conv_id: chat, seq };
         bystanders.bob.line.say(Say::Read(future)).await;
     }
     for seq in [0, -1, i64::MIN] {
-        let backwards = proto::Delivered {
-            conv_id: foreign,
-            seq,
-        };
+        let backwards = proto::Delivered { conv_id: chat, seq };
         let refused = bystanders.bob.line.refused(Say::Delivered(backwards)).await;
         assert_eq!(refused, ErrorCode::Invalid);
     }
-    // The next batch takes along what waits; what was moved would be told before the receipt of this one.
+    // The next batch takes along what waits; what was moved would be told before the receipt of
+    // this one.
     bystanders.chat().await;
     bystanders
         .bob
         .line
         .say(Say::Read(proto::Read {
-            conv_id: foreign,
+            conv_id: chat,
             seq: 1,
         }))
         .await;

@@ -1,4 +1,5 @@
 //! The server as its users meet it: a real one on a free port, real sockets, a real database.
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod accounts;
 mod changes;
