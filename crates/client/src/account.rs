@@ -58,7 +58,8 @@ pub async fn end_session(login: &Login, id: &str) -> Result<()> {
     refused(signed(Method::DELETE, login, &path, None).await?).map(drop)
 }
 
-/// Where to go with which ticket. The ticket is a password for 30 seconds: it is in no error and no log.
+/// Where to go with which ticket. The ticket is a password for 30 seconds: it is in no error and no
+/// log.
 pub(crate) struct Ticket {
     pub gateway: Uri,
     pub ticket: String,
@@ -71,7 +72,8 @@ pub(crate) struct NoTicket {
     pub retry_after_ms: u64,
 }
 
-/// `GET /v1/connect`: the redirect to a gateway, followed by hand, because the ticket in it has to leave the address.
+/// `GET /v1/connect`: the redirect to a gateway, followed by hand, because the ticket in it has to
+/// leave the address.
 pub(crate) async fn connect(login: &Login) -> std::result::Result<Ticket, NoTicket> {
     let no = |error| NoTicket {
         error,

@@ -1,7 +1,8 @@
 //! The copy on disk: what this client has seen, what waits to be sent, what is half written.
 //!
-//! Nouns are kept as the very frames they came in, cleaned; beside them stand only the columns that are asked for.
-//! Many connections read; one task writes (`pen.rs`). Two processes of one profile may share the file.
+//! Nouns are kept as the very frames they came in, cleaned; beside them stand only the columns that
+//! are asked for. Many connections read; one task writes (`pen.rs`). Two processes of one profile
+//! may share the file.
 
 use std::path::Path;
 use std::time::Duration;
@@ -19,7 +20,8 @@ use crate::sync::seen_by_reader;
 use crate::types::{Error, Queued, Result};
 use crate::{limits, pen};
 
-/// The copy is thrown away when this changes. Outbox and drafts stay: their tables may only grow columns.
+/// The copy is thrown away when this changes. Outbox and drafts stay: their tables may only grow
+/// columns.
 const VERSION: i64 = 1;
 
 const COPY: &str = "
@@ -45,7 +47,8 @@ const COPY: &str = "
         frame   BLOB    NOT NULL,
         PRIMARY KEY (conv_id, seq)
     ) WITHOUT ROWID;
-    -- everything up to seq (and every change up to rev) was told; read_seq is what the reader wants told
+    -- everything up to seq, and every change up to rev, was told;
+    -- read_seq is what the reader wants told
     CREATE TABLE position (
         conv_id  INTEGER NOT NULL PRIMARY KEY,
         seq      INTEGER NOT NULL,
@@ -98,8 +101,8 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
-    /// Opens the cache of `user_id`. The copy of another account is emptied; `Invalid` while that one still has
-    /// messages to send.
+    /// Opens the cache of `user_id`. The copy of another account is emptied; `Invalid` while that
+    /// one still has messages to send.
     pub(crate) async fn open(dir: &Path, user_id: i64) -> Result<Self> {
         let path = dir.join("cache.db");
         let options = SqliteConnectOptions::new()
@@ -118,7 +121,8 @@ impl Cache {
         Ok(Self { readers, pen })
     }
 
-    /// Hands something to the one who writes; answers when it is committed. false: there was nothing to do or no room.
+    /// Hands something to the one who writes; answers when it is committed. false: there was
+    /// nothing to do or no room.
     pub(crate) async fn write(&self, write: Write) -> Result<bool> {
         let (done, written) = oneshot::channel();
         let closed = || Error::Disk("the cache is closed".into());
@@ -234,8 +238,8 @@ impl Cache {
         Ok(bytes.as_deref().and_then(read_message))
     }
 
-    /// The newest messages below `before_seq` (0 = from the end of the copy), oldest first, down to the first hole:
-    /// what lies beyond a hole is not shown before the hole is filled.
+    /// The newest messages below `before_seq` (0 = from the end of the copy), oldest first, down to
+    /// the first hole: what lies beyond a hole is not shown before the hole is filled.
     pub(crate) async fn messages(
         &self,
         conv_id: i64,
@@ -281,7 +285,8 @@ impl Cache {
 
     pub(crate) async fn queued(&self) -> Result<Vec<Queued>> {
         let rows: Vec<(i64, i64, String, i64, i64, String)> = sqlx::query_as(
-            "SELECT conv_id, client_key, body, reply_seq, queued_at, refused FROM outbox ORDER BY place",
+            "SELECT conv_id, client_key, body, reply_seq, queued_at, refused FROM outbox \
+             ORDER BY place",
         )
         .fetch_all(&self.readers)
         .await?;
@@ -305,8 +310,8 @@ impl Cache {
     }
 }
 
-/// The first opening turns the file to WAL, which another process that does the same at this moment can refuse
-/// without waiting; so it is tried a few times.
+/// The first opening turns the file to WAL, which another process that does the same at this moment
+/// can refuse without waiting; so it is tried a few times.
 async fn connect(options: &SqliteConnectOptions, path: &Path) -> Result<SqliteConnection> {
     const TRIES: u32 = 40;
     let mut tried = 0;

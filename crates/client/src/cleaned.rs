@@ -1,5 +1,5 @@
-//! Texts of others, made safe where they enter the process: one function for each noun, applied once, right after
-//! decoding. And texts of our own, before they leave it.
+//! Texts of others, made safe where they enter the process: one function for each noun, applied
+//! once, right after decoding. And texts of our own, before they leave it.
 
 use proto::{
     Conversation, Error, Found, Goodbye, Message, Page, Paint, Person, check, clean, client_frame,
@@ -87,7 +87,8 @@ fn line(text: &str) -> String {
     clean::line(text).into_owned()
 }
 
-/// A text of our own as it may go out: line ends are `\n`, tabs stay, no other control or hidden characters.
+/// A text of our own as it may go out: line ends are `\n`, tabs stay, no other control or hidden
+/// characters.
 pub(crate) fn own_text(raw: &str) -> String {
     let unix = raw.replace("\r\n", "\n").replace('\r', "\n");
     let plain: String = unix
@@ -101,7 +102,8 @@ pub(crate) fn own_text(raw: &str) -> String {
     parts.join("\t")
 }
 
-/// A question of the program, checked by the same rules as the gateway's. Err: a sentence for a person.
+/// A question of the program, checked by the same rules as the gateway's. Err: a sentence for a
+/// person.
 pub(crate) fn question(mut body: client_frame::Body) -> types::Result<client_frame::Body> {
     use client_frame::Body;
     let checked = match &mut body {

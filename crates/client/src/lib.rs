@@ -1,11 +1,14 @@
-//! THE LINE: everything a client of natter does that is not drawing. Logs in, follows the redirect, connects, resumes
-//! from what it has, repairs gaps, keeps a copy and an outbox on disk. No terminal: the screen, the command line, the
-//! guide, tests and benchmarks all stand on this room. Its journeys: `docs/flows/connect.md`, `send.md`, `offline.md`.
+//! THE LINE: everything a client of natter does that is not drawing. Logs in, follows the redirect,
+//! connects, resumes from what it has, repairs gaps, keeps a copy and an outbox on disk. No
+//! terminal: the screen, the command line, the guide, tests and benchmarks all stand on this room.
+//! Its journeys: `docs/flows/connect.md`, `send.md`, `offline.md`.
 
 pub mod account;
 mod cache;
 mod cleaned;
 mod dial;
+mod due;
+mod hear;
 pub mod limits;
 mod line;
 mod outbox;
@@ -37,7 +40,8 @@ use outbox::Outbox;
 use pen::Write;
 use sync::Mirror;
 
-/// A running client. Cheap to clone; the line behind it ends with `close`, or when the last clone is gone.
+/// A running client. Cheap to clone; the line behind it ends with `close`, or when the last clone
+/// is gone.
 #[derive(Clone)]
 pub struct Client {
     me: i64,
@@ -50,9 +54,9 @@ pub struct Client {
 /// Opens the cache and starts the line in the background. Answers at once, also without a network:
 /// what is on disk can be read immediately; the events tell the rest.
 ///
-/// Take the events as they come: while [`limits::EVENTS_MAX`] of them wait, nothing is read from the gateway,
-/// answers to `call` included. Who does not want them drops the receiver.
-/// `Invalid`: the profile still holds unsent messages of another account.
+/// Take the events as they come: while [`limits::EVENTS_MAX`] of them wait, nothing is read from
+/// the gateway, answers to `call` included. Who does not want them drops the receiver. `Invalid`:
+/// the profile still holds unsent messages of another account.
 pub async fn start(
     profile: &Profile,
     login: Login,
@@ -109,7 +113,8 @@ impl Client {
         self.line.borrow().clone()
     }
 
-    /// Waits until everything that was missing is here. Err: signed out, stopped, or `timeout_ms` is over.
+    /// Waits until everything that was missing is here. Err: signed out, stopped, or `timeout_ms`
+    /// is over.
     pub async fn caught_up(&self, timeout_ms: u64) -> Result<()> {
         let mut line = self.line.clone();
         let settled = line.wait_for(|line| {
@@ -141,7 +146,8 @@ impl Client {
         *self.figures.borrow()
     }
 
-    /// Do not wait for the back-off: try to connect now. Also after `Line::Stopped` and `Line::SignedOut`.
+    /// Do not wait for the back-off: try to connect now. Also after `Line::Stopped` and
+    /// `Line::SignedOut`.
     pub fn reconnect(&self) {
         // with a full queue the line is anything but idle
         let _ = self.orders.try_send(Order::Reconnect);
@@ -176,8 +182,9 @@ impl Client {
         self.cache.person(user_id).await
     }
 
-    /// The newest messages before `before_seq` (0 = from the end), oldest first, at most `limit` (1 to
-    /// [`limits::MESSAGES_PER_READ_MAX`]). Fewer, or none: the copy ends here, `fetch_history` has what comes before.
+    /// The newest messages before `before_seq` (0 = from the end), oldest first, at most `limit` (1
+    /// to [`limits::MESSAGES_PER_READ_MAX`]). Fewer, or none: the copy ends here, `fetch_history`
+    /// has what comes before.
     pub async fn messages(
         &self,
         conv_id: i64,
@@ -218,10 +225,12 @@ impl Client {
 
     // ── said once, kept until it is done ────────────────────────────────────────────────────────
 
-    /// Writes the message to the outbox and returns its key; the line sends it as soon as it can, once. `Event::Sent`
-    /// or `Event::SendRefused` tells the end. `key`: repeat an older send, else one is drawn.
+    /// Writes the message to the outbox and returns its key; the line sends it as soon as it can,
+    /// once. `Event::Sent` or `Event::SendRefused` tells the end. `key`: repeat an older send, else
+    /// one is drawn.
     ///
-    /// When this returns, the message is synced to the disk. `Invalid`: the text cannot be sent, or the outbox is full.
+    /// When this returns, the message is synced to the disk. `Invalid`: the text cannot be sent, or
+    /// the outbox is full.
     pub async fn send(
         &self,
         conv_id: i64,
@@ -301,9 +310,10 @@ impl Client {
 
     // ── needs the line ──────────────────────────────────────────────────────────────────────────
 
-    /// One frame and its answer. What the answer says is also put into the cache and told as an event.
-    /// `Error::Offline` at once when there is no line, `Error::Refused` when the gateway said no,
-    /// `Error::Silent` after [`limits::ANSWER_MS`]. What the line says by itself (Hello, Send, Read …) is `Invalid`.
+    /// One frame and its answer. What the answer says is also put into the cache and told as an
+    /// event. `Error::Offline` at once when there is no line, `Error::Refused` when the gateway
+    /// said no, `Error::Silent` after [`limits::ANSWER_MS`]. What the line says by itself (Hello,
+    /// Send, Read …) is `Invalid`.
     pub async fn call(&self, body: client_frame::Body) -> Result<server_frame::Body> {
         let body = cleaned::question(body)?;
         let (answer, answered) = oneshot::channel();
@@ -327,8 +337,8 @@ impl Client {
         }
     }
 
-    /// WHO of the command line: a handle, or `+title` of a group I am in. Opens the direct conversation if needed.
-    /// A title that several groups have is `Invalid` and says so.
+    /// WHO of the command line: a handle, or `+title` of a group I am in. Opens the direct
+    /// conversation if needed. A title that several groups have is `Invalid` and says so.
     pub async fn find_conversation(&self, who: &str) -> Result<i64> {
         if let Some(title) = who.strip_prefix('+') {
             return self.find_group(title).await;
@@ -372,7 +382,8 @@ impl Client {
         }
     }
 
-    /// The person with exactly this handle (a leading `@` is allowed), from the cache or from the gateway.
+    /// The person with exactly this handle (a leading `@` is allowed), from the cache or from the
+    /// gateway.
     pub async fn find_person(&self, handle: &str) -> Result<Person> {
         let wanted = handle.trim().trim_start_matches('@').to_lowercase();
         let nobody = || Error::NobodyCalled(handle.to_owned());

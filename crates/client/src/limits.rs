@@ -1,6 +1,8 @@
-//! The bounds of the line, one name each, with what happens at the limit. Those of the wire are in `proto::limits`.
+//! The bounds of the line, one name each, with what happens at the limit. Those of the wire are in
+//! `proto::limits`.
 
-/// Events that wait for a slow consumer. Full: the line stops reading from the gateway until there is room.
+/// Events that wait for a slow consumer. Full: the line stops reading from the gateway until there
+/// is room.
 pub const EVENTS_MAX: usize = 4_096;
 /// Orders of the program that wait for the line. Full: the caller waits; `typing` is dropped.
 pub const ORDERS_MAX: usize = 256;
@@ -18,13 +20,15 @@ pub const CALLS_MAX: usize = 64;
 pub const ANSWER_MS: u64 = 15_000;
 /// Longest wait for `Sent`, in milliseconds. Longer: the line counts as broken and is made anew.
 pub const SENT_MS: u64 = 30_000;
-/// Longest HTTP call, in milliseconds, and longest way to an open WebSocket. Longer: `Error::Silent`.
+/// Longest HTTP call, in milliseconds, and longest way to an open WebSocket. Longer:
+/// `Error::Silent`.
 pub const CONNECT_MS: u64 = 10_000;
 /// Longest wait for the gateway's close frame when leaving, in milliseconds.
 pub const CLOSE_MS: u64 = 1_000;
 /// The answer to an HTTP call, in bytes. Longer: `Error::Http`.
 pub const HTTP_BYTES_MAX: usize = 256 * 1024;
-/// The first wait after a break is a random part of this, in milliseconds; it doubles with each failure …
+/// The first wait after a break is a random part of this, in milliseconds; it doubles with each
+/// failure …
 pub const BACK_OFF_FIRST_MS: u64 = 1_000;
 /// … up to this.
 pub const BACK_OFF_MAX_MS: u64 = 30_000;
@@ -34,20 +38,23 @@ pub const STAY_AWAY_MAX_MS: u64 = 300_000;
 pub const SENDS_IN_FLIGHT_MAX: usize = proto::limits::SENDS_IN_FLIGHT_MAX / 2;
 /// Messages in the outbox. Full: `Error::Invalid`, the text stays with the writer.
 pub const OUTBOX_MAX: usize = 10_000;
-/// Messages of one conversation in the cache. The oldest beyond are dropped; scrolling up fetches them again.
+/// Messages of one conversation in the cache. The oldest beyond are dropped; scrolling up fetches
+/// them again.
 pub const CACHED_MESSAGES_MAX: i64 = 200_000;
 /// Conversations that a client follows. Further ones are passed over.
 pub const CONVERSATIONS_MAX: usize = 50_000;
 /// People that a client remembers. Further ones are told as events only.
 pub const PEOPLE_MAX: usize = 200_000;
-/// Messages of one conversation that are kept while an earlier one is missing. More: dropped and asked for again.
+/// Messages of one conversation that are kept while an earlier one is missing. More: dropped and
+/// asked for again.
 pub const AHEAD_MAX: usize = 256;
-/// A hole that closes by itself within this many milliseconds is not asked for: two messages that are
-/// stored at the same moment may come in any order.
+/// A hole that closes by itself within this many milliseconds is not asked for: two messages that
+/// are stored at the same moment may come in any order.
 pub const HOLE_GRACE_MS: u64 = 150;
 /// Questions for missing messages that are under way at once, over all conversations.
 pub const QUESTIONS_MAX: usize = 8;
-/// Unknown people that are kept in mind until they can be asked for. Further ones are not asked for.
+/// Unknown people that are kept in mind until they can be asked for. Further ones are not asked
+/// for.
 pub const STRANGERS_MAX: usize = 10_000;
 /// Delivered and Read of one conversation are said at most once in this time, in milliseconds.
 pub const CURSOR_MS: u64 = 50;

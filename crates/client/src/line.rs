@@ -1,5 +1,6 @@
-//! The one task that owns the line: tries to connect, waits, tries again; while there is no connection it keeps
-//! taking orders. What happens on a connection is in `talk.rs`. Its journey: `docs/flows/offline.md`.
+//! The one task that owns the line: tries to connect, waits, tries again; while there is no
+//! connection it keeps taking orders. What happens on a connection is in `talk.rs`. Its journey:
+//! `docs/flows/offline.md`.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -51,7 +52,8 @@ pub(crate) struct LineTask {
     pub outbox: Outbox,
     pub orders: mpsc::Receiver<Order>,
     pub events: mpsc::Sender<Event>,
-    /// Events for which the reader had no room. While there are any, nothing is read from the gateway.
+    /// Events for which the reader had no room. While there are any, nothing is read from the
+    /// gateway.
     pub waiting: VecDeque<Event>,
     pub line: watch::Sender<Line>,
     pub figures: watch::Sender<Figures>,
@@ -140,7 +142,8 @@ pub(crate) async fn run(mut task: LineTask) {
     }
 }
 
-/// Ticket, then WebSocket. 401 for the session is the end; 401 for the ticket is only an old ticket.
+/// Ticket, then WebSocket. 401 for the session is the end; 401 for the ticket is only an old
+/// ticket.
 async fn open(login: Arc<Login>) -> std::result::Result<Socket, Ended> {
     let ticket = account::connect(&login)
         .await

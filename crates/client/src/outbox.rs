@@ -1,7 +1,9 @@
-//! What waits to be sent: in order within each conversation, a bounded number at once, each until it is answered.
+//! What waits to be sent: in order within each conversation, a bounded number at once, each until
+//! it is answered.
 //!
-//! Several messages of one conversation are under way at the same time. When the gateway puts one of them off, its
-//! conversation goes on one by one until it is empty, so that a later message does not overtake it.
+//! Several messages of one conversation are under way at the same time. When the gateway puts one
+//! of them off, its conversation goes on one by one until it is empty, so that a later message does
+//! not overtake it.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};

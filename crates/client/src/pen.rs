@@ -1,8 +1,10 @@
-//! The one who writes the cache. Takes whatever waits, writes it as one transaction, then answers everybody.
+//! The one who writes the cache. Takes whatever waits, writes it as one transaction, then answers
+//! everybody.
 //!
-//! What a person said must survive a power cut before `send` returns, so a transaction with something for the outbox
-//! is synced to the disk (`synchronous=FULL`). The copy of what the server has is not (`NORMAL`): after a power cut its
-//! last moments are fetched again, because positions and messages are lost together.
+//! What a person said must survive a power cut before `send` returns, so a transaction with
+//! something for the outbox is synced to the disk (`synchronous=FULL`). The copy of what the server
+//! has is not (`NORMAL`): after a power cut its last moments are fetched again, because positions
+//! and messages are lost together.
 
 use proto::{Conversation, Message, Person, server_frame::Body};
 use sqlx::sqlite::{Sqlite, SqliteConnection};

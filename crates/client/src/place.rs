@@ -1,8 +1,9 @@
-//! How far one conversation is known, and what to do with what comes next. No clock, no disk, no socket:
-//! messages go in, steps come out, in seq order without holes.
+//! How far one conversation is known, and what to do with what comes next. No clock, no disk, no
+//! socket: messages go in, steps come out, in seq order without holes.
 //!
-//! `seq` is dense, so a jump is a hole. `rev` is dense too, but a message that is changed twice carries only its
-//! last rev: a hole in rev can also be a change that was overtaken, and only the gateway can tell.
+//! `seq` is dense, so a jump is a hole. `rev` is dense too, but a message that is changed twice
+//! carries only its last rev: a hole in rev can also be a change that was overtaken, and only the
+//! gateway can tell.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -61,7 +62,8 @@ impl Hole {
         }
     }
 
-    /// An answer has come. true: it was a fresh one and brought nothing, so there is nothing to be had.
+    /// An answer has come. true: it was a fresh one and brought nothing, so there is nothing to be
+    /// had.
     fn answered(&mut self, before: i64, after: i64, now: Instant) -> bool {
         (self.asked, self.ask_at) = (false, now);
         before == after && self.asked_after == before
@@ -79,7 +81,8 @@ enum Ahead {
 #[derive(Debug, Default)]
 pub(crate) struct Place {
     pub conversation: Option<Conversation>,
-    /// Everything up to here was told. A position from the disk, or the first thing heard of it, is the base.
+    /// Everything up to here was told. A position from the disk, or the first thing heard of it, is
+    /// the base.
     pub known_seq: i64,
     /// Every change up to here was told.
     pub known_rev: i64,
@@ -125,7 +128,8 @@ impl Place {
         }
     }
 
-    /// A new connection: what was asked on the old one has to be asked again, once catching up is over.
+    /// A new connection: what was asked on the old one has to be asked again, once catching up is
+    /// over.
     pub(crate) fn begin(&mut self) {
         for hole in [&mut self.missing, &mut self.changes].into_iter().flatten() {
             hole.asked = false;
@@ -334,7 +338,8 @@ impl Place {
         (self.missing, self.changes) = (Some(rest.clone()), Some(rest));
     }
 
-    /// The answer to History.after_seq. What the gateway leaves out between two messages is not for this client.
+    /// The answer to History.after_seq. What the gateway leaves out between two messages is not for
+    /// this client.
     pub(crate) fn missing_answered(&mut self, page: Page, now: Instant, steps: &mut Vec<Step>) {
         let before = self.known_seq;
         let more = page.more;

@@ -38,7 +38,8 @@ impl Profile {
         })
     }
 
-    /// A profile in exactly this directory, which is made if it is missing; named after its last part.
+    /// A profile in exactly this directory, which is made if it is missing; named after its last
+    /// part.
     pub fn at(dir: PathBuf) -> Result<Self> {
         DirBuilder::new()
             .recursive(true)

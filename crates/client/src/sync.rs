@@ -1,16 +1,16 @@
-//! The copy in memory: what every frame of the gateway does to it, what has to be asked for, what has to be said.
+//! The copy in memory: what every frame of the gateway does to it, what has to be asked for, what
+//! has to be said.
 //!
-//! A plain machine without clock, disk or socket. Frames go in cleaned; out come a [`Round`] of things to be written
-//! and told, and the questions and cursors that are due.
+//! A plain machine without clock, disk or socket. Frames go in cleaned; out come a [`Round`] of
+//! things to be written and told, and the questions and cursors that are due.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use proto::{
-    CaughtUp, Conversation, ConversationKind, Delivered, History, Message, MessageKind, Page,
-    Paint, Person, Presence, Read, Receipt, Sent, Who, client_frame, history, limits as wire,
-    mention,
+    CaughtUp, Conversation, ConversationKind, Message, MessageKind, Page, Paint, Person, Presence,
+    Receipt, Sent, limits as wire, mention,
 };
 
 use crate::cache::{Loaded, Position};
@@ -40,22 +40,22 @@ pub(crate) enum Question {
 }
 
 pub(crate) struct Mirror {
-    me: i64,
-    handle: String,
-    places: HashMap<i64, Place>,
-    people: HashMap<i64, Person>,
+    pub(crate) me: i64,
+    pub(crate) handle: String,
+    pub(crate) places: HashMap<i64, Place>,
+    pub(crate) people: HashMap<i64, Person>,
     /// Ids that were named and never introduced.
-    strangers: BTreeSet<i64>,
-    asked_strangers: HashSet<i64>,
-    asking_strangers: bool,
+    pub(crate) strangers: BTreeSet<i64>,
+    pub(crate) asked_strangers: HashSet<i64>,
+    pub(crate) asking_strangers: bool,
     /// Conversations with a hole.
-    open: BTreeSet<i64>,
+    pub(crate) open: BTreeSet<i64>,
     /// Questions under way.
-    asking: usize,
+    pub(crate) asking: usize,
     /// Conversations with a cursor that may have to be said.
-    cursors: BTreeSet<i64>,
-    mark_delivered: bool,
-    catching_up: bool,
+    pub(crate) cursors: BTreeSet<i64>,
+    pub(crate) mark_delivered: bool,
+    pub(crate) catching_up: bool,
     pub figures: Figures,
 }
 
@@ -169,7 +169,8 @@ impl Mirror {
         }
     }
 
-    /// A page that the reader asked for: into the cache, and nothing else. It tells nothing about what is missing.
+    /// A page that the reader asked for: into the cache, and nothing else. It tells nothing about
+    /// what is missing.
     pub(crate) fn history(&mut self, page: &Page, round: &mut Round) {
         for message in page.messages.iter().filter(|m| is_named(m)) {
             self.meet(message.sender_id);
@@ -401,8 +402,8 @@ impl Mirror {
         true
     }
 
-    /// Lets `change` work on a place and does what comes of it. `change` answers whether the position is to be
-    /// written even if nothing was shown.
+    /// Lets `change` work on a place and does what comes of it. `change` answers whether the
+    /// position is to be written even if nothing was shown.
     fn change_place(
         &mut self,
         conv_id: i64,
@@ -501,126 +502,10 @@ impl Mirror {
         }
     }
 
-    // ── what is due ─────────────────────────────────────────────────────────────────────────────
-
-    /// Questions that are due. Each is answered by `missing`, `changes`, `introduced` or `refused`.
-    pub(crate) fn questions(&mut self, now: Instant) -> Vec<(Question, client_frame::Body)> {
-        let mut due = Vec::new();
-        if !self.strangers.is_empty() && !self.asking_strangers {
-            self.asking_strangers = true;
-            let ids = self
-                .strangers
-                .iter()
-                .copied()
-                .take(wire::PEOPLE_PER_FRAME_MAX);
-            let who = Who {
-                user_ids: ids.collect(),
-            };
-            for id in &who.user_ids {
-                self.strangers.remove(id);
-            }
-            if self.asked_strangers.len() < limits::STRANGERS_MAX {
-                self.asked_strangers.extend(&who.user_ids);
-            }
-            due.push((Question::Strangers, client_frame::Body::Who(who)));
-        }
-        if self.catching_up {
-            return due;
-        }
-        for &conv_id in &self.open {
-            let Some(place) = self.places.get_mut(&conv_id) else {
-                continue;
-            };
-            let (seq, rev, told) = (place.known_seq, place.known_rev, place.told);
-            if let Some(hole) = due_hole(&mut place.missing, seq, now, &mut self.asking) {
-                // the beginning of a conversation is not a gap in it
-                if !hole.counted && !hole.to_the_end && told {
-                    hole.counted = true;
-                    self.figures.gaps += 1;
-                }
-                let from = history::From::AfterSeq(seq);
-                due.push((Question::Missing { conv_id }, ask(conv_id, from)));
-            }
-            if due_hole(&mut place.changes, rev, now, &mut self.asking).is_some() {
-                let from = history::From::AfterRev(rev);
-                due.push((Question::Changes { conv_id }, ask(conv_id, from)));
-            }
-        }
-        due
-    }
-
-    /// Delivered and Read that are due.
-    pub(crate) fn cursors(&mut self, now: Instant) -> Vec<client_frame::Body> {
-        let pause = Duration::from_millis(limits::CURSOR_MS);
-        let mut due = Vec::new();
-        for conv_id in self.cursors.clone() {
-            let Some((read, delivered)) = self.unsaid(conv_id) else {
-                self.cursors.remove(&conv_id);
-                continue;
-            };
-            let Some(place) = self.places.get_mut(&conv_id) else {
-                continue;
-            };
-            if place.said_at.is_some_and(|at| now < at + pause) {
-                continue;
-            }
-            place.said_at = Some(now);
-            if read > 0 {
-                place.read_said = read;
-                due.push(client_frame::Body::Read(Read { conv_id, seq: read }));
-            }
-            if delivered > read {
-                place.delivered_said = delivered;
-                due.push(client_frame::Body::Delivered(Delivered {
-                    conv_id,
-                    seq: delivered,
-                }));
-            }
-        }
-        due
-    }
-
-    /// `(read, delivered)`: how far they have to be said, 0 = nothing. None: neither.
-    fn unsaid(&self, conv_id: i64) -> Option<(i64, i64)> {
-        let place = self.places.get(&conv_id)?;
-        let c = place.conversation.as_ref();
-        let end = place.known_seq.max(c.map_or(0, |c| c.last_seq));
-        let read_told = c.map_or(0, |c| c.read_seq).max(place.read_said);
-        let read = place.read_wanted.min(end);
-        let read = if read > read_told { read } else { 0 };
-        let delivered_told = c
-            .map_or(0, |c| c.delivered_seq)
-            .max(place.delivered_said)
-            .max(place.read_said)
-            .max(read);
-        let wanted = self.mark_delivered && place.others_seq > delivered_told;
-        let delivered = if wanted { place.known_seq } else { 0 };
-        let left = c.is_some_and(|c| c.left);
-        ((read, delivered) != (0, 0) && !left).then_some((read, delivered))
-    }
-
-    /// When `questions` or `cursors` will have something, if nothing else happens.
-    pub(crate) fn next_due(&self) -> Option<Instant> {
-        let pause = Duration::from_millis(limits::CURSOR_MS);
-        let hole = |hole: &Option<Hole>| hole.as_ref().filter(|h| !h.asked).map(|h| h.ask_at);
-        let room = !self.catching_up && self.asking < limits::QUESTIONS_MAX;
-        let holes = self.open.iter().filter(|_| room).filter_map(|id| {
-            let place = self.places.get(id)?;
-            hole(&place.missing)
-                .into_iter()
-                .chain(hole(&place.changes))
-                .min()
-        });
-        let cursors = self
-            .cursors
-            .iter()
-            .filter_map(|id| Some(self.places.get(id)?.said_at? + pause));
-        holes.chain(cursors).min()
-    }
-
     // ── out ─────────────────────────────────────────────────────────────────────────────────────
 
-    /// The rows that a round touched, as they are now; and the events, to be told once the rows are written.
+    /// The rows that a round touched, as they are now; and the events, to be told once the rows are
+    /// written.
     pub(crate) fn rows(&self, round: Round) -> (Copy, Vec<Event>) {
         let copy = Copy {
             messages: round.messages,
@@ -668,7 +553,8 @@ impl Mirror {
     }
 }
 
-/// The conversation as its reader sees it: what he has read counts at once, also before the gateway knows.
+/// The conversation as its reader sees it: what he has read counts at once, also before the gateway
+/// knows.
 pub(crate) fn seen_by_reader(conversation: &Conversation, read_wanted: i64) -> Conversation {
     let read_seq = conversation
         .read_seq
@@ -679,8 +565,8 @@ pub(crate) fn seen_by_reader(conversation: &Conversation, read_wanted: i64) -> C
     }
 }
 
-/// Where a conversation begins of which this client has nothing. What another device has is fetched when it is
-/// scrolled to; a new and short one is fetched as a whole.
+/// Where a conversation begins of which this client has nothing. What another device has is fetched
+/// when it is scrolled to; a new and short one is fetched as a whole.
 fn first_base(conversation: &Conversation, painted: bool) -> i64 {
     let len = conversation
         .last_seq
@@ -735,30 +621,4 @@ fn only(conv_id: i64, mut page: Page) -> Page {
     page.messages
         .retain(|message| message.conv_id == conv_id && is_named(message));
     page
-}
-
-fn ask(conv_id: i64, from: history::From) -> client_frame::Body {
-    let limit = wire::PAGE_MESSAGES_MAX;
-    client_frame::Body::History(History {
-        conv_id,
-        from: Some(from),
-        limit,
-    })
-}
-
-fn due_hole<'a>(
-    hole: &'a mut Option<Hole>,
-    asked_after: i64,
-    now: Instant,
-    asking: &mut usize,
-) -> Option<&'a mut Hole> {
-    let hole = hole
-        .as_mut()
-        .filter(|hole| !hole.asked && hole.ask_at <= now)?;
-    if *asking >= limits::QUESTIONS_MAX {
-        return None;
-    }
-    *asking += 1;
-    (hole.asked, hole.asked_after) = (true, asked_after);
-    Some(hole)
 }

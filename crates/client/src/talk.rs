@@ -1,5 +1,6 @@
-//! One connection, from Hello to its end: frames in, frames out, orders between. A plain loop; every turn takes what
-//! is there, writes it to the cache as one transaction, and only then tells it.
+//! One connection, from Hello to its end: frames in, frames out, orders between. A plain loop;
+//! every turn takes what is there, writes it to the cache as one transaction, and only then tells
+//! it.
 
 use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
@@ -7,30 +8,28 @@ use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use futures_util::stream::{SplitSink, SplitStream};
-use futures_util::{FutureExt, Sink, SinkExt, StreamExt};
+use futures_util::{Sink, SinkExt, StreamExt};
 use proto::limits::{HEARTBEAT_MS, SILENCE_MS, TYPING_REPEAT_MS};
 use proto::{
-    CloseCode, Codec, ErrorCode, Goodbye, GoodbyeReason, Hello, Ping, Send, ServerFrame, Typing,
-    client_frame, frame, server_frame,
+    Codec, ErrorCode, Goodbye, Hello, Ping, Send, Typing, client_frame, frame, server_frame,
 };
 use tokio::sync::oneshot;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode as Code;
 use tokio_tungstenite::tungstenite::{self, Message as Packet};
 
-use crate::cleaned;
 use crate::dial::Socket;
+use crate::hear::give_up;
 use crate::limits;
 use crate::line::{Ended, LineTask, Order, now_ms, room};
-use crate::outbox::{Due, Refusal, TOO_OLD};
-use crate::place::Came;
+use crate::outbox::{Due, TOO_OLD};
 use crate::sync::{Question, Round};
-use crate::types::{Error, Event, Line, Result};
+use crate::types::{Error, Result};
 
-type Answer = oneshot::Sender<Result<server_frame::Body>>;
+pub(crate) type Answer = oneshot::Sender<Result<server_frame::Body>>;
 
 /// Why a frame was sent whose answer is awaited.
-enum Asked {
+pub(crate) enum Asked {
     Hello,
     Send { client_key: i64 },
     Question(Question),
@@ -39,7 +38,7 @@ enum Asked {
 
 /// How far a connection has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
+pub(crate) enum Stage {
     /// Hello is said.
     Greeting,
     /// Painted: everything may be said.
@@ -49,18 +48,18 @@ enum Stage {
 }
 
 /// The state of one connection.
-struct Talk {
-    stage: Stage,
+pub(crate) struct Talk {
+    pub(crate) stage: Stage,
     /// Frames for the socket, and whether some may still be in its buffer.
-    out: VecDeque<Packet>,
-    unflushed: bool,
-    asked: HashMap<u32, Asked>,
-    last_ref: u32,
-    heard_at: Instant,
-    said_at: Instant,
-    goodbye: Option<Goodbye>,
+    pub(crate) out: VecDeque<Packet>,
+    pub(crate) unflushed: bool,
+    pub(crate) asked: HashMap<u32, Asked>,
+    pub(crate) last_ref: u32,
+    pub(crate) heard_at: Instant,
+    pub(crate) said_at: Instant,
+    pub(crate) goodbye: Option<Goodbye>,
     /// Answers for the program, to be given once the cache has what they say.
-    answers: Vec<(Answer, Result<server_frame::Body>)>,
+    pub(crate) answers: Vec<(Answer, Result<server_frame::Body>)>,
 }
 
 /// What a turn of the loop was woken by.
@@ -72,7 +71,7 @@ enum Turn {
     Time,
 }
 
-type SocketIn = SplitStream<Socket>;
+pub(crate) type SocketIn = SplitStream<Socket>;
 type SocketOut = SplitSink<Socket, Packet>;
 
 impl LineTask {
@@ -269,269 +268,6 @@ impl LineTask {
             }));
         }
     }
-
-    // ── in ──────────────────────────────────────────────────────────────────────────────────────
-
-    /// Takes what is there, up to a bound, and commits it as one.
-    async fn hear(
-        &mut self,
-        talk: &mut Talk,
-        first: Option<std::result::Result<Packet, tungstenite::Error>>,
-        stream: &mut SocketIn,
-    ) -> std::result::Result<(), Ended> {
-        talk.heard_at = Instant::now();
-        let mut round = Round::default();
-        let mut next = first;
-        let mut taken = 0;
-        let outcome = loop {
-            if let Err(ended) = self.packet(talk, next, &mut round) {
-                break Err(ended);
-            }
-            taken += 1;
-            if taken == limits::FRAMES_PER_COMMIT_MAX {
-                break Ok(());
-            }
-            match stream.next().now_or_never() {
-                Some(packet) => next = packet,
-                None => break Ok(()),
-            }
-        };
-        self.commit(round).await.map_err(Ended::Disk)?;
-        for (answer, result) in talk.answers.drain(..) {
-            // a caller that stopped waiting does not want to know
-            let _ = answer.send(result);
-        }
-        self.show_stage(talk);
-        outcome
-    }
-
-    fn show_stage(&mut self, talk: &Talk) {
-        let line = match talk.stage {
-            Stage::Greeting => return,
-            Stage::CaughtUp if self.mirror.is_current() => Line::Live,
-            Stage::CatchingUp | Stage::CaughtUp => Line::CatchingUp,
-        };
-        let shown = self.line.borrow().clone();
-        if shown != line && shown != Line::Live {
-            self.set_line(line);
-        }
-    }
-
-    fn packet(
-        &mut self,
-        talk: &mut Talk,
-        packet: Option<std::result::Result<Packet, tungstenite::Error>>,
-        round: &mut Round,
-    ) -> std::result::Result<(), Ended> {
-        let bytes = match packet {
-            Some(Ok(Packet::Binary(bytes))) => bytes,
-            Some(Ok(Packet::Ping(_) | Packet::Pong(_) | Packet::Frame(_))) => return Ok(()),
-            Some(Ok(Packet::Close(close))) => {
-                return Err(closed(
-                    talk.goodbye.take(),
-                    close.map(|c| u16::from(c.code)),
-                ));
-            }
-            Some(Ok(Packet::Text(_))) => return Err(nonsense("a text where bytes belong")),
-            Some(Err(e)) if talk.goodbye.is_none() => {
-                return Err(broken(e.to_string()));
-            }
-            Some(Err(_)) | None => return Err(closed(talk.goodbye.take(), None)),
-        };
-        let frame = Codec::Protobuf
-            .read_server(&bytes)
-            .map_err(|e| nonsense(&e.to_string()))?;
-        self.frame(talk, frame, round)
-    }
-
-    fn frame(
-        &mut self,
-        talk: &mut Talk,
-        frame: ServerFrame,
-        round: &mut Round,
-    ) -> std::result::Result<(), Ended> {
-        // a body that this program does not know
-        let Some(body) = frame.body else {
-            return Ok(());
-        };
-        let body = cleaned::body(body);
-        match talk.asked.remove(&frame.r#ref) {
-            Some(Asked::Hello) => {
-                talk.asked.insert(frame.r#ref, Asked::Hello);
-                self.greeted(talk, body, round)
-            }
-            Some(Asked::Send { client_key }) => {
-                self.answered_send(client_key, body, round);
-                Ok(())
-            }
-            Some(Asked::Question(question)) => {
-                self.answered_question(question, body, round);
-                Ok(())
-            }
-            Some(Asked::Call { answer, .. }) => {
-                self.answered_call(talk, answer, body, round);
-                Ok(())
-            }
-            None => {
-                self.told(talk, body, round);
-                Ok(())
-            }
-        }
-    }
-
-    /// Paint, one or more parts, then CaughtUp: all of them carry Hello's ref.
-    fn greeted(
-        &mut self,
-        talk: &mut Talk,
-        body: server_frame::Body,
-        round: &mut Round,
-    ) -> std::result::Result<(), Ended> {
-        let now = Instant::now();
-        match body {
-            server_frame::Body::Paint(paint) => {
-                if !paint.more && talk.stage == Stage::Greeting {
-                    talk.stage = Stage::CatchingUp;
-                }
-                self.mirror.paint(paint, now, round);
-            }
-            server_frame::Body::CaughtUp(caught_up) => {
-                if talk.stage != Stage::CaughtUp {
-                    talk.stage = Stage::CaughtUp;
-                    self.failures = 0;
-                    self.mirror.figures.resumed += u64::from(self.connections > 0);
-                    self.connections += 1;
-                }
-                self.mirror.caught_up(&caught_up, now, round);
-            }
-            server_frame::Body::Error(error) if error.retry_after_ms > 0 => {
-                let wait_ms = error.retry_after_ms.unsigned_abs();
-                return Err(Ended::PutOff {
-                    why: error.text,
-                    at_least_ms: wait_ms,
-                    within_ms: wait_ms,
-                });
-            }
-            server_frame::Body::Error(error) => return Err(Ended::Stopped { why: error.text }),
-            other => self.told(talk, other, round),
-        }
-        Ok(())
-    }
-
-    fn answered_send(&mut self, client_key: i64, body: server_frame::Body, round: &mut Round) {
-        let now = Instant::now();
-        match body {
-            server_frame::Body::Sent(sent) if sent.client_key == client_key => {
-                let found = self.outbox.remove(client_key);
-                if let Some((_, Some(since))) = &found {
-                    let took = now.duration_since(*since).as_micros();
-                    self.mirror.figures.last_send_us = u64::try_from(took).unwrap_or(u64::MAX);
-                }
-                self.mirror
-                    .sent(sent, found.map(|(queued, _)| queued), now, round);
-            }
-            server_frame::Body::Error(error) => {
-                if self.outbox.refused(client_key, &error, now) == Refusal::Final {
-                    give_up(round, client_key, error.code(), error.text);
-                }
-            }
-            // no answer to a Send: it is sent again on the next connection
-            _ => tracing::debug!("an answer that does not fit a send"),
-        }
-    }
-
-    fn answered_question(
-        &mut self,
-        question: Question,
-        body: server_frame::Body,
-        round: &mut Round,
-    ) {
-        use server_frame::Body;
-        let now = Instant::now();
-        match (question, body) {
-            (Question::Missing { conv_id }, Body::Page(page)) => {
-                self.mirror.missing(conv_id, page, now, round);
-            }
-            (Question::Changes { conv_id }, Body::Page(page)) => {
-                self.mirror.changes(conv_id, page, now, round);
-            }
-            (Question::Strangers, Body::Found(found)) => {
-                self.mirror.introduced(found.people, round);
-            }
-            (question, Body::Error(error)) => {
-                self.mirror
-                    .refused(question, error.retry_after_ms, now, round);
-            }
-            (question, _) => self.mirror.refused(question, 0, now, round),
-        }
-    }
-
-    fn answered_call(
-        &mut self,
-        talk: &mut Talk,
-        answer: Answer,
-        body: server_frame::Body,
-        round: &mut Round,
-    ) {
-        use server_frame::Body;
-        let now = Instant::now();
-        let result = match body {
-            Body::Error(error) => {
-                let (code, retry_after_ms) = (error.code(), error.retry_after_ms);
-                Err(Error::Refused {
-                    code,
-                    text: error.text,
-                    retry_after_ms,
-                })
-            }
-            body => Ok(body),
-        };
-        match &result {
-            Ok(Body::Page(page)) => self.mirror.history(page, round),
-            Ok(Body::Message(message)) => {
-                self.mirror
-                    .message(message.clone(), Came::Asked, now, round);
-            }
-            Ok(Body::Found(found)) => {
-                for person in &found.people {
-                    self.mirror.person(person.clone(), round);
-                }
-            }
-            Ok(Body::Person(person)) => self.mirror.person(person.clone(), round),
-            Ok(Body::Conversation(conversation)) => {
-                self.mirror
-                    .conversation(conversation.clone(), false, now, round);
-            }
-            // nothing to keep
-            Ok(_) | Err(_) => {}
-        }
-        talk.answers.push((answer, result));
-    }
-
-    /// Something that the gateway says by itself.
-    fn told(&mut self, talk: &mut Talk, body: server_frame::Body, round: &mut Round) {
-        use server_frame::Body;
-        let now = Instant::now();
-        match body {
-            Body::Message(message) => self.mirror.message(message, Came::Live, now, round),
-            Body::Page(page) => self.mirror.page(page, now, round),
-            Body::Receipt(receipt) => self.mirror.receipt(receipt, round),
-            Body::Presence(presence) => self.mirror.presence(presence, round),
-            Body::Typing(typing) => round.events.push(Event::Typing(typing)),
-            Body::Person(person) => self.mirror.person(person, round),
-            Body::Conversation(conversation) => {
-                self.mirror.conversation(conversation, false, now, round);
-            }
-            Body::Goodbye(goodbye) => talk.goodbye = Some(goodbye),
-            Body::Error(error) => tracing::debug!(code = ?error.code(), "a frame was refused"),
-            // answers to nothing that was asked
-            Body::Paint(_)
-            | Body::CaughtUp(_)
-            | Body::Pong(_)
-            | Body::Sent(_)
-            | Body::Journey(_)
-            | Body::Found(_) => {}
-        }
-    }
 }
 
 impl Talk {
@@ -607,7 +343,8 @@ impl Talk {
     }
 }
 
-/// Frames into the socket and the socket into the network. Can be dropped and called again at any point.
+/// Frames into the socket and the socket into the network. Can be dropped and called again at any
+/// point.
 async fn write_out(
     sink: &mut SocketOut,
     out: &mut VecDeque<Packet>,
@@ -621,61 +358,6 @@ async fn write_out(
     sink.flush().await
 }
 
-/// It stays in the outbox until its writer says what to do.
-fn give_up(round: &mut Round, client_key: i64, code: ErrorCode, text: String) {
-    round.refused.push((client_key, text.clone()));
-    round.events.push(Event::SendRefused {
-        client_key,
-        code,
-        text,
-    });
-}
-
-fn broken(why: String) -> Ended {
+pub(crate) fn broken(why: String) -> Ended {
     Ended::Broken { why, slowly: false }
-}
-
-/// A gateway that talks nonsense may be replaced by a better one: come back, but with back-off.
-fn nonsense(why: &str) -> Ended {
-    let why = format!("the gateway sent what is not our protocol: {why}");
-    Ended::Broken { why, slowly: true }
-}
-
-/// Whether to come back: what the gateway said, else the code of its close frame, else yes.
-fn closed(goodbye: Option<Goodbye>, code: Option<u16>) -> Ended {
-    if let Some(goodbye) = goodbye {
-        let within_ms = u64::try_from(goodbye.reconnect_within_ms).unwrap_or(0);
-        let revoked = goodbye.reason() == GoodbyeReason::Revoked;
-        let why = goodbye.text;
-        return match within_ms {
-            0 if revoked => Ended::SignedOut { why },
-            0 => Ended::Stopped { why },
-            _ => Ended::PutOff {
-                why,
-                at_least_ms: 0,
-                within_ms,
-            },
-        };
-    }
-    let code = code.and_then(|code| CloseCode::try_from(i32::from(code)).ok());
-    let slowly = |why: &str| Ended::Broken {
-        why: why.into(),
-        slowly: true,
-    };
-    let stopped = |why: &str| Ended::Stopped { why: why.into() };
-    match code {
-        None | Some(CloseCode::Unspecified) => broken("the line broke".into()),
-        Some(CloseCode::GoingAway) => slowly("the gateway is being restarted"),
-        Some(CloseCode::Policy) => slowly("the gateway heard nothing from here"),
-        Some(CloseCode::Internal) => slowly("the gateway had a fault"),
-        Some(CloseCode::TryAgain) => slowly("the gateway was quicker than this client"),
-        Some(CloseCode::Normal) => stopped("the gateway said goodbye"),
-        Some(CloseCode::TooMany) => stopped("too many connections of this account"),
-        Some(CloseCode::Revoked) => Ended::SignedOut {
-            why: "the session was ended".into(),
-        },
-        Some(
-            CloseCode::Protocol | CloseCode::Unsupported | CloseCode::BadData | CloseCode::TooBig,
-        ) => stopped("the gateway does not understand this program"),
-    }
 }

@@ -1,5 +1,5 @@
-//! What the client room tells and is told. Texts of others in here are clean (`proto::clean`): they were cleaned
-//! where they entered the process.
+//! What the client room tells and is told. Texts of others in here are clean (`proto::clean`): they
+//! were cleaned where they entered the process.
 
 use proto::{ErrorCode, Message, Person, Presence, Receipt, Sent, Typing};
 use serde::{Deserialize, Serialize};
@@ -99,16 +99,19 @@ pub enum Event {
     Line(Line),
     /// A conversation appeared, changed its title, members, settings, or went (left = true).
     Conversation(proto::Conversation),
-    /// A message that was not here before, in seq order per conversation. `live`: it did not come from catching up.
+    /// A message that was not here before, in seq order per conversation. `live`: it did not come
+    /// from catching up.
     New {
         message: Message,
         live: bool,
     },
     /// A message that was here has changed: edited, deleted, reacted to.
     Changed(Message),
-    /// A message of mine is stored. Its text is in the cache under `seq` now and not in the outbox any more.
+    /// A message of mine is stored. Its text is in the cache under `seq` now and not in the outbox
+    /// any more.
     Sent(Sent),
-    /// The server does not take this message; it stays in the outbox, marked, until `retry` or `unqueue`.
+    /// The server does not take this message; it stays in the outbox, marked, until `retry` or
+    /// `unqueue`.
     SendRefused {
         client_key: i64,
         code: ErrorCode,

@@ -1,5 +1,6 @@
-//! A gateway whose live frames are lost, doubled and shuffled, whose connections break, while messages are written,
-//! changed and sent: the reader must end with exactly the log, each message once and in order.
+//! A gateway whose live frames are lost, doubled and shuffled, whose connections break, while
+//! messages are written, changed and sent: the reader must end with exactly the log, each message
+//! once and in order.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};

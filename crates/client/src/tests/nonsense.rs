@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use proto::{
-    CaughtUp, Conversation, Member, Message, Page, Paint, Person, Presence, Receipt, Sent,
+    CaughtUp, Codec, Conversation, Member, Message, Page, Paint, Person, Presence, Receipt, Sent,
     ServerFrame, frame, server_frame::Body,
 };
 
@@ -12,6 +12,9 @@ use crate::cache::Loaded;
 use crate::cleaned;
 use crate::place::Came;
 use crate::sync::{Mirror, Question, Round};
+
+/// Ordinary letters, then everything that can reach for a terminal.
+const TEXTS: &str = "\\PC*[\u{0}-\u{ff}\u{200b}-\u{206f}]*";
 
 fn number() -> impl Strategy<Value = i64> {
     prop_oneof![
@@ -183,13 +186,14 @@ proptest! {
 
     #[test]
     fn no_bytes_bring_the_decoder_down(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        if let Ok(ServerFrame { body: Some(body), .. }) = proto::Codec::Protobuf.read_server(&bytes) {
+        let frame = Codec::Protobuf.read_server(&bytes);
+        if let Ok(ServerFrame { body: Some(body), .. }) = frame {
             cleaned::body(body);
         }
     }
 
     #[test]
-    fn a_cleaned_frame_holds_no_control_characters(text in "\\PC*[\u{0}-\u{ff}\u{200b}-\u{206f}]*") {
+    fn a_cleaned_frame_holds_no_control_characters(text in TEXTS) {
         let message = Message { body: text.clone(), ..Message::default() };
         let person = Person { handle: text.clone(), name: text.clone(), ..Person::default() };
         let paint = Paint {

@@ -166,7 +166,7 @@ impl Running {
 
     pub(crate) async fn until_sent(&mut self, key: i64) -> proto::Sent {
         self.until("sent", |event| match event {
-            Event::Sent(sent) if sent.client_key == key => Some(sent.clone()),
+            Event::Sent(sent) if sent.client_key == key => Some(*sent),
             _ => None,
         })
         .await
