@@ -192,8 +192,8 @@ pub struct Chat {
     pub cursor: Option<ItemId>,
     /// The lowest row on the screen; None: the end, which follows what comes.
     pub bottom: Option<Anchor>,
-    /// Everything after this seq was unread when the conversation was opened; None: nothing was.
-    pub new_after: Option<i64>,
+    /// What came unseen, and so stands below a divider; None: nothing did.
+    pub new: Option<Unseen>,
     pub older: Older,
     /// A message to go to as soon as it is loaded.
     pub goal: Option<i64>,
@@ -201,6 +201,13 @@ pub struct Chat {
     pub loaded: bool,
     /// The last Read that was said.
     pub read_told: i64,
+}
+
+/// The messages after one seq and up to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unseen {
+    pub after: i64,
+    pub up_to: i64,
 }
 
 /// What is known about messages before the first loaded one.

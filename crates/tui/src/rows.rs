@@ -150,7 +150,7 @@ fn top(chat: &Chat) -> &'static str {
 
 /// The first message of somebody else that was unread when the conversation was opened.
 pub fn first_new(model: &Model, chat: &Chat) -> Option<usize> {
-    let new_after = chat.new_after?;
+    let new_after = chat.new?.after;
     let from = chat
         .messages
         .partition_point(|message| message.seq <= new_after);
@@ -160,10 +160,13 @@ pub fn first_new(model: &Model, chat: &Chat) -> Option<usize> {
     Some(from + first)
 }
 
-/// How many messages of others stand below the divider.
-fn count_new(model: &Model, chat: &Chat, from: usize) -> i64 {
-    chat.messages[from..]
+/// How many messages of others came unseen, from `first` on.
+fn count_new(model: &Model, chat: &Chat, first: usize) -> i64 {
+    let up_to = chat.new.map_or(0, |new| new.up_to);
+    let unseen = chat.messages[first..]
         .iter()
+        .take_while(|message| message.seq <= up_to);
+    unseen
         .filter(|message| message.sender_id != model.me)
         .count() as i64
 }

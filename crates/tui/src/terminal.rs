@@ -4,6 +4,7 @@
 //! and the shape of the cursor are ours to undo.
 
 use std::io::{self, IsTerminal, Stdout, stdout};
+use std::mem::ManuallyDrop;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -20,7 +21,9 @@ use ratatui::backend::CrosstermBackend;
 
 use crate::view::CursorShape;
 
-pub(crate) type Screen = Terminal<CrosstermBackend<Stdout>>;
+/// Never dropped: ratatui's own drop complains on standard error when it cannot show the cursor, and
+/// where the terminal was closed that complaint is a panic. `leave` shows the cursor.
+pub(crate) type Screen = ManuallyDrop<Terminal<CrosstermBackend<Stdout>>>;
 
 /// The terminal is ours: the panic hook, which stays for the rest of the process, must give it
 /// back.
@@ -63,7 +66,8 @@ pub(crate) fn enter() -> io::Result<(Screen, Guard)> {
         EnableBracketedPaste,
         EnableFocusChange
     )?;
-    Ok((Terminal::new(CrosstermBackend::new(stdout()))?, guard))
+    let screen = Terminal::new(CrosstermBackend::new(stdout()))?;
+    Ok((ManuallyDrop::new(screen), guard))
 }
 
 /// Undoes all of `enter`, once. A terminal that is gone cannot be helped, so errors are nobody's

@@ -98,7 +98,7 @@ pub(super) fn send(model: &mut Model) -> Vec<Effect> {
         Target::New => 0,
     };
     // who writes has seen what is above, and wants to see what he wrote
-    (chat.cursor, chat.bottom, chat.new_after) = (None, None, None);
+    (chat.cursor, chat.bottom, chat.new) = (None, None, None);
     model.composer.set_text("");
     model.typing_told_at = 0;
     model.draft = Draft::default();

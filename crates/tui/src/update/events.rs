@@ -7,7 +7,7 @@ use proto::{Conversation, Message, MessageKind, Presence, Receipt, Sent, SentSta
 use super::go;
 use crate::effect::Effect;
 use crate::limits::{CHAT_MESSAGES_LET_GO, CHAT_MESSAGES_MAX, TYPING_MAX};
-use crate::model::{Chat, ItemId, Model, Older, Tone, Typist};
+use crate::model::{Chat, ItemId, Model, Older, Tone, Typist, Unseen};
 use crate::{scroll, words};
 
 pub(super) fn take(model: &mut Model, event: Event) -> Vec<Effect> {
@@ -172,8 +172,14 @@ pub(super) fn put_message(model: &mut Model, message: Message) {
         return;
     };
     let unseen = !focused || chat.bottom.is_some();
-    if unseen && chat.new_after.is_none() && message.sender_id != me {
-        chat.new_after = Some(message.seq - 1);
+    if unseen && message.sender_id != me {
+        // what was read since does not stand below the divider any more
+        let unread = chat.new.filter(|new| new.up_to > chat.read_told);
+        let after = unread.map_or(message.seq - 1, |new| new.after);
+        chat.new = Some(Unseen {
+            after,
+            up_to: message.seq,
+        });
     }
     match chat
         .messages

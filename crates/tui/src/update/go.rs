@@ -7,7 +7,8 @@ use crate::commands::Go;
 use crate::effect::{Ask, Effect};
 use crate::layout;
 use crate::model::{
-    Asked, Chat, CommandLine, Finder, ListRow, Model, Older, Over, Place, Target, Tone, unread,
+    Asked, Chat, CommandLine, Finder, ListRow, Model, Older, Over, Place, Target, Tone, Unseen,
+    unread,
 };
 
 pub(super) fn run(
@@ -129,7 +130,10 @@ pub(crate) fn open(model: &mut Model, conv_id: i64) -> Vec<Effect> {
         return Vec::new();
     };
     let group = conversation.kind() == ConversationKind::Group;
-    let new_after = (unread(conversation) > 0).then_some(conversation.read_seq);
+    let new = (unread(conversation) > 0).then_some(Unseen {
+        after: conversation.read_seq,
+        up_to: conversation.last_seq,
+    });
     let mut effects = compose::put_away(model);
     model.other = model.chat.as_ref().map(|chat| chat.conv_id).or(model.other);
     model.target = Target::New;
@@ -138,7 +142,7 @@ pub(crate) fn open(model: &mut Model, conv_id: i64) -> Vec<Effect> {
         messages: Vec::new(),
         cursor: None,
         bottom: None,
-        new_after,
+        new,
         older: Older::OnDisk,
         goal: None,
         loaded: false,

@@ -55,7 +55,8 @@ fn every_state(columns: u16, rows: u16) -> Stage {
         },
     ];
     messages[4].edited_at = NOW;
-    stage.model.chat.as_mut().expect("ann is open").new_after = Some(2);
+    stage.model.chat.as_mut().expect("ann is open").new =
+        Some(tui::model::Unseen { after: 2, up_to: 6 });
     let typing = proto::Typing {
         conv_id: WITH_ANN,
         user_id: ANN,
