@@ -182,6 +182,9 @@ async fn greet(auth: &Auth, newcomer: i64) {
             tracing::warn!(handle, "there is no such greeter (setting `greeter`)");
             return Ok(());
         };
+        if greeter.user_id == newcomer {
+            return Ok(());
+        }
         auth.store
             .befriend(newcomer, greeter.user_id, clock::now())
             .await?;

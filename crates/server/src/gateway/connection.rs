@@ -168,7 +168,8 @@ enum Wake {
 
 async fn live(c: &mut Connection, wire: &mut Wire) -> Result<Never, End> {
     let timers = c.gateway.config.timers;
-    let mut tick = tokio::time::interval(Duration::from_millis((timers.silence_ms / 3).max(1)));
+    let tick_ms = (timers.silence_ms / 3).min(timers.position_check_ms).max(1);
+    let mut tick = tokio::time::interval(Duration::from_millis(tick_ms));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     c.heard = Instant::now();
     let mut leave_at = None;
@@ -318,6 +319,7 @@ async fn deliver_settled(
             return Ok(());
         }
         if c.sync.judge(&stored) == Verdict::Fill {
+            c.gateway.counters.holes.add(1);
             connect::fill(c, wire).await?;
         }
     }

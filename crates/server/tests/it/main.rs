@@ -6,6 +6,7 @@ mod changes;
 mod groups;
 mod harness;
 mod hostile;
+mod lost_bells;
 mod offline;
 mod operate;
 mod people;
