@@ -1,4 +1,4 @@
-//! The bus may lose anything. Here it loses for certain: things happen in the store behind its back.
+//! The bus may lose anything. Here it does: things happen in the store behind its back.
 
 use proto::CloseCode;
 use proto::server_frame::Body as Hear;

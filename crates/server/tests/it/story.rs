@@ -96,7 +96,7 @@ async fn what_is_sent_to_somebody_who_is_away_is_kept_and_is_there_when_he_comes
 }
 
 #[tokio::test]
-async fn sixty_sends_at_once_are_answered_in_order_without_waiting_for_each_other() {
+async fn two_hundred_sends_at_once_are_answered_in_order_and_none_waits_for_another() {
     let host = host().await;
     let mut ann = host.user("ann").await;
     let mut bob = host.user("bob").await;
