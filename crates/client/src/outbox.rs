@@ -231,11 +231,16 @@ impl Lane {
         None
     }
 
-    /// When patience ends for the one that all others wait for.
+    /// When patience ends for the one that all others wait for, if only time is in its way.
     fn later(&self) -> Option<Instant> {
-        self.entries.iter().find_map(|entry| match entry.state {
-            State::Later { at } => Some(at),
-            State::Waiting | State::InFlight { .. } => None,
-        })
+        for entry in &self.entries {
+            match entry.state {
+                State::InFlight { .. } if self.one_by_one => return None,
+                State::InFlight { .. } => {}
+                State::Later { at } => return Some(at),
+                State::Waiting => return None,
+            }
+        }
+        None
     }
 }

@@ -95,6 +95,20 @@ fn a_message_that_was_put_off_is_not_overtaken_by_a_later_one() {
 }
 
 #[test]
+fn while_an_earlier_message_is_under_way_the_line_does_not_spin_for_a_later_one() {
+    let mut outbox = Outbox::new(vec![queued(7, 1), queued(7, 2)]);
+    let now = Instant::now();
+    outbox.due(now, NOW_MS);
+    outbox.refused(2, &busy(10), now);
+    let later = now + Duration::from_secs(1);
+    assert!(outbox.due(later, NOW_MS).is_empty());
+    assert!(
+        outbox.next_due().is_some_and(|due| due > later),
+        "only the first one's answer helps"
+    );
+}
+
+#[test]
 fn a_message_that_nobody_may_take_leaves_the_queue_and_the_next_one_goes() {
     let mut outbox = Outbox::new(vec![queued(7, 1), queued(7, 2)]);
     let now = Instant::now();

@@ -90,11 +90,12 @@ async fn a_screen_and_a_script_share_one_profile() {
         script.client.close().await;
         screen.until_text(&body).await;
     }
-    screen
+    let last = screen
         .client
         .send(conv_id, "the end", 0, None)
         .await
         .unwrap();
+    screen.until_sent(last).await;
     bob.until_text("the end").await;
     assert!(bob.shown(conv_id).into_iter().eq(1..=11));
     assert!(screen.client.queued().await.unwrap().is_empty());
