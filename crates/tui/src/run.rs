@@ -5,6 +5,7 @@ use std::io;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use client::{Client, Event};
+use ratatui::layout::{Position, Rect};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -64,6 +65,8 @@ struct Loop {
     title: String,
     shape: Option<view::CursorShape>,
     exit: Option<Exit>,
+    /// The terminal has changed its size since the last frame, and may have forgotten what it showed.
+    resized: bool,
 }
 
 /// Shows the client on this terminal until the user quits, the terminal goes away, or a signal ends
@@ -117,6 +120,7 @@ async fn start(client: Client, screen: Screen, options: &Options) -> Loop {
         title: String::new(),
         shape: None,
         exit: None,
+        resized: false,
     };
     perform_all(&mut here, vec![Effect::LoadAll]).await;
     if let Some(conv_id) = options.open {
@@ -215,6 +219,7 @@ async fn take_events(here: &mut Loop, first: Event, events: &mut mpsc::Receiver<
 }
 
 async fn take(here: &mut Loop, input: Input) {
+    here.resized |= matches!(input, Input::Size { .. });
     let effects = update(&mut here.model, input);
     perform_all(here, effects).await;
 }
@@ -258,6 +263,12 @@ async fn perform_all(here: &mut Loop, effects: Vec<Effect>) {
 fn draw(here: &mut Loop) -> io::Result<()> {
     if !std::mem::take(&mut here.model.stale) {
         return Ok(());
+    }
+    if std::mem::take(&mut here.resized) {
+        // Everything is drawn again, also when the size is the same as before: it may have been
+        // another one for a moment. `clear` would ask the terminal where its cursor is, and wait.
+        let size = here.screen.size()?;
+        here.screen.resize(Rect::from((Position::ORIGIN, size)))?;
     }
     here.screen.draw(|frame| view::draw(&here.model, frame))?;
     let shape = view::cursor_shape(&here.model);

@@ -25,8 +25,7 @@ use crate::view::CursorShape;
 /// where the terminal was closed that complaint is a panic. `leave` shows the cursor.
 pub(crate) type Screen = ManuallyDrop<Terminal<CrosstermBackend<Stdout>>>;
 
-/// The terminal is ours: the panic hook, which stays for the rest of the process, must give it
-/// back.
+/// The terminal is ours: the panic hook must give it back.
 static ENTERED: AtomicBool = AtomicBool::new(false);
 static HOOK: Once = Once::new();
 
