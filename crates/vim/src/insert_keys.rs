@@ -37,13 +37,20 @@ fn put_char(ed: &mut Editor, c: char) {
     let Pos { row, col } = ed.cursor;
     let mut end = col;
     if ed.replacing() {
-        ed.insert.replaced.push(None);
+        push_replaced(ed);
         end += cell_len(ed.row(), col);
-        let old: Vec<char> = ed.row()[col.min(end)..end].chars().rev().collect();
-        ed.insert.replaced.extend(old.into_iter().map(Some));
     }
     ed.splice(row, col, end, c.encode_utf8(&mut [0; 4]));
     ed.cursor.col += c.len_utf8();
+}
+
+/// Keep the character under the cursor, that Backspace can put it back.
+pub(crate) fn push_replaced(ed: &mut Editor) {
+    let Pos { col, .. } = ed.cursor;
+    let end = col + cell_len(ed.row(), col);
+    let old: Vec<char> = ed.row()[col.min(end)..end].chars().rev().collect();
+    ed.insert.replaced.push(None);
+    ed.insert.replaced.extend(old.into_iter().map(Some));
 }
 
 /// Enter

@@ -6,7 +6,8 @@ pub const TEXT_BYTES_MAX: usize = 256 * 1024;
 pub const REGISTER_BYTES_MAX: usize = TEXT_BYTES_MAX;
 /// A typed count stops growing here, as in Vim.
 pub const COUNT_MAX: usize = 999_999_999;
-/// Keys that one pressed key may set off through macros, counts and `.`; then all that wait are dropped.
+/// Keys that one pressed key may set off through macros, counts and `.`; then all that wait are
+/// dropped.
 pub const KEYS_PER_PRESS_MAX: usize = 100_000;
 /// Keys waiting to be pressed by macros and `.`; more are not queued, and the command fails.
 pub const KEYS_QUEUED_MAX: usize = 100_000;
@@ -20,5 +21,7 @@ pub const UNDO_STEPS_MAX: usize = 1000;
 pub const UNDO_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Places kept for CTRL-O; the oldest is forgotten first.
 pub const JUMPS_MAX: usize = 100;
+/// Bytes read while looking for the tags of `it` and `at`; beyond that there are none.
+pub const TAG_BYTES_READ_MAX: usize = 4 * 1024 * 1024;
 /// Columns of one tab stop and of one shift.
 pub const TAB_WIDTH: usize = 8;

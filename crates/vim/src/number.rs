@@ -91,7 +91,6 @@ fn written(value: u64, negative: bool, digits: usize, padded: bool) -> String {
 /// On the first number of each selected line.
 pub(crate) fn run_on_area(ed: &mut Editor, area: Area) {
     let mut area = area;
-    let row_count = area.end.row - area.start.row;
     undo::save(ed, area.start.row, area.end.row + 1);
     if area.lines {
         ed.cursor.col = 0;
@@ -103,7 +102,7 @@ pub(crate) fn run_on_area(ed: &mut Editor, area: Area) {
     if !area.lines && !area.block && !area.inclusive {
         ed.lines.dec(&mut area.end);
     }
-    for row in area.start.row..=area.start.row + row_count {
+    for row in area.start.row..=area.end.row {
         let (col, len) = selected(ed, &mut area, row);
         let up = matches!(area.op, Op::Add { .. });
         if !change_selected(ed, Pos { row, col }, len, up, amount) {

@@ -172,10 +172,12 @@ fn take_selection(ed: &mut Editor, area: &mut Area) {
         ed.cursor.row = (ed.cursor.row + before.rows.max(1) - 1).min(ed.lines.last());
         ed.visual.kind = before.kind;
         if before.kind == VisualKind::Char {
-            ed.want = if before.rows <= 1 {
-                (ed.normal_column() + before.columns).saturating_sub(1)
-            } else {
-                before.columns
+            let column = ed.normal_column();
+            ed.want = match before.rows {
+                // Vim's sum of a column and "to the end of the line" runs over: it means column 0.
+                0 | 1 if before.columns >= COL_MAX && column > 1 => 0,
+                0 | 1 => (column + before.columns).saturating_sub(1),
+                _ => before.columns,
             };
             ed.advance_to_column(ed.want);
         } else if before.columns >= COL_MAX {

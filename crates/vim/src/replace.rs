@@ -5,6 +5,7 @@ use crate::chars::width;
 use crate::delete::delete_chars;
 use crate::editor::Editor;
 use crate::insert::{self, Begin};
+use crate::insert_keys::push_replaced;
 use crate::key::{Key, char_of_key};
 use crate::operate::Area;
 use crate::redo::{self, Stroke};
@@ -43,6 +44,8 @@ pub(crate) fn chars(ed: &mut Editor, count: usize, key: Key) {
         if !ed.has_room(c.len_utf8()) {
             return;
         }
+        // As in Vim: a Backspace at the start of a following "R" puts this back.
+        push_replaced(ed);
         put_over(ed, c);
         ed.cursor.col += c.len_utf8();
     }
@@ -97,6 +100,9 @@ fn over_chars(ed: &mut Editor, area: &mut Area, c: char) {
             }
             if ed.cursor.row == area.end.row {
                 area.end.col = (area.end.col + c.len_utf8()).saturating_sub(old);
+            }
+            if old > 1 || c.len_utf8() > 1 {
+                push_replaced(ed);
             }
             put_over(ed, c);
         }

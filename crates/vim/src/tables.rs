@@ -1,5 +1,6 @@
 //! What Vim knows of characters beyond ASCII, as ranges: read off Vim 9.0 with its own functions
-//! `strchars()`, `charclass()` and `strwidth()` over all code points, so that words and columns agree.
+//! `strchars()`, `charclass()` and `strwidth()` over all code points, so that words and columns
+//! agree.
 
 /// First and last code point of marks that belong to the character before them.
 #[rustfmt::skip]

@@ -3,9 +3,28 @@
 use crate::block_object::in_indent;
 use crate::chars::{is_white, is_word, lower};
 use crate::editor::Editor;
+use crate::limits::TAG_BYTES_READ_MAX;
 use crate::motion::Moving;
 use crate::text::{Lines, Pos, Step, byte_at, head};
 use crate::visual::VisualKind;
+use std::cell::Cell;
+
+/// The text, and how much of it may still be read: tags that nothing closes would have it read
+/// over and over.
+struct Scan<'a> {
+    lines: &'a Lines,
+    bytes_left: Cell<usize>,
+}
+
+impl Scan<'_> {
+    /// A row; an empty one when enough was read.
+    fn read(&self, row: usize) -> &str {
+        let line = self.lines.get(row);
+        let left = self.bytes_left.get().checked_sub(line.len() + 1);
+        self.bytes_left.set(left.unwrap_or(0));
+        if left.is_some() { line } else { "" }
+    }
+}
 
 /// A tag in the text: where it starts, where it ends, and which kind.
 #[derive(Debug, Clone, Copy)]
@@ -42,7 +61,11 @@ pub(crate) fn select(ed: &mut Editor, around: bool, moving: &mut Moving) -> bool
     let mut whole = around;
     let mut from = ed.cursor;
     loop {
-        let Some((start, close)) = enclosing(&ed.lines, from, count, old_end) else {
+        let scan = Scan {
+            lines: &ed.lines,
+            bytes_left: Cell::new(TAG_BYTES_READ_MAX),
+        };
+        let Some((start, close)) = enclosing(&scan, from, count, old_end) else {
             ed.cursor = old_cursor;
             return false;
         };
@@ -115,14 +138,14 @@ fn in_tag(ed: &Editor, closing: bool) -> bool {
 
 /// The `count`th unclosed tag before a position, and the start of the tag that closes it. A tag
 /// that nothing closes is passed over.
-fn enclosing(lines: &Lines, from: Pos, count: usize, old_end: Pos) -> Option<(Pos, Pos)> {
+fn enclosing(scan: &Scan, from: Pos, count: usize, old_end: Pos) -> Option<(Pos, Pos)> {
     let mut start = from;
     let mut count = count;
     loop {
         for _ in 0..count {
-            start = search_back(lines, start)?;
+            start = search_back(scan, start)?;
         }
-        let line = lines.get(start.row);
+        let line = scan.lines.get(start.row);
         let name = line[start.col + 1..]
             .split([' ', '\t', '>'])
             .next()
@@ -131,7 +154,7 @@ fn enclosing(lines: &Lines, from: Pos, count: usize, old_end: Pos) -> Option<(Po
             col: start.col + 1,
             ..start
         };
-        match search_on(lines, inside, name) {
+        match search_on(scan, inside, name) {
             Some(close) if close >= old_end => return Some((start, close)),
             _ => count = 1,
         }
@@ -177,12 +200,12 @@ fn finish(ed: &mut Editor, start: Pos, end: Pos, inclusive: bool, moving: &mut M
     }
 }
 
-fn search_back(lines: &Lines, from: Pos) -> Option<Pos> {
+fn search_back(scan: &Scan, from: Pos) -> Option<Pos> {
     let mut depth = 1_usize;
     let mut pos = from;
     loop {
         let tag = (0..=pos.row).rev().find_map(|row| {
-            tags_in_row(lines, row, Wanted::Any)
+            tags_in_row(scan, row, Wanted::Any)
                 .into_iter()
                 .rev()
                 .find(|tag| tag.start < pos)
@@ -198,12 +221,12 @@ fn search_back(lines: &Lines, from: Pos) -> Option<Pos> {
     }
 }
 
-fn search_on(lines: &Lines, from: Pos, name: &str) -> Option<Pos> {
+fn search_on(scan: &Scan, from: Pos, name: &str) -> Option<Pos> {
     let mut depth = 1_usize;
     let mut pos = from;
     loop {
-        let tag = (pos.row..lines.count()).find_map(|row| {
-            tags_in_row(lines, row, Wanted::Name(name))
+        let tag = (pos.row..scan.lines.count()).find_map(|row| {
+            tags_in_row(scan, row, Wanted::Name(name))
                 .into_iter()
                 .find(|tag| tag.start > pos)
         })?;
@@ -219,8 +242,8 @@ fn search_on(lines: &Lines, from: Pos, name: &str) -> Option<Pos> {
 }
 
 /// The tags that begin in a row, from its start, none inside another.
-fn tags_in_row(lines: &Lines, row: usize, wanted: Wanted) -> Vec<Tag> {
-    let line = lines.get(row);
+fn tags_in_row(scan: &Scan, row: usize, wanted: Wanted) -> Vec<Tag> {
+    let line = scan.read(row);
     let mut tags = Vec::new();
     let mut col = 0;
     while let Some(found) = line.get(col..).and_then(|rest| rest.find('<')) {
@@ -229,7 +252,7 @@ fn tags_in_row(lines: &Lines, row: usize, wanted: Wanted) -> Vec<Tag> {
             col: col + found,
         };
         col = start.col + 1;
-        let Some(tag) = tag_at(lines, start, wanted) else {
+        let Some(tag) = tag_at(scan, start, wanted) else {
             continue;
         };
         tags.push(tag);
@@ -241,8 +264,8 @@ fn tags_in_row(lines: &Lines, row: usize, wanted: Wanted) -> Vec<Tag> {
     tags
 }
 
-fn tag_at(lines: &Lines, start: Pos, wanted: Wanted) -> Option<Tag> {
-    let rest = &lines.get(start.row)[start.col + 1..];
+fn tag_at(scan: &Scan, start: Pos, wanted: Wanted) -> Option<Tag> {
+    let rest = &scan.lines.get(start.row)[start.col + 1..];
     if let Some(inner) = rest.strip_prefix('/') {
         let name = match wanted {
             Wanted::Any => inner
@@ -275,7 +298,7 @@ fn tag_at(lines: &Lines, start: Pos, wanted: Wanted) -> Option<Tag> {
         col: start.col + 1 + name.len(),
         ..start
     };
-    let behind = opening_end(lines, behind_name, wanted)?;
+    let behind = opening_end(scan, behind_name, wanted)?;
     Some(Tag {
         start,
         behind,
@@ -302,7 +325,8 @@ fn ends_word(text: &str, at: usize) -> bool {
 }
 
 /// Behind the `>` of an opening tag whose name ends at `pos`; attributes may run over lines.
-fn opening_end(lines: &Lines, pos: Pos, wanted: Wanted) -> Option<Pos> {
+fn opening_end(scan: &Scan, pos: Pos, wanted: Wanted) -> Option<Pos> {
+    let lines = scan.lines;
     let line = lines.get(pos.row);
     let behind = |pos: Pos| Pos {
         col: pos.col + 1,
@@ -323,7 +347,7 @@ fn opening_end(lines: &Lines, pos: Pos, wanted: Wanted) -> Option<Pos> {
     } else {
         return eol_alone(at_eol, pos, wanted);
     };
-    let close = find_close(lines, after_blank);
+    let close = find_close(scan, after_blank);
     if let Some(close) = close {
         let mut before = close;
         let inside = close > after_blank && lines.dec(&mut before) != Step::Stuck;
@@ -347,10 +371,10 @@ fn eol_alone(at_eol: bool, pos: Pos, wanted: Wanted) -> Option<Pos> {
     (at_eol && matches!(wanted, Wanted::Any)).then_some(pos)
 }
 
-fn find_close(lines: &Lines, from: Pos) -> Option<Pos> {
-    (from.row..lines.count()).find_map(|row| {
+fn find_close(scan: &Scan, from: Pos) -> Option<Pos> {
+    (from.row..scan.lines.count()).find_map(|row| {
         let first = if row == from.row { from.col } else { 0 };
-        let found = lines.get(row).get(first..)?.find('>')?;
+        let found = scan.read(row).get(first..)?.find('>')?;
         Some(Pos {
             row,
             col: first + found,

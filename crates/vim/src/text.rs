@@ -166,7 +166,10 @@ impl Lines {
 
 /// The base character in a column; NUL behind the end, as Vim's C strings have it.
 pub(crate) fn char_at(line: &str, col: usize) -> char {
-    line[floor(line, col)..].chars().next().unwrap_or('\0')
+    match byte_at(line, col) {
+        byte if byte.is_ascii() => char::from(byte),
+        _ => line[floor(line, col)..].chars().next().unwrap_or('\0'),
+    }
 }
 
 pub(crate) fn byte_at(line: &str, col: usize) -> u8 {
@@ -182,6 +185,10 @@ pub(crate) fn floor(line: &str, col: usize) -> usize {
 pub(crate) fn cell_len(line: &str, col: usize) -> usize {
     if col >= line.len() {
         return 0;
+    }
+    // No mark begins with an ASCII byte.
+    if byte_at(line, col + 1).is_ascii() && byte_at(line, col).is_ascii() {
+        return 1;
     }
     if !line.is_char_boundary(col) {
         return 1;

@@ -5,7 +5,7 @@ mod surface;
 
 use vim::case::Case;
 
-/// Press every case of a file of `text⏐row,col⏐keys⏐row,col⏐text`, and write down those that differ.
+/// Press every case of a file of `text⏐row,col⏐keys⏐row,col⏐text`; the answer lists the differing.
 fn differences(file: &str) -> String {
     let mut differing = String::new();
     for line in file

@@ -31,6 +31,10 @@ fn key() -> impl Strategy<Value = Key> {
     ]
 }
 
+fn keys() -> impl Strategy<Value = Vec<Key>> {
+    prop::collection::vec(key(), 0..60)
+}
+
 fn text() -> impl Strategy<Value = String> {
     let pieces = [
         "foo", " ", "\n", "\t", "(", ")", "{", "}", "\"", "'", "<a>", "</a>", "日本", "e\u{301}",
@@ -40,11 +44,20 @@ fn text() -> impl Strategy<Value = String> {
         .prop_map(|pieces| pieces.concat())
 }
 
+/// A failing case is printed with its seed; it is not kept in a file.
+fn config() -> ProptestConfig {
+    ProptestConfig {
+        cases: 400,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
-    fn any_keys_leave_a_sound_editor(text in text(), keys in prop::collection::vec(key(), 0..60)) {
+    fn any_keys_leave_a_sound_editor(text in text(), keys in keys()) {
         let mut editor = Editor::new(&text);
         for key in keys {
             editor.press(key);
@@ -59,7 +72,7 @@ proptest! {
     }
 
     #[test]
-    fn undo_brings_the_first_text_back(text in text(), keys in prop::collection::vec(key(), 0..60)) {
+    fn undo_brings_the_first_text_back(text in text(), keys in keys()) {
         let mut editor = Editor::new(&text);
         let first = editor.text();
         keys.into_iter().for_each(|key| editor.press(key));
@@ -71,7 +84,7 @@ proptest! {
     }
 
     #[test]
-    fn redo_brings_the_last_text_back(text in text(), keys in prop::collection::vec(key(), 0..60)) {
+    fn redo_brings_the_last_text_back(text in text(), keys in keys()) {
         let mut editor = Editor::new(&text);
         keys.into_iter().for_each(|key| editor.press(key));
         leave(&mut editor);
