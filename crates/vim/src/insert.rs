@@ -251,7 +251,7 @@ pub(crate) fn press(ed: &mut Editor, stroke: Stroke) {
     if !arrow_used {
         ed.want_stale = true;
     }
-    if matches!(stroke, Stroke::Key(Key::Up | Key::Down)) {
+    if matches!(stroke, Stroke::Key(Key::Up | Key::Down | Key::Ctrl('o'))) {
         ed.update_want();
     }
     let Some(session) = ed.insert.session.as_mut() else {
