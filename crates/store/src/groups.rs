@@ -72,8 +72,8 @@ impl Store {
                 members: Vec::new(),
                 me: owner.clone(),
             };
-            let mut traces = vec![(MessageKind::Created, title.to_owned())];
-            traces.extend(invited.iter().map(|(_, handle)| joined(handle)));
+            // One line, however many were taken along: the list of members says who.
+            let traces = vec![(MessageKind::Created, title.to_owned())];
             add(link, &mut group, &invited).await?;
             add(link, &mut group, &[(me, String::new())]).await?;
             set_role(link, &mut group, me, Role::Owner).await?;

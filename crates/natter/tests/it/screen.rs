@@ -88,6 +88,19 @@ impl Terminal {
         self.keys.flush().unwrap();
     }
 
+    /// The terminal changes its size, and the program in it is told.
+    fn resize(&self, rows: u16, cols: u16) {
+        let mut state = self.seen.state.lock().unwrap();
+        state.parser.screen_mut().set_size(cells(rows), cells(cols));
+        let size = PtySize {
+            rows,
+            cols,
+            pixel_width: 0,
+            pixel_height: 0,
+        };
+        self.master.resize(size).expect("a pty can be resized");
+    }
+
     /// Waits until the screen shows `text`.
     fn sees(&self, text: &str) {
         self.wait(text, |state| {
@@ -183,21 +196,7 @@ fn the_screen_lives_through_a_restart_of_the_server_and_through_any_size() {
     ann.sees("● connected");
     ann.sees("✓ kept");
     for (rows, cols) in [(1, 1), (5, 20), (10, 40), (50, 200), (24, 80)] {
-        ann.master
-            .resize(PtySize {
-                rows,
-                cols,
-                pixel_width: 0,
-                pixel_height: 0,
-            })
-            .unwrap();
-        ann.seen
-            .state
-            .lock()
-            .unwrap()
-            .parser
-            .screen_mut()
-            .set_size(cells(rows), cells(cols));
+        ann.resize(rows, cols);
     }
     ann.sees("written while the server was away");
     let history = world.natter("bob", &["history", "ann", "--json"]);
