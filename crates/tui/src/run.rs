@@ -65,7 +65,7 @@ struct Loop {
     title: String,
     shape: Option<view::CursorShape>,
     exit: Option<Exit>,
-    /// The terminal has changed its size since the last frame, and may have forgotten what it showed.
+    /// The terminal has changed its size since the last frame: it may have forgotten what it shows.
     resized: bool,
 }
 

@@ -22,8 +22,8 @@ use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 
 use crate::view::CursorShape;
 
-/// Never dropped: ratatui's own drop complains on standard error when it cannot show the cursor, and
-/// where the terminal was closed that complaint is a panic. `leave` shows the cursor.
+/// Never dropped: ratatui's own drop complains on standard error when it cannot show the cursor,
+/// and where the terminal was closed that complaint is a panic. `leave` shows the cursor.
 pub(crate) type Screen = ManuallyDrop<Terminal<CrosstermBackend<Stdout>>>;
 
 /// The terminal is ours: the panic hook must give it back.
