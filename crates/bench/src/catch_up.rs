@@ -7,10 +7,11 @@ use proto::limits::{CATCH_UP_MESSAGES_MAX, SENDS_IN_FLIGHT_MAX};
 use proto::{Position, client_frame::Body as Say, server_frame::Body as Heard};
 use tokio::time::timeout;
 
-use crate::child::{Child, Server, Usage};
+use crate::child::{self, Child, Server, Usage};
 use crate::echo::{self, Order};
 use crate::raw::{self, Person, Socket};
 use crate::report::{Figure, Latencies, Section, lower, plain};
+use crate::rows::{self, Reading};
 use crate::{Error, Options, Outcome, Result, limits, people, say, text};
 
 /// Milliseconds to a first screen …
@@ -48,9 +49,11 @@ pub(crate) async fn run(options: &Options) -> Result<Outcome> {
     let natter = come_back(&server, &people[1], have, messages).await?;
     server.stop().await?;
     let child = Child::start_echo().await?;
-    let (echo, echo_cpu_us) = echoed(&child, &natter.frame_bytes).await?;
+    let (echo, echo_cpu_ms) = echoed(&child, &natter.frame_bytes).await?;
     child.stop().await?;
-    Ok(outcome(messages, &natter, &echo, echo_cpu_us))
+    let directory = child::directory_on_disk()?;
+    let rows = rows::read(directory.path(), messages).await?;
+    Ok(outcome(messages, &natter, &echo, echo_cpu_ms, rows))
 }
 
 /// The conversation, and the seq of the first message in it.
@@ -140,11 +143,11 @@ fn wrong(missed: &[proto::Message], have: &Position, messages: u32) -> Option<St
     None
 }
 
-/// The same bytes in frames of the same sizes, by the echo server.
+/// The same bytes in frames of the same sizes, by the echo server; and its processor time for one return, in milliseconds.
 async fn echoed(child: &Child, frame_bytes: &[usize]) -> Result<(Latencies, Option<f64>)> {
     let request = same_frames(frame_bytes);
     let (mut latencies, mut cpu_us) = (Latencies::new(), Some(0.0));
-    for _ in 0..limits::CATCH_UPS {
+    for _ in 0..limits::ECHO_CATCH_UPS {
         let (cpu, since) = (child.usage().cpu_us(), Instant::now());
         let mut socket = raw::open_echo(&child.address).await?;
         socket.feed_bytes(request.clone()).await?;
@@ -157,7 +160,8 @@ async fn echoed(child: &Child, frame_bytes: &[usize]) -> Result<(Latencies, Opti
         cpu_us = spent(cpu_us, cpu, child.usage());
         socket.close().await;
     }
-    Ok((latencies, cpu_us))
+    let each_ms = cpu_us.map(|us| us / 1_000.0 / f64::from(limits::ECHO_CATCH_UPS));
+    Ok((latencies, each_ms))
 }
 
 async fn hear(socket: &mut Socket, frames: usize) -> Result<()> {
@@ -186,10 +190,12 @@ fn outcome(
     messages: u32,
     natter: &CatchUps,
     echo: &Latencies,
-    echo_cpu_us: Option<f64>,
+    echo_cpu_ms: Option<f64>,
+    rows: Reading,
 ) -> Outcome {
     let is_target = messages == CATCH_UP_MESSAGES_MAX;
     let each_ms = |us: Option<f64>| us.map(|us| us / 1_000.0 / f64::from(limits::CATCH_UPS));
+    let sum = |a: Option<f64>, b: Option<f64>| Some(a? + b?);
     let figures = vec![
         Figure {
             target: is_target.then_some(TARGET_PAINT_MS),
@@ -197,16 +203,21 @@ fn outcome(
         },
         lower("first screen max", "ms", natter.painted.at(1.0)),
         Figure {
-            limit: echo.at(0.5),
+            limit: sum(echo.at(0.5), Some(rows.ms)),
             target: is_target.then_some(TARGET_ALL_MS),
             ..lower("all of them p50", "ms", natter.all.at(0.5))
         },
         Figure {
-            limit: echo.at(1.0),
-            ..lower("all of them max", "ms", natter.all.at(1.0))
+            limit: echo.at(0.5),
+            ..plain("… of it sockets", "ms", None)
         },
         Figure {
-            limit: each_ms(echo_cpu_us),
+            limit: Some(rows.ms),
+            ..plain("… of it rows", "ms", None)
+        },
+        lower("all of them max", "ms", natter.all.at(1.0)),
+        Figure {
+            limit: sum(echo_cpu_ms, rows.cpu_ms),
             ..lower("server CPU of one return", "ms", each_ms(natter.cpu_us))
         },
         plain(
@@ -233,7 +244,8 @@ fn outcome(
         }],
         notes: vec![
             "from the TCP connection of the WebSocket on; the ticket was there".to_owned(),
-            "limit: as many frames of the same sizes by the echo server, which reads no database"
+            "limit: as many frames of the same sizes by the echo server, plus the same pages of rows \
+             read by the same engine without a network"
                 .to_owned(),
         ],
         violations: natter.violations.clone(),

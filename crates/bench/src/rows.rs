@@ -1,16 +1,20 @@
 //! The limit of the storage: the rows of the same messages and cursors, written by the same engine in the same groups,
 //! without a socket anywhere. And what the disk takes for one sync, below which nothing durable can be.
 
-use std::io::Write;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Instant;
 
+use proto::history::From;
 use proto::id;
+use proto::limits::PAGE_MESSAGES_MAX;
 use store::{Batch, CursorMove, NewMessage, NewUser, Store};
 
 use crate::child::Usage;
 use crate::report::Latencies;
-use crate::{Result, clock, limits};
+use crate::{Result, clock, limits, text};
+
+const SYNC_BYTES: usize = 4_096;
 
 /// How the server grouped what it stored.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +31,14 @@ pub(crate) struct Rows {
     pub(crate) messages_per_second: f64,
     /// Microseconds; all threads of this process.
     pub(crate) cpu_per_message_us: Option<f64>,
+}
+
+/// What reading a whole log costs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reading {
+    pub(crate) ms: f64,
+    /// All threads of this process.
+    pub(crate) cpu_ms: Option<f64>,
 }
 
 struct Direct {
@@ -130,14 +142,55 @@ fn deliver(direct: &mut Direct) -> Option<CursorMove> {
     })
 }
 
-/// How long one write of 4 KiB takes until it is on the disk: no durable message can be faster.
-/// Blocks for a moment; nothing else is being measured then.
+/// How long it takes to read a log of `messages` page by page, as catching up does, without any network. The mean of [`limits::CATCH_UPS`] runs.
+pub(crate) async fn read(directory: &Path, messages: u32) -> Result<Reading> {
+    let url = format!("sqlite:{}", directory.join("read.db").display());
+    let store = Store::open(&[url], &store::Options::default()).await?;
+    let mut direct = direct(&store, 0).await?;
+    for first in (0..messages).step_by(limits::GROUP_DEFAULT) {
+        let mut batch = Batch::default();
+        for number in first..messages.min(first + limits::GROUP_DEFAULT as u32) {
+            batch
+                .sends
+                .push(send(&mut direct, &text::line(u64::from(number))));
+        }
+        store.commit(0, &batch, clock::now_ms()).await?;
+    }
+    let (since, cpu) = (Instant::now(), Usage::own().cpu_us());
+    for _ in 0..limits::CATCH_UPS {
+        let mut seq = 0;
+        loop {
+            let from = From::AfterSeq(seq);
+            let (me, conv_id) = (direct.recipient_id, direct.conv_id);
+            let (page, more) = store.history(me, conv_id, from, PAGE_MESSAGES_MAX).await?;
+            seq = page.last().map_or(seq, |message| message.seq);
+            if !more {
+                break;
+            }
+        }
+    }
+    let cpu = Usage::own()
+        .cpu_us()
+        .zip(cpu)
+        .map(|(after, before)| after - before);
+    let ms = since.elapsed().as_secs_f64() * 1_000.0 / f64::from(limits::CATCH_UPS);
+    store.close().await;
+    Ok(Reading {
+        ms,
+        cpu_ms: cpu.map(|us| us / 1_000.0 / f64::from(limits::CATCH_UPS)),
+    })
+}
+
+/// How long one write of 4 KiB takes until it is on the disk, in a file that does not grow: no durable message can be
+/// faster. Blocks for a moment; nothing else is being measured then.
 pub(crate) fn sync_latency(directory: &Path) -> Result<Latencies> {
-    let mut file = std::fs::File::create(directory.join("sync"))?;
+    let file = std::fs::File::create(directory.join("sync"))?;
+    file.write_all_at(&vec![0; limits::SYNCS as usize * SYNC_BYTES], 0)?;
+    file.sync_all()?;
     let mut latencies = Latencies::new();
-    for _ in 0..limits::SYNCS {
+    for number in 0..limits::SYNCS {
         let since = Instant::now();
-        file.write_all(&[7; 4_096])?;
+        file.write_all_at(&[7; SYNC_BYTES], u64::from(number) * SYNC_BYTES as u64)?;
         file.sync_data()?;
         latencies.record(since.elapsed());
     }

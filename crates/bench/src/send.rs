@@ -33,6 +33,8 @@ struct Measured {
     natter: Load,
     grouping: Option<Grouping>,
     shape: Shape,
+    /// Of the disk, right afterwards.
+    sync: Latencies,
 }
 
 /// The limits at one window.
@@ -43,6 +45,7 @@ struct Limits {
 }
 
 pub(crate) async fn run(options: &Options) -> Result<Outcome> {
+    let directory = child::directory_on_disk()?;
     let server = Server::start(options.server.as_deref()).await?;
     say(&format!("{} people sign up", 2 * options.pairs));
     let people = people::sign_up(&server.address, 2 * options.pairs).await?;
@@ -59,7 +62,8 @@ pub(crate) async fn run(options: &Options) -> Result<Outcome> {
             pairs.len(),
             options.seconds
         ));
-        let (back, one) = natter(&server, pairs, *window, options.seconds).await?;
+        let (back, one) =
+            natter(&server, pairs, *window, options.seconds, directory.path()).await?;
         pairs = back;
         measured.push(one);
     }
@@ -71,24 +75,16 @@ pub(crate) async fn run(options: &Options) -> Result<Outcome> {
         .await;
     server.stop().await?;
 
-    let directory = child::directory_on_disk()?;
-    say("the disk alone");
-    let sync = rows::sync_latency(directory.path())?;
     let mut sections = Vec::new();
     let mut violations = Vec::new();
     for one in measured {
         let limits = limits_of(&one, options, directory.path()).await?;
         violations.extend(one.natter.tally.violations.iter().cloned());
-        sections.push(section(options.pairs, &one, &limits, &sync));
+        sections.push(section(options.pairs, &one, &limits));
     }
-    let mut notes = notes(&sync);
-    notes.push(format!(
-        "the database was below {}",
-        parent(directory.path())
-    ));
     Ok(Outcome {
         sections,
-        notes,
+        notes: notes(directory.path()),
         violations,
     })
 }
@@ -98,6 +94,7 @@ async fn natter(
     pairs: Vec<Pair>,
     window: usize,
     seconds: u64,
+    directory: &Path,
 ) -> Result<(Vec<Pair>, Measured)> {
     let course = Arc::new(Course::default());
     let mut tasks = JoinSet::new();
@@ -121,6 +118,7 @@ async fn natter(
             natter,
             grouping,
             shape,
+            sync: rows::sync_latency(directory)?,
         },
     ))
 }
@@ -249,7 +247,7 @@ async fn limits_of(one: &Measured, options: &Options, directory: &Path) -> Resul
     })
 }
 
-fn section(pairs: usize, one: &Measured, limits: &Limits, sync: &Latencies) -> Section {
+fn section(pairs: usize, one: &Measured, limits: &Limits) -> Section {
     let standard = pairs == TARGET_PAIRS;
     let target = |window: usize, value: f64| (standard && one.window == window).then_some(value);
     let mut figures = costs(
@@ -260,7 +258,7 @@ fn section(pairs: usize, one: &Measured, limits: &Limits, sync: &Latencies) -> S
     );
     let mut latencies = one.natter.tally.to_recipient.figures("to the recipient");
     latencies.extend(one.natter.tally.to_answer.figures("to Sent"));
-    let least = sum(limits.echo.tally.to_answer.at(0.5), sync.at(0.5));
+    let least = sum(limits.echo.tally.to_answer.at(0.5), one.sync.at(0.5));
     latencies[0].limit = least;
     latencies[0].target = target(1, TARGET_P50_MS);
     latencies[1].target = target(1, TARGET_P99_MS);
@@ -322,6 +320,14 @@ fn explanations(one: &Measured, limits: &Limits) -> Vec<Figure> {
     let grouping = one.grouping.map(|grouping| grouping.sends as f64);
     vec![
         Figure {
+            limit: one.sync.at(0.5),
+            ..plain("one sync of the disk p50", "ms", None)
+        },
+        Figure {
+            limit: one.sync.at(0.99),
+            ..plain("one sync of the disk p99", "ms", None)
+        },
+        Figure {
             limit: limits.echo.own_cpu_per_message_us(),
             ..plain(
                 "generator CPU of a message",
@@ -350,27 +356,16 @@ fn sum(a: Option<f64>, b: Option<f64>) -> Option<f64> {
     Some(a? + b?)
 }
 
-fn notes(sync: &Latencies) -> Vec<String> {
-    let ms = |share| {
-        sync.at(share)
-            .map_or_else(String::new, |ms| format!("{ms:.2} ms"))
-    };
+fn notes(directory: &Path) -> Vec<String> {
+    let place = directory
+        .parent()
+        .map_or_else(String::new, |parent| parent.display().to_string());
     vec![
         "limit: as many frames of the same sizes by the echo server; for the processor time plus the same rows \
-         in the same groups by the same engine without a network"
+         in the same groups by the same engine without a network; for a latency plus one sync of 4 KiB"
             .to_owned(),
-        format!(
-            "one sync of 4 KiB on this disk: p50 {}, p99 {}; the limit of a latency is one echo and one sync",
-            ms(0.5),
-            ms(0.99)
-        ),
+        format!("the database was below {place}"),
     ]
-}
-
-fn parent(directory: &Path) -> String {
-    directory
-        .parent()
-        .map_or_else(String::new, |parent| parent.display().to_string())
 }
 
 #[cfg(test)]
