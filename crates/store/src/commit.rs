@@ -6,10 +6,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use proto::Receipt;
+use proto::{ConversationKind, Receipt};
 
 use crate::engine::{Database, Link, each, is_conflict};
-use crate::{Batch, Committed, Result, SendOutcome, Store, limits};
+use crate::{Batch, Committed, Result, SendOutcome, Store, limits, nudge};
+
+/// Who is surely online. Whoever is not gets a nudge, which costs a row and no mail.
+pub type Online<'a> = &'a (dyn Fn(i64) -> bool + Sync);
 
 /// (conversation, person)
 type Place = (i64, i64);
@@ -29,6 +32,7 @@ struct Seen {
 #[derive(sqlx::FromRow)]
 struct ConversationRow {
     conv_id: i64,
+    kind: i16,
     dm_block: i16,
     last_seq: i64,
 }
@@ -55,6 +59,8 @@ struct Plan {
     moved: BTreeSet<Place>,
     /// … or who were mentioned.
     mentioned: BTreeSet<Place>,
+    /// Who has just read something.
+    readers: BTreeSet<i64>,
     outcomes: Vec<SendOutcome>,
 }
 
@@ -65,13 +71,27 @@ impl Store {
     ///
     /// Cursors are moved before the messages are numbered: "read up to the end" and an answer in
     /// one batch leave nothing unread.
+    ///
+    /// No nudge is written; `commit_and_nudge` does.
     pub async fn commit(&self, database: usize, batch: &Batch, now: i64) -> Result<Committed> {
+        self.commit_and_nudge(database, batch, &|_| true, now).await
+    }
+
+    /// The same; and who gets a direct message or is mentioned, and is not `online`, gets a nudge
+    /// in the same transaction if he has none. It is due ten minutes from now.
+    pub async fn commit_and_nudge(
+        &self,
+        database: usize,
+        batch: &Batch,
+        online: Online<'_>,
+        now: i64,
+    ) -> Result<Committed> {
         if batch.sends.is_empty() && batch.moves.is_empty() {
             return Ok(Committed::default());
         }
         let mut tries = 1;
         loop {
-            match commit_once(&self.databases[database], batch, now).await {
+            match commit_once(&self.databases[database], batch, online, now).await {
                 Err(error) if is_conflict(&error) && tries < limits::CONFLICT_TRIES => {
                     tracing::debug!(tries, "a batch runs again after a deadlock");
                     tries += 1;
@@ -82,12 +102,19 @@ impl Store {
     }
 }
 
-async fn commit_once(database: &Database, batch: &Batch, now: i64) -> Result<Committed> {
+async fn commit_once(
+    database: &Database,
+    batch: &Batch,
+    online: Online<'_>,
+    now: i64,
+) -> Result<Committed> {
     let mut tx = database.begin().await?;
     let link = &mut tx.link();
     let mut seen = read(link, batch).await?;
     let plan = decide(batch, &mut seen, now);
     write(link, batch, &seen, &plan, now).await?;
+    let away = away(batch, &seen, &plan, online);
+    nudge::write(link, &away, &plan.readers, now).await?;
     tx.commit().await?;
     Ok(committed(batch, seen, plan, now))
 }
@@ -137,7 +164,7 @@ async fn lock_conversations(link: &mut Link<'_>, ids: &[i64]) -> Result<Vec<Conv
         fetch_all query_as, link, [],
         sqlite(ids) "SELECT value AS conv_id FROM json_each($1)",
         postgres(ids) "SELECT unnest($1::bigint[]) AS conv_id",
-        "SELECT c.conv_id, c.dm_block, c.last_seq
+        "SELECT c.conv_id, c.kind, c.dm_block, c.last_seq
            FROM input JOIN conversation c ON c.conv_id = input.conv_id ORDER BY c.conv_id",
         postgres_end " FOR UPDATE OF c"
     )
@@ -223,10 +250,14 @@ fn decide(batch: &Batch, seen: &mut Seen, now: i64) -> Plan {
             continue;
         };
         let delivered_seq = cursor.delivered_seq.max(cursor.read_seq);
+        let reads = cursor.read_seq > actor.read_seq;
         if delivered_seq <= actor.last_seq
             && move_cursors(actor, delivered_seq, cursor.read_seq, now)
         {
             plan.moved.insert(place);
+            if reads {
+                plan.readers.insert(cursor.user_id);
+            }
         }
     }
     for (index, send) in batch.sends.iter().enumerate() {
@@ -294,6 +325,25 @@ fn number(batch: &Batch, index: usize, seen: &mut Seen, plan: &mut Plan, now: i6
         }
     }
     SendOutcome::Stored { seq, sent_at: now }
+}
+
+/// Whom the stored messages are for and who is not there: the other one of a direct conversation,
+/// and in groups, however large they are, only who was mentioned.
+fn away(batch: &Batch, seen: &Seen, plan: &Plan, online: Online<'_>) -> BTreeSet<i64> {
+    let mut named: BTreeSet<i64> = plan.mentioned.iter().map(|(_, user_id)| *user_id).collect();
+    for &(index, _) in &plan.stored {
+        let send = &batch.sends[index];
+        if seen.conversations[&send.conv_id].kind == ConversationKind::Direct as i16 {
+            let members = seen.members.get(&send.conv_id);
+            let others = members
+                .into_iter()
+                .flatten()
+                .filter(|id| **id != send.sender_id);
+            named.extend(others);
+        }
+    }
+    named.retain(|user_id| !online(*user_id));
+    named
 }
 
 // ── write ────────────────────────────────────────────────────────────────────────────────────────

@@ -12,7 +12,7 @@ pub(crate) type KeyPosition = (i64, i64, i64);
 pub(crate) const START: KeyPosition = (i64::MIN, i64::MIN, i64::MIN);
 
 impl Store {
-    /// One bounded round of forgetting (old client keys, ended sessions, spent mail tokens). How
+    /// One bounded round of forgetting (old client keys, ended sessions, spent mail tokens and jobs). How
     /// many rows went.
     ///
     /// `sent_key` has no index by time, which every send would pay for: a round looks at the next
@@ -78,8 +78,15 @@ async fn forget_sessions(directory: &Database, now: i64) -> Result<u64> {
         now,
         limits::FORGET_ROWS
     )?;
+    let jobs = exec!(
+        link,
+        "DELETE FROM mail_job WHERE (topic, id) IN (
+           SELECT topic, id FROM mail_job WHERE until_at <= $1 ORDER BY until_at LIMIT $2)",
+        now,
+        limits::FORGET_ROWS
+    )?;
     tx.commit().await?;
-    Ok(sessions + tokens)
+    Ok(sessions + tokens + jobs)
 }
 
 /// How many keys went, and where the next round begins.

@@ -14,12 +14,16 @@ mod history;
 mod housekeeping;
 mod limits;
 mod log;
+mod mail;
+mod nudge;
+mod outbox;
 mod paint;
 mod sessions;
 mod types;
 mod users;
 mod words;
 
+pub use commit::Online;
 pub use types::*;
 
 use std::sync::{Arc, Mutex};

@@ -40,6 +40,17 @@ pub(crate) const TYPO_CHARS_MAX: usize = 16;
 pub(crate) const FIND_ROWS: i64 = 200;
 /// People with a common first word among whom the second is looked for.
 pub(crate) const COMMON_WORD_MAX: i64 = 5_000;
+/// The first mail about unread messages comes so long after the oldest of them, in milliseconds.
+pub(crate) const NUDGE_FIRST_MS: i64 = 10 * 60 * 1_000;
+/// The pause after the first, the second and every further mail to somebody who does not come, in
+/// milliseconds.
+pub(crate) const NUDGE_PAUSES_MS: [i64; 3] = [3_600_000, 6 * 3_600_000, 24 * 3_600_000];
+/// Conversations that one mail can tell of, those with the newest messages.
+pub(crate) const UNREAD_MAX: i64 = 50;
+/// A job that was done is remembered for so long, in milliseconds: no queue brings it again later.
+pub(crate) const JOB_REMEMBERED_MS: i64 = 7 * 24 * 3_600 * 1_000;
+/// Undeliverable facts that one call lists.
+pub(crate) const DEAD_MAX: i64 = 1_000;
 /// Rows that one round of forgetting looks at, for each table and database.
 pub(crate) const FORGET_ROWS: i64 = 10_000;
 /// Faults that `integrity` names for each rule; more are only more of the same.

@@ -195,3 +195,136 @@ pub struct Cursor {
     pub delivered_at: i64,
     pub read_at: i64,
 }
+
+/// Work for the mail service. What it says is true when it was written down; who does it asks
+/// again.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Job {
+    /// Somebody signed up with an address: is it his?
+    Confirm { user_id: i64 },
+    /// Somebody says that he has forgotten his password.
+    Reset { user_id: i64 },
+    /// Somebody has unread messages. Never in the table `outbox`: the nudge itself waits there.
+    Nudge { user_id: i64 },
+}
+
+impl Job {
+    pub fn topic(&self) -> &'static str {
+        match self {
+            Self::Confirm { .. } => "confirm",
+            Self::Reset { .. } => "reset",
+            Self::Nudge { .. } => "nudge",
+        }
+    }
+}
+
+/// A row of the outbox that is leased to who reads this.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claimed {
+    /// The same on every try: what the doer knows repetitions by.
+    pub id: i64,
+    pub job: Job,
+    /// This one included.
+    pub attempts: u32,
+}
+
+/// A job that was given up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadJob {
+    pub id: i64,
+    pub job: Job,
+    pub why: String,
+    pub died_at: i64,
+}
+
+/// Who may do a job now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// You, until the lease ends.
+    Yours,
+    /// Somebody else is at it.
+    Busy,
+    /// It was done.
+    Done,
+}
+
+/// How much a mail tells of what was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Preview {
+    /// Who wrote, and the newest texts.
+    #[default]
+    Full,
+    /// Who wrote, and how much.
+    Names,
+    /// That there is something.
+    None,
+}
+
+/// What a person wants of the mail service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct MailSettings {
+    /// No mail about messages.
+    pub unwanted: bool,
+    pub preview: Preview,
+    /// No mail from this minute of the UTC day …
+    pub quiet_from: u16,
+    /// … up to this one. The same: at any time.
+    pub quiet_to: u16,
+    /// Senders do not learn whether a mail was written.
+    pub hide: bool,
+}
+
+/// Everything that a mail to somebody depends on, but the messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recipient {
+    pub user_id: i64,
+    pub handle: String,
+    pub name: String,
+    pub email: Option<String>,
+    /// He has shown that the address is his.
+    pub email_ok: bool,
+    pub settings: MailSettings,
+    /// The last mail about messages; 0 = none.
+    pub mailed_at: i64,
+    /// How many of them since he last came online.
+    pub mails: u32,
+}
+
+impl Recipient {
+    /// Until when no further mail about messages may go out; in the past: now.
+    pub fn pause_ends_at(&self) -> i64 {
+        match self.mails {
+            0 => 0,
+            n => {
+                let pauses = crate::limits::NUDGE_PAUSES_MS;
+                self.mailed_at + pauses[(n as usize - 1).min(pauses.len() - 1)]
+            }
+        }
+    }
+}
+
+/// One conversation in which somebody has something unread that a mail may tell of: a direct one,
+/// or a group in which he is mentioned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unread {
+    pub conv_id: i64,
+    /// The other one of a direct conversation; 0 in groups.
+    pub peer_id: i64,
+    pub title: String,
+    pub read_seq: i64,
+    pub last_seq: i64,
+    /// When the first unread message was stored …
+    pub since: i64,
+    /// … and the last one.
+    pub last_at: i64,
+}
+
+/// What a one-use link of a mail is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    Confirm = 1,
+    Reset = 2,
+    /// The page of the mail settings, and unsubscribing. Not used up.
+    Settings = 3,
+}

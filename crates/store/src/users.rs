@@ -3,7 +3,7 @@
 use proto::{Person, Relation};
 
 use crate::engine::{Link, each, exec, row};
-use crate::{Credential, Error, NewUser, Result, Store, limits, words};
+use crate::{Credential, Error, Job, NewUser, Result, Store, limits, outbox, words};
 
 #[derive(sqlx::FromRow)]
 pub(crate) struct PersonRow {
@@ -37,6 +37,8 @@ impl PersonRow {
 }
 
 impl Store {
+    /// With an address, the job to confirm it is written down in the same transaction.
+    ///
     /// `Taken("handle")` or `Taken("email")` if somebody has it already; `Taken("number")` if the
     /// user_id is in use (draw another).
     pub async fn create_user(&self, user: &NewUser, now: i64) -> Result<()> {
@@ -63,6 +65,10 @@ impl Store {
                 word,
                 user.user_id
             )?;
+        }
+        if user.email.is_some() {
+            let user_id = user.user_id;
+            outbox::put(link, &Job::Confirm { user_id }, now).await?;
         }
         tx.commit().await
     }

@@ -19,11 +19,18 @@ struct Migration {
     text: &'static str,
 }
 
-const MIGRATIONS: [Migration; 1] = [Migration {
-    version: 1,
-    additive: false,
-    text: include_str!("../../migrations/0001_first.sql"),
-}];
+const MIGRATIONS: [Migration; 2] = [
+    Migration {
+        version: 1,
+        additive: false,
+        text: include_str!("../../migrations/0001_first.sql"),
+    },
+    Migration {
+        version: 2,
+        additive: true,
+        text: include_str!("../../migrations/0002_notify.sql"),
+    },
+];
 
 /// "natter" in ASCII; who else uses advisory locks in this database will have chosen another
 /// number.

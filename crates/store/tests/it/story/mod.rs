@@ -1,6 +1,7 @@
 //! One story of using the store, from beginning to end, told to every kind of database.
 
 mod groups;
+mod mail;
 mod people;
 mod talk;
 
@@ -53,6 +54,11 @@ pub(crate) async fn the_story(mut home: Home) {
     groups::members_are_listed(&store, ann, bob, carl, group).await;
     groups::a_group_dies(&store, ann, bob, carl, group).await;
     groups::paint_and_digest(&store, ann, bob, direct).await;
+    mail::facts_leave_the_database(&store).await;
+    mail::a_job_is_done_once(&store).await;
+    mail::who_is_away_is_nudged_once(&store).await;
+    mail::the_next_mail_waits_longer(&store).await;
+    mail::links_work_once(&store).await;
     assert_eq!(store.integrity().await.unwrap(), Vec::<String>::new());
 
     let repeated = NewMessage {
@@ -118,6 +124,7 @@ fn the_story_calls_every_method() {
         include_str!("people.rs"),
         include_str!("talk.rs"),
         include_str!("groups.rs"),
+        include_str!("mail.rs"),
         include_str!("../support.rs"),
     ]
     .concat();
