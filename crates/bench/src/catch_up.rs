@@ -1,4 +1,5 @@
-//! Coming back after 10,000 messages: how long until there is a first screen, and until nothing is missing.
+//! Coming back after 10,000 messages: how long until there is a first screen, and until nothing is
+//! missing.
 
 use std::time::Instant;
 
@@ -18,7 +19,8 @@ use crate::{Error, Options, Outcome, Result, limits, people, say, text};
 const TARGET_PAINT_MS: f64 = 50.0;
 /// … and to the last of 10,000 messages.
 const TARGET_ALL_MS: f64 = 300.0;
-/// The frames with messages are large; smaller ones are asked of the echo server in their average size.
+/// The frames with messages are large; smaller ones are asked of the echo server in their average
+/// size.
 const LARGE_FRAME_BYTES: usize = 1_024;
 
 /// The catch-ups at natter.
@@ -143,7 +145,8 @@ fn wrong(missed: &[proto::Message], have: &Position, messages: u32) -> Option<St
     None
 }
 
-/// The same bytes in frames of the same sizes, by the echo server; and its processor time for one return, in milliseconds.
+/// The same bytes in frames of the same sizes, by the echo server; and its processor time for one
+/// return, in milliseconds.
 async fn echoed(child: &Child, frame_bytes: &[usize]) -> Result<(Latencies, Option<f64>)> {
     let request = same_frames(frame_bytes);
     let (mut latencies, mut cpu_us) = (Latencies::new(), Some(0.0));
@@ -244,8 +247,8 @@ fn outcome(
         }],
         notes: vec![
             "from the TCP connection of the WebSocket on; the ticket was there".to_owned(),
-            "limit: as many frames of the same sizes by the echo server, plus the same pages of rows \
-             read by the same engine without a network"
+            "limit: as many frames of the same sizes by the echo server, plus the same pages \
+             of rows read by the same engine without a network"
                 .to_owned(),
         ],
         violations: natter.violations.clone(),

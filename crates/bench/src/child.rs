@@ -1,5 +1,5 @@
-//! The processes that a benchmark starts, and the directory where they write. All of it is gone at the end, also when
-//! the run fails or is interrupted.
+//! The processes that a benchmark starts, and the directory where they write. All of it is gone at
+//! the end, also when the run fails or is interrupted.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -106,8 +106,8 @@ impl Child {
     }
 }
 
-/// Where the processor time and the memory of a server are read. `pid` None: it is not on this machine, or was
-/// not started by us.
+/// Where the processor time and the memory of a server are read. `pid` None: it is not on this
+/// machine, or was not started by us.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Usage {
     pid: Option<u32>,
@@ -217,8 +217,8 @@ fn settings() -> String {
     )
 }
 
-/// A temporary directory where a sync reaches a disk: below `target` of the current directory, else where the system
-/// puts temporary files.
+/// A temporary directory where a sync reaches a disk: below `target` of the current directory, else
+/// where the system puts temporary files.
 pub(crate) fn directory_on_disk() -> Result<TempDir> {
     let places = [
         PathBuf::from("target"),

@@ -1,4 +1,5 @@
-//! The time of day, where something has to be stored under it. What is measured is measured by `Instant`.
+//! The time of day, where something has to be stored under it. What is measured is measured by
+//! `Instant`.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

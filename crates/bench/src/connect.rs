@@ -1,4 +1,5 @@
-//! A storm of arrivals: how many clients a second get a ticket, and how many a second get connected and painted.
+//! A storm of arrivals: how many clients a second get a ticket, and how many a second get connected
+//! and painted.
 
 use std::time::{Duration, Instant};
 
@@ -159,10 +160,10 @@ fn outcome(
             figures,
         }],
         notes: vec![
-            "a ticket is one HTTP call on a TCP connection of its own; an arrival is WebSocket, Hello, \
-             Paint and CaughtUp on another"
+            "a ticket is one HTTP call on a TCP connection of its own; an arrival is WebSocket, \
+             Hello, Paint and CaughtUp on another"
                 .to_owned(),
-            "limit: only the TCP connection and the WebSocket handshake, by the echo server".to_owned(),
+            "limit: only TCP connection and WebSocket handshake, by the echo server".to_owned(),
         ],
         violations: Vec::new(),
     }

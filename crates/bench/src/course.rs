@@ -1,4 +1,5 @@
-//! The course of one load: warm up, measure, drain. Shared by all pairs; each asks it after every frame.
+//! The course of one load: warm up, measure, drain. Shared by all pairs; each asks it after every
+//! frame.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
@@ -141,7 +142,8 @@ fn snapshot(course: &Course, usage: Usage) -> Snapshot {
     }
 }
 
-/// Lets the pairs run, one task each, through all phases. Ends at once with the first pair that fails.
+/// Lets the pairs run, one task each, through all phases. Ends at once with the first pair that
+/// fails.
 pub(crate) async fn run<P: Send + 'static>(
     mut pairs: JoinSet<Result<(P, Tally)>>,
     course: Arc<Course>,

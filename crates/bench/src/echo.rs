@@ -1,5 +1,6 @@
-//! The limit of the sockets: a server that does nothing but take frames and answer frames of the asked sizes, with the
-//! same WebSocket library, the same buffers and the same one flush for all that was ready.
+//! The limit of the sockets: a server that does nothing but take frames and answer frames of the
+//! asked sizes, with the same WebSocket library, the same buffers and the same one flush for all
+//! that was ready.
 
 use std::net::Ipv4Addr;
 
@@ -23,7 +24,8 @@ pub(crate) struct Order {
 
 /// A request of `bytes` bytes (or as many as the orders need) that asks for these answers.
 ///
-/// The first byte is the number of orders; each is two little-endian numbers of 16 bits. Zeros fill the rest.
+/// The first byte is the number of orders; each is two little-endian numbers of 16 bits. Zeros fill
+/// the rest.
 pub(crate) fn request(bytes: usize, orders: &[Order]) -> Bytes {
     assert!(
         orders.len() <= limits::ECHO_ORDERS_MAX,
@@ -53,16 +55,17 @@ fn orders(request: &[u8]) -> Option<impl Iterator<Item = Order> + '_> {
     }))
 }
 
-/// Listens on a free port of this machine, says so in one line on standard output, and serves until standard input ends:
-/// an echo server never outlives the benchmark that started it.
+/// Listens on a free port of this machine, says so in one line on standard output, and serves until
+/// standard input ends: an echo server never outlives the benchmark that started it.
 pub async fn echo_server() -> crate::Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     say_ready(&listener)?;
     let mut stdin = tokio::io::stdin();
     let mut ignored = [0; 64];
+    let until_end = async { while stdin.read(&mut ignored).await.is_ok_and(|bytes| bytes > 0) {} };
     tokio::select! {
         served = serve(&listener) => served,
-        () = async { while stdin.read(&mut ignored).await.is_ok_and(|bytes| bytes > 0) {} } => Ok(()),
+        () = until_end => Ok(()),
     }
 }
 

@@ -62,8 +62,8 @@ struct Run<'a> {
     tally: Tally,
 }
 
-/// Sends requests of the size of a Send with at most `window` of them unanswered; for each some of the size of a
-/// Delivered go out on the recipient's side, which ask for the Message frames.
+/// Sends requests of the size of a Send with at most `window` of them unanswered; for each some of
+/// the size of a Delivered go out on the recipient's side, which ask for the Message frames.
 pub(crate) async fn drive(
     pair: &mut EchoPair,
     window: usize,
@@ -146,7 +146,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// When a Delivered would be due for what was answered: asks for the messages since the last one.
+    /// When a Delivered would be due for what was answered: asks for the messages since the last
+    /// one.
     async fn ask(&mut self) -> Result<()> {
         let per_message = self.shape.delivered_per_message;
         let due = after(self.acked, per_message) > after(self.asked, per_message);

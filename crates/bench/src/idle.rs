@@ -1,4 +1,5 @@
-//! What a connection costs that does nothing: memory of the server, and the processor time of heartbeats.
+//! What a connection costs that does nothing: memory of the server, and the processor time of
+//! heartbeats.
 
 use std::time::Duration;
 
@@ -202,10 +203,10 @@ fn outcome(count: usize, seconds: u64, natter: &Cost, echo: &Cost, ours: bool) -
     ];
     let title = format!("idle: {count} connections, authenticated and subscribed, {seconds} s");
     let mut notes = vec![
-        "memory is what the process has in RAM beyond what it had without connections; the kernel's \
-         socket buffers are not in it"
+        "memory is what the process has in RAM beyond what it had without connections; \
+         the kernel's socket buffers are not in it"
             .to_owned(),
-        "limit: as many connections of the same WebSocket library that know nothing of anybody".to_owned(),
+        "limit: as many connections of the same WebSocket library and nothing behind".to_owned(),
     ];
     if ours {
         notes.push(

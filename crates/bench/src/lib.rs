@@ -1,8 +1,9 @@
-//! THE PROOF: how fast and how small natter is, beside what is physically there. `docs/performance.md` tells what is
-//! measured, how, and what came out.
+//! THE PROOF: how fast and how small natter is, beside what is physically there.
+//! `docs/performance.md` tells what is measured, how, and what came out.
 //!
-//! Every figure stands beside its limit from the same run on the same machine: the same frames by a server that only
-//! echoes, the same rows by the same engine without a network. Ratios are comparable between machines; figures are not.
+//! Every figure stands beside its limit from the same run on the same machine: the same frames by a
+//! server that only echoes, the same rows by the same engine without a network. Ratios are
+//! comparable between machines; figures are not.
 
 mod catch_up;
 mod child;
@@ -12,6 +13,7 @@ mod course;
 mod echo;
 mod echo_pair;
 mod idle;
+mod ledger;
 mod limits;
 mod pair;
 mod people;
@@ -84,8 +86,8 @@ pub enum Error {
     #[error("natter {what}: {why}")]
     Child { what: String, why: String },
     #[error(
-        "no directory on a disk: a sync must be real, and ./target, the directory for temporary files and the \
-         current one are in memory (set TMPDIR)"
+        "no directory on a disk: a sync must be real, and ./target, the directory for temporary \
+         files and the current one are in memory (set TMPDIR)"
     )]
     NoDisk,
     /// The server said no, or something that cannot be understood.
@@ -119,8 +121,8 @@ struct Outcome {
     violations: Vec<String>,
 }
 
-/// Runs one scenario. Starts `natter serve` and `natter bench-echo` from the binary that this process runs, and ends
-/// them and removes what they wrote, also on failure, SIGINT and SIGTERM.
+/// Runs one scenario. Starts `natter serve` and `natter bench-echo` from the binary that this
+/// process runs, and ends them and removes what they wrote, also on failure, SIGINT and SIGTERM.
 ///
 /// Look at [`Report::violations`]: figures of a run that lost something mean nothing.
 pub async fn run(options: Options) -> Result<Report> {

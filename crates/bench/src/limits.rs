@@ -1,8 +1,10 @@
-//! The bounds of a benchmark, one name each, with what happens at them, and the sizes that make runs comparable.
+//! The bounds of a benchmark, one name each, with what happens at them, and the sizes that make
+//! runs comparable.
 
 use std::time::Duration;
 
-/// Connections of one run. More: the options are refused; loopback has about 28,000 ports for one address.
+/// Connections of one run. More: the options are refused; loopback has about 28,000 ports for one
+/// address.
 pub(crate) const CONNECTIONS_MAX: usize = 20_000;
 /// Pairs of one run. More: the options are refused.
 pub(crate) const PAIRS_MAX: usize = 2_000;
@@ -10,7 +12,8 @@ pub(crate) const PAIRS_MAX: usize = 2_000;
 pub(crate) const SECONDS_MAX: u64 = 3_600;
 /// Connections of one person: what a gateway allows, so that fewer people have to sign up.
 pub(crate) const CONNECTIONS_PER_PERSON: usize = 10;
-/// Sign-ups under way at once. Each costs the server an argon2 run; more would be refused by its queue.
+/// Sign-ups under way at once. Each costs the server an argon2 run; more would be refused by its
+/// queue.
 pub(crate) const SIGN_UPS_AT_ONCE: usize = 16;
 /// Connections that are being opened at once; the others wait.
 pub(crate) const OPENING_AT_ONCE: usize = 64;
@@ -22,9 +25,11 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) const START_WAIT: Duration = Duration::from_secs(30);
 /// Longest wait for a child process to end when asked. Longer: it is killed.
 pub(crate) const STOP_WAIT: Duration = Duration::from_secs(15);
-/// Load before a measurement begins: connections, caches and the disk's own queue get into their stride.
+/// Load before a measurement begins: connections, caches and the disk's own queue get into their
+/// stride.
 pub(crate) const WARM_UP: Duration = Duration::from_millis(1_500);
-/// Rest before memory is read, so that what a burst of new connections borrowed has been given back.
+/// Rest before memory is read, so that what a burst of new connections borrowed has been given
+/// back.
 pub(crate) const SETTLE: Duration = Duration::from_secs(2);
 /// How long rows are written without any network to find the limit of the storage.
 pub(crate) const ROWS_FOR: Duration = Duration::from_secs(3);
@@ -32,13 +37,15 @@ pub(crate) const ROWS_FOR: Duration = Duration::from_secs(3);
 pub(crate) const SYNCS: u32 = 100;
 /// Sends in one transaction where the server does not tell how it groups.
 pub(crate) const GROUP_DEFAULT: usize = 64;
-/// A recipient says Delivered of one conversation at most once in this time. Our own client waits longer (50 ms).
+/// A recipient says Delivered of one conversation at most once in this time. Our own client waits
+/// longer (50 ms).
 pub(crate) const DELIVERED_EVERY: Duration = Duration::from_millis(20);
 /// The text of a message: the average length of a line in a public chat.
 pub(crate) const TEXT_BYTES: usize = 66;
 /// How often one catch-up is repeated.
 pub(crate) const CATCH_UPS: u32 = 10;
-/// … and at the echo server, where one alone takes less than the kernel's clock of processor time can tell.
+/// … and at the echo server, where one alone takes less than the kernel's clock of processor time
+/// can tell.
 pub(crate) const ECHO_CATCH_UPS: u32 = 300;
 /// Violations that are told one by one; more are only counted by their end.
 pub(crate) const VIOLATIONS_MAX: usize = 20;
@@ -46,7 +53,8 @@ pub(crate) const VIOLATIONS_MAX: usize = 20;
 pub(crate) const LATENCY_US_MAX: u64 = 60_000_000;
 /// Different frame sizes that one request to the echo server may ask for.
 pub(crate) const ECHO_ORDERS_MAX: usize = 4;
-/// Frames of one size that one request to the echo server may ask for. More: the connection is closed.
+/// Frames of one size that one request to the echo server may ask for. More: the connection is
+/// closed.
 pub(crate) const ECHO_FRAMES_MAX: u16 = 20_000;
 
 /// The buffers of the gateway's WebSockets, so that the echo server has the same. In bytes.

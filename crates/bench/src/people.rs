@@ -5,7 +5,8 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use crate::raw::{self, Arrival, Person, Socket};
 use crate::{Result, limits};
 
-/// Signs up `count` people whom nobody has met before. Costs the server an argon2 run each (about 30 ms of a core).
+/// Signs up `count` people whom nobody has met before. Costs the server an argon2 run each (about
+/// 30 ms of a core).
 pub(crate) async fn sign_up(server: &str, count: usize) -> Result<Vec<Person>> {
     let run = rand::random::<u32>();
     let signing = stream::iter(0..count)
@@ -16,7 +17,8 @@ pub(crate) async fn sign_up(server: &str, count: usize) -> Result<Vec<Person>> {
         .await
 }
 
-/// A connection as a client makes it that has nothing yet: ticket, WebSocket, Hello, Paint, CaughtUp.
+/// A connection as a client makes it that has nothing yet: ticket, WebSocket, Hello, Paint,
+/// CaughtUp.
 pub(crate) async fn connect(server: &str, person: &Person) -> Result<(Socket, Arrival)> {
     let ticket = raw::ticket(server, person).await?;
     let mut socket = raw::open(&ticket).await?;

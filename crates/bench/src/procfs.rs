@@ -1,4 +1,5 @@
-//! What the operating system says a process has used. Linux only; `None` elsewhere, which is printed as "not measured".
+//! What the operating system says a process has used. Linux only; `None` elsewhere, which is
+//! printed as "not measured".
 
 /// Processor time of a process so far, all threads, user and kernel, in microseconds.
 pub(crate) fn cpu_us(pid: u32) -> Option<f64> {
@@ -6,7 +7,8 @@ pub(crate) fn cpu_us(pid: u32) -> Option<f64> {
     Some(ticks(&stat)? as f64 * 1e6 / ticks_per_second() as f64)
 }
 
-/// Memory of a process that is in RAM now, in bytes. The kernel's socket buffers are not part of it.
+/// Memory of a process that is in RAM now, in bytes. The kernel's socket buffers are not part of
+/// it.
 pub(crate) fn resident_bytes(pid: u32) -> Option<f64> {
     // The rollup is counted page by page; the status may lag by some pages for each processor.
     let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok();
@@ -28,8 +30,8 @@ fn ticks_per_second() -> u64 {
     100
 }
 
-/// utime + stime: fields 14 and 15 of proc_pid_stat(5). The second field is the program's name in parentheses
-/// and may itself hold spaces and parentheses.
+/// utime + stime: fields 14 and 15 of proc_pid_stat(5). The second field is the program's name in
+/// parentheses and may itself hold spaces and parentheses.
 fn ticks(stat: &str) -> Option<u64> {
     let (_, rest) = stat.rsplit_once(')')?;
     let mut fields = rest.split_ascii_whitespace().skip(11);

@@ -1,4 +1,5 @@
-//! A natter client of one file: no copy on disk, no reconnecting, nothing that would be measured instead of the server.
+//! A natter client of one file: no copy on disk, no reconnecting, nothing that would be measured
+//! instead of the server.
 
 use std::time::Instant;
 
@@ -232,7 +233,8 @@ impl Socket {
         Ok(self.inner.flush().await?)
     }
 
-    /// The next frame. Safe to be dropped while it waits. `Refused`: the gateway sent an Error or a Goodbye.
+    /// The next frame. Safe to be dropped while it waits. `Refused`: the gateway sent an Error or a
+    /// Goodbye.
     pub(crate) async fn hear(&mut self) -> Result<Heard> {
         read(&self.hear_bytes().await?)
     }
@@ -266,7 +268,8 @@ impl Socket {
         }
     }
 
-    /// Says something that has one direct answer, and waits for it; what comes in between is passed over.
+    /// Says something that has one direct answer, and waits for it; what comes in between is passed
+    /// over.
     pub(crate) async fn ask(&mut self, r#ref: u32, body: Say) -> Result<Heard> {
         self.feed(r#ref, body).await?;
         self.flush().await?;
@@ -370,7 +373,7 @@ fn read(bytes: &[u8]) -> Result<Heard> {
 fn hint(code: proto::ErrorCode) -> &'static str {
     match code {
         proto::ErrorCode::TooFast => {
-            " (raise `sends` and `heavy` under [rates] in its natter.toml, or use fewer pairs and a smaller window)"
+            " (raise [rates] in its natter.toml, or use fewer pairs and a smaller window)"
         }
         _ => "",
     }

@@ -1,4 +1,5 @@
-//! What was measured: figures beside their limits, as a table for a person and as JSON for a program.
+//! What was measured: figures beside their limits, as a table for a person and as JSON for a
+//! program.
 
 use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
@@ -17,8 +18,8 @@ pub struct Report {
     pub sections: Vec<Section>,
     /// What a reader has to know to judge the figures.
     pub notes: Vec<String>,
-    /// Promises that were broken while measuring: lost, doubled, out of order. Not empty: the run has failed,
-    /// whatever the figures say.
+    /// Promises that were broken while measuring: lost, doubled, out of order. Not empty: the run
+    /// has failed, whatever the figures say.
     pub violations: Vec<String>,
 }
 

@@ -1,5 +1,6 @@
-//! The limit of the storage: the rows of the same messages and cursors, written by the same engine in the same groups,
-//! without a socket anywhere. And what the disk takes for one sync, below which nothing durable can be.
+//! The limit of the storage: the rows of the same messages and cursors, written by the same engine
+//! in the same groups, without a socket anywhere. And what the disk takes for one sync, below which
+//! nothing durable can be.
 
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -142,7 +143,8 @@ fn deliver(direct: &mut Direct) -> Option<CursorMove> {
     })
 }
 
-/// How long it takes to read a log of `messages` page by page, as catching up does, without any network. The mean of [`limits::CATCH_UPS`] runs.
+/// How long it takes to read a log of `messages` page by page, as catching up does, without any
+/// network. The mean of [`limits::CATCH_UPS`] runs.
 pub(crate) async fn read(directory: &Path, messages: u32) -> Result<Reading> {
     let url = format!("sqlite:{}", directory.join("read.db").display());
     let store = Store::open(&[url], &store::Options::default()).await?;
@@ -181,8 +183,8 @@ pub(crate) async fn read(directory: &Path, messages: u32) -> Result<Reading> {
     })
 }
 
-/// How long one write of 4 KiB takes until it is on the disk, in a file that does not grow: no durable message can be
-/// faster. Blocks for a moment; nothing else is being measured then.
+/// How long one write of 4 KiB takes until it is on the disk, in a file that does not grow: no
+/// durable message can be faster. Blocks for a moment; nothing else is being measured then.
 pub(crate) fn sync_latency(directory: &Path) -> Result<Latencies> {
     let file = std::fs::File::create(directory.join("sync"))?;
     file.write_all_at(&vec![0; limits::SYNCS as usize * SYNC_BYTES], 0)?;

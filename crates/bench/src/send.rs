@@ -1,5 +1,5 @@
-//! What a message costs: pairs of people in a closed loop, everything stored, delivered and confirmed; beside it the same
-//! frames without storing, and the same rows without sockets.
+//! What a message costs: pairs of people in a closed loop, everything stored, delivered and
+//! confirmed; beside it the same frames without storing, and the same rows without sockets.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -361,8 +361,9 @@ fn notes(directory: &Path) -> Vec<String> {
         .parent()
         .map_or_else(String::new, |parent| parent.display().to_string());
     vec![
-        "limit: as many frames of the same sizes by the echo server; for the processor time plus the same rows \
-         in the same groups by the same engine without a network; for a latency plus one sync of 4 KiB"
+        "limit: as many frames of the same sizes by the echo server; for the processor \
+         time plus the same rows in the same groups by the same engine without a network; for a \
+         latency plus one sync of 4 KiB"
             .to_owned(),
         format!("the database was below {place}"),
     ]
