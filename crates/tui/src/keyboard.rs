@@ -17,12 +17,6 @@ use tokio::sync::mpsc;
 use crate::effect::Input;
 use crate::keys;
 use crate::limits::KEYBOARD_QUEUE;
-use crate::terminal;
-
-const RING_PAUSE: Timespec = Timespec {
-    tv_sec: 0,
-    tv_nsec: 5_000_000,
-};
 
 /// crossterm does not look at all when it is given no time.
 const A_MOMENT: Duration = Duration::from_millis(1);
@@ -50,7 +44,6 @@ pub(crate) fn start() -> io::Result<Keyboard> {
 fn read_all(ended: &PipeReader, sender: &mpsc::Sender<Input>) -> io::Result<()> {
     loop {
         wait(ended, None)?;
-        let mut found = false;
         loop {
             // nothing waits: only the ends are looked for
             wait(
@@ -63,7 +56,6 @@ fn read_all(ended: &PipeReader, sender: &mpsc::Sender<Input>) -> io::Result<()> 
             if !crossterm::event::poll(A_MOMENT)? {
                 break;
             }
-            found = true;
             for input in inputs_of(crossterm::event::read()?) {
                 // a full queue holds the thread, not the keys: the terminal keeps those
                 sender
@@ -71,20 +63,7 @@ fn read_all(ended: &PipeReader, sender: &mpsc::Sender<Input>) -> io::Result<()> 
                     .map_err(|_| io::ErrorKind::BrokenPipe)?;
             }
         }
-        if !found {
-            ring_again(ended)?;
-        }
     }
-}
-
-/// Keys wait and crossterm does not see them: it looks for changes only, and forgets the keys' one
-/// where a change of size came with it.
-fn ring_again(ended: &PipeReader) -> io::Result<()> {
-    terminal::touch()?;
-    // where this does not help the next key does; until then the processor is not to spin
-    let mut watched = [PollFd::new(ended, PollFlags::IN)];
-    poll(&mut watched, Some(&RING_PAUSE)).map_err(io::Error::from)?;
-    Ok(())
 }
 
 /// Waits for keys. An error: the terminal was closed, or nobody wants to know any more.

@@ -6,7 +6,7 @@
 use std::io::{self, IsTerminal, Stdout, stdout};
 use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::Once;
 
 use crossterm::cursor::{SetCursorStyle, Show};
 use crossterm::event::{
@@ -18,7 +18,6 @@ use crossterm::terminal::{
 };
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
-use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 
 use crate::view::CursorShape;
 
@@ -29,8 +28,6 @@ pub(crate) type Screen = ManuallyDrop<Terminal<CrosstermBackend<Stdout>>>;
 /// The terminal is ours: the panic hook must give it back.
 static ENTERED: AtomicBool = AtomicBool::new(false);
 static HOOK: Once = Once::new();
-/// Held while the modes of the terminal are changed.
-static MODES: Mutex<()> = Mutex::new(());
 
 /// Gives the terminal back when it is dropped.
 pub(crate) struct Guard(());
@@ -86,21 +83,7 @@ fn leave() {
         LeaveAlternateScreen,
         Show
     );
-    let modes = MODES.lock().unwrap_or_else(PoisonError::into_inner);
     let _ = disable_raw_mode();
-    drop(modes);
-}
-
-/// Sets the modes to what they are, which wakes whoever waits for a change of the terminal. Nothing
-/// when the terminal is not ours (any more).
-pub(crate) fn touch() -> io::Result<()> {
-    let modes = MODES.lock().unwrap_or_else(PoisonError::into_inner);
-    if ENTERED.load(Ordering::SeqCst) {
-        let stdin = rustix::stdio::stdin();
-        tcsetattr(stdin, OptionalActions::Now, &tcgetattr(stdin)?)?;
-    }
-    drop(modes);
-    Ok(())
 }
 
 pub(crate) fn set_cursor_shape(shape: CursorShape) -> io::Result<()> {
