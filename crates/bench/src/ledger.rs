@@ -14,9 +14,10 @@ pub(crate) struct Ledger<'a> {
     recipient_id: i64,
     window: u64,
     first_seq: i64,
-    first_key: i64,
-    /// When the newest `window` messages were sent.
+    /// When the newest `window` messages were sent, and under which keys. The keys are random, as
+    /// those of real clients: keys in order would be cheaper to store.
     sent_at: Vec<Instant>,
+    keys: Vec<i64>,
     sent: u64,
     acked: u64,
     arrived: u64,
@@ -45,9 +46,8 @@ impl<'a> Ledger<'a> {
             recipient_id,
             window: window as u64,
             first_seq,
-            // Far from the end, so that the keys of one load are one run of numbers.
-            first_key: proto::id::random_key() / 2 + 1,
             sent_at: vec![now; window],
+            keys: vec![0; window],
             sent: 0,
             acked: 0,
             arrived: 0,
@@ -77,13 +77,16 @@ impl<'a> Ledger<'a> {
         if self.sent - self.acked.min(self.arrived) >= self.window {
             return None;
         }
+        let client_key = proto::id::random_key();
         let send = proto::Send {
             conv_id: self.conv_id,
-            client_key: self.first_key + self.sent as i64,
+            client_key,
             body: text::line(self.sent),
             reply_seq: 0,
         };
-        self.sent_at[(self.sent % self.window) as usize] = Instant::now();
+        let place = self.place(self.sent);
+        self.sent_at[place] = Instant::now();
+        self.keys[place] = client_key;
         self.sent += 1;
         self.tally.messages = self.sent;
         Some(send)
@@ -142,7 +145,7 @@ impl<'a> Ledger<'a> {
 
     fn answered(&mut self, sent: &proto::Sent) {
         let number = self.acked;
-        let key = self.first_key + number as i64;
+        let key = self.keys[self.place(number)];
         let seq = self.first_seq + number as i64;
         if self.acked == self.sent || sent.client_key != key || sent.seq != seq || sent.repeated {
             let (got, repeated) = (sent.seq, sent.repeated);
@@ -194,9 +197,13 @@ impl<'a> Ledger<'a> {
         self.known_confirmed = self.known_confirmed.max(confirmed);
     }
 
-    /// Valid for the newest `window` messages, which are the only ones under way.
+    /// Where the newest `window` messages are remembered, which are the only ones under way.
+    fn place(&self, number: u64) -> usize {
+        (number % self.window) as usize
+    }
+
     fn age(&self, number: u64) -> Duration {
-        self.sent_at[(number % self.window) as usize].elapsed()
+        self.sent_at[self.place(number)].elapsed()
     }
 
     pub(crate) fn check_silence(&mut self) {
