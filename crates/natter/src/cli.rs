@@ -246,6 +246,17 @@ pub(crate) struct ServeArgs {
     /// The address that clients are sent to, if it is not the one we listen on
     #[arg(long, env = "NATTER_PUBLIC_URL", value_name = "URL")]
     pub(crate) public_url: Option<String>,
+    /// Where the links in mails lead to, as https://HOST; the address we listen on where it is
+    /// missing
+    #[arg(long, env = "NATTER_SITE_URL", value_name = "URL")]
+    pub(crate) site_url: Option<String>,
+    /// The mail server, smtp://HOST[:PORT] or smtps://NAME:PASSWORD@HOST; mails are kept in the
+    /// data directory where it is missing (natter mail)
+    #[arg(long, env = "NATTER_SMTP", hide_env_values = true, value_name = "URL")]
+    pub(crate) smtp: Option<String>,
+    /// Who mails are from, as NAME <ADDRESS>
+    #[arg(long, env = "NATTER_MAIL_FROM", value_name = "SENDER")]
+    pub(crate) mail_from: Option<String>,
     /// Run the built-in guide, who greets everybody that signs up
     #[arg(long)]
     pub(crate) guide: bool,

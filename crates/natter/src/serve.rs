@@ -140,6 +140,15 @@ fn config(args: &ServeArgs) -> Result<Config> {
     if let Some(url) = &args.public_url {
         config.public_url = Some(url.clone());
     }
+    if let Some(url) = &args.site_url {
+        config.site_url = Some(url.clone());
+    }
+    if let Some(url) = &args.smtp {
+        config.smtp = Some(url.clone());
+    }
+    if let Some(sender) = &args.mail_from {
+        config.mail_from.clone_from(sender);
+    }
     if !args.role.is_empty() {
         config.roles = Roles {
             auth: args.role.contains(&RoleOfServer::Auth),

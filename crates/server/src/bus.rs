@@ -60,6 +60,14 @@ impl Bus {
         }
     }
 
+    /// Whether the user is online as far as this process knows, at once: for what may be wrong the
+    /// one way ("not"), and costs a little then.
+    pub(crate) fn surely_online(&self, user_id: i64) -> bool {
+        match self {
+            Self::Local(local) => local.is_online(user_id),
+        }
+    }
+
     /// Ends the connections of one session, wherever they are.
     pub(crate) async fn revoke(&self, user_id: i64, session: SessionId) {
         match self {

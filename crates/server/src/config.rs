@@ -23,6 +23,13 @@ pub struct Config {
     /// How clients reach this gateway, as `ws://HOST[:PORT]` or `wss://…`. Unset: from the Host
     /// header of the call.
     pub public_url: Option<String>,
+    /// Where the links in mails lead to, as `https://HOST`. Unset: to the address we listen on.
+    pub site_url: Option<String>,
+    /// The mail server, as `smtp://HOST[:PORT]` or `smtps://NAME:PASSWORD@HOST`; `?tls=required`
+    /// insists on STARTTLS. Unset: mails are kept in the directory `mail` of `data`.
+    pub smtp: Option<String>,
+    /// Who mails are from: `NAME <ADDRESS>`.
+    pub mail_from: String,
     /// The handle of somebody who becomes a friend of everybody who signs up. Unset: nobody.
     pub greeter: Option<String>,
     /// Web pages that may connect, exactly as browsers write them (`https://chat.example.org`).
@@ -96,6 +103,9 @@ impl Default for Config {
             database: Vec::new(),
             roles: Roles::default(),
             public_url: None,
+            site_url: None,
+            smtp: None,
+            mail_from: "natter <natter@localhost>".to_owned(),
             greeter: None,
             origins: Vec::new(),
             connections_max: 12_000,
@@ -182,6 +192,11 @@ impl Config {
             && !(url.starts_with("ws://") || url.starts_with("wss://"))
         {
             return wrong("a gateway is reached by ws:// or wss:// (setting `public_url`)");
+        }
+        if let Some(url) = &self.site_url
+            && !(url.starts_with("http://") || url.starts_with("https://"))
+        {
+            return wrong("a site is reached by http:// or https:// (setting `site_url`)");
         }
         if self.connections_max == 0 {
             return wrong("nobody could connect (setting `connections_max`)");

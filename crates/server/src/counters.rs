@@ -39,6 +39,14 @@ pub(crate) struct Counters {
     pub(crate) holes: Counter,
     /// Passwords hashed.
     pub(crate) passwords: Counter,
+    /// Mails about unread messages that were taken over by the mail server.
+    pub(crate) mails_unread: Counter,
+    /// The same, about accounts.
+    pub(crate) mails_account: Counter,
+    /// Tries that will be repeated.
+    pub(crate) mails_put_off: Counter,
+    /// Mails that were given up.
+    pub(crate) jobs_dead: Counter,
 }
 
 impl Counters {
@@ -53,6 +61,10 @@ impl Counters {
             ("natter_slow_clients_total", "counter", &self.slow),
             ("natter_holes_filled_total", "counter", &self.holes),
             ("natter_passwords_hashed_total", "counter", &self.passwords),
+            ("natter_mails_unread_total", "counter", &self.mails_unread),
+            ("natter_mails_account_total", "counter", &self.mails_account),
+            ("natter_mails_put_off_total", "counter", &self.mails_put_off),
+            ("natter_mails_given_up_total", "counter", &self.jobs_dead),
         ];
         let mut text = String::new();
         for (name, kind, counter) in rows {

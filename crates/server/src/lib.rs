@@ -1,7 +1,7 @@
-//! THE ROLES: auth (who you are), gateway (live connections), and what they stand on.
-//! `docs/flows/connect.md` and `docs/flows/send.md` tell the two main journeys.
+//! THE ROLES: auth (who you are), gateway (live connections), notify (mail), and what they stand
+//! on. `docs/flows` tells the journeys.
 //!
-//! What must not happen: auth and gateway do not name each other, and bus and cache name neither.
+//! What must not happen: the roles do not name each other, and bus and cache name none.
 //! Only `run.rs` names all. SQL is the store's, the bytes of a frame are `proto`'s.
 
 mod auth;
@@ -12,11 +12,14 @@ mod config;
 mod counters;
 mod error;
 mod gateway;
+mod html;
 pub mod limits;
 mod listen;
+mod notify;
 mod outbound;
 mod rate;
 mod run;
+mod token;
 
 pub use config::{Config, Rates, Roles, Timers};
 pub use error::Error;

@@ -91,3 +91,41 @@ pub const DRAIN_MS_MAX: u64 = 10_000;
 pub const HOUSEKEEPING_MS: u64 = 60_000;
 /// … and takes at most this many bounded slices in one run.
 pub const HOUSEKEEPING_SLICES: u32 = 20;
+
+// ── mail ────────────────────────────────────────────────────────────────────────────────────────
+
+/// How often the notify role looks for what is due, in milliseconds.
+pub const RELAY_MS: u64 = 1_000;
+/// Jobs that are claimed and done at once, of each kind (nudges: and database). The rest are next.
+pub const JOBS_AT_ONCE: u32 = 16;
+/// A claimed job belongs to who claimed it for so long, in milliseconds. Must be longer than a mail
+/// can take. After that, somebody else does it.
+pub const JOB_LEASE_MS: i64 = 5 * 60_000;
+/// Tries of one account mail. After that it waits for a person, in `outbox_dead`.
+pub const JOB_ATTEMPTS_MAX: u32 = 5;
+/// From the first try to the second, in milliseconds; each further pause is four times as long.
+pub const JOB_RETRY_MS: i64 = 60_000;
+/// A mail about messages that could not be sent is tried again after this, in milliseconds, as long
+/// as something is unread.
+pub const NUDGE_RETRY_MS: i64 = 5 * 60_000;
+/// The first mail comes so long after the oldest unread message, in milliseconds. While somebody is
+/// online, we look again after this.
+pub const NUDGE_FIRST_MS: i64 = 10 * 60_000;
+/// Conversations that one mail tells of; the subject counts all.
+pub const MAIL_CONVERSATIONS_MAX: usize = 10;
+/// Texts of one conversation in a mail, the newest …
+pub const MAIL_TEXTS_MAX: u32 = 3;
+/// … cut to this many characters.
+pub const MAIL_TEXT_CHARS_MAX: usize = 200;
+/// One command of the dialogue with a mail server, in milliseconds. Longer: tried again later.
+pub const SMTP_STEP_MS_MAX: u64 = 20_000;
+/// A whole mail, in milliseconds. Longer: tried again later.
+pub const SMTP_MS_MAX: u64 = 60_000;
+/// Mails in the directory that stands for a mail server. The oldest give way.
+pub const MAILS_KEPT_MAX: usize = 1_000;
+/// A link that confirms an address is good for so long, in milliseconds …
+pub const CONFIRM_LINK_MS: i64 = 24 * 3_600_000;
+/// … one that sets a new password …
+pub const RESET_LINK_MS: i64 = 3_600_000;
+/// … and one to the mail settings.
+pub const SETTINGS_LINK_MS: i64 = 90 * 24 * 3_600_000;

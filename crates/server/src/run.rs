@@ -17,7 +17,8 @@ use crate::cache::Cache;
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::error::Error;
-use crate::{auth, clock, gateway, limits, listen};
+use crate::notify::{Mailer, Notify};
+use crate::{auth, clock, gateway, limits, listen, notify};
 
 /// A server that runs in this process.
 pub struct Server {
@@ -33,6 +34,10 @@ pub struct Server {
 pub async fn start(config: Config) -> Result<Server, Error> {
     config.check()?;
     let config = Arc::new(config);
+    let mailer = match config.roles.notify {
+        true => Some(Mailer::open(&config)?),
+        false => None,
+    };
     let store = open_store(&config).await?;
     let listener = listen(&config).await?;
     let address = listener.local_addr().map_err(|source| Error::Listen {
@@ -40,7 +45,7 @@ pub async fn start(config: Config) -> Result<Server, Error> {
         source,
     })?;
     let (drain, draining) = watch::channel(false);
-    let ended = tokio::spawn(serve(config, store.clone(), listener, draining));
+    let ended = tokio::spawn(serve(config, store.clone(), mailer, listener, draining));
     Ok(Server {
         address,
         store,
@@ -100,6 +105,7 @@ async fn listen(config: &Config) -> Result<TcpListener, Error> {
 async fn serve(
     config: Arc<Config>,
     store: Store,
+    mailer: Option<Mailer>,
     listener: TcpListener,
     mut draining: watch::Receiver<bool>,
 ) {
@@ -116,6 +122,16 @@ async fn serve(
             Arc::clone(&counters),
         ));
     }
+    let mailing = mailer.map(|mailer| {
+        let notify = Notify {
+            store: store.clone(),
+            bus: Arc::clone(&bus),
+            counters: Arc::clone(&counters),
+            mailer,
+            site: site(&config, &listener),
+        };
+        tokio::spawn(notify::run(notify, draining.clone()))
+    });
     let running = config.roles.gateway.then(|| {
         gateway::start(
             Arc::clone(&config),
@@ -145,6 +161,9 @@ async fn serve(
         if let Some(running) = running {
             running.finish().await;
         }
+        if let Some(Err(error)) = join(mailing).await {
+            tracing::error!(%error, "the notify role ended by a panic");
+        }
         store.close().await;
     };
     if tokio::time::timeout(Duration::from_millis(limits::DRAIN_MS_MAX), drained)
@@ -152,6 +171,21 @@ async fn serve(
         .is_err()
     {
         tracing::warn!("the drain took too long and was cut; what is committed is safe");
+    }
+}
+
+/// Where the links in mails lead to.
+fn site(config: &Config, listener: &TcpListener) -> String {
+    let address = listener.local_addr().unwrap_or(config.listen);
+    let site = config.site_url.clone();
+    let site = site.unwrap_or_else(|| format!("http://{address}"));
+    site.trim_end_matches('/').to_owned()
+}
+
+async fn join(task: Option<JoinHandle<()>>) -> Option<Result<(), tokio::task::JoinError>> {
+    match task {
+        Some(task) => Some(task.await),
+        None => None,
     }
 }
 

@@ -12,8 +12,8 @@ pub(crate) type KeyPosition = (i64, i64, i64);
 pub(crate) const START: KeyPosition = (i64::MIN, i64::MIN, i64::MIN);
 
 impl Store {
-    /// One bounded round of forgetting (old client keys, ended sessions, spent mail tokens and jobs). How
-    /// many rows went.
+    /// One bounded round of forgetting (old client keys, ended sessions, spent mail tokens and
+    /// jobs). How many rows went.
     ///
     /// `sent_key` has no index by time, which every send would pay for: a round looks at the next
     /// 10,000 rows in the order of their key and goes on there the next time. Call it every minute

@@ -17,9 +17,6 @@ use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
-use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use sha2::{Digest, Sha256};
 use store::Store;
 
 use crate::bus::Bus;
@@ -27,6 +24,7 @@ use crate::cache::Cache;
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::limits;
+use crate::token::{random_token, token_hash};
 use problem::Problem;
 
 /// What the calls of this role share.
@@ -77,14 +75,4 @@ async fn in_time(request: Request, next: Next) -> Response {
             Problem::new(StatusCode::REQUEST_TIMEOUT, "the call took too long").into_response()
         }
     }
-}
-
-/// 256 random bits as text: a session's token or a ticket.
-fn random_token() -> String {
-    BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>())
-}
-
-/// What is stored of a token.
-fn token_hash(token: &str) -> Vec<u8> {
-    Sha256::digest(token.as_bytes()).to_vec()
 }

@@ -89,8 +89,13 @@ async fn at(moment: Option<Instant>) {
 }
 
 async fn tell_gone(gateway: &Gateway, user_id: i64) {
-    if let Err(error) = gateway.store.set_last_seen(user_id, clock::now()).await {
+    let now = clock::now();
+    if let Err(error) = gateway.store.set_last_seen(user_id, now).await {
         tracing::warn!(%error, user_id, "when somebody was last seen could not be written");
+    }
+    // What came while he was there and was not read has no nudge yet.
+    if let Err(error) = gateway.store.nudge_left(user_id, now).await {
+        tracing::warn!(%error, user_id, "somebody left and could not be nudged");
     }
     tell(gateway, user_id, false).await;
 }

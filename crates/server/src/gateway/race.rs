@@ -199,7 +199,7 @@ impl Stage {
 impl Sender {
     async fn step(&mut self, store: &Store, bus: &Bus, conv_id: i64) {
         match self.committed.take() {
-            None => self.committed = Some(self.commit(store, conv_id).await),
+            None => self.committed = Some(self.commit(store, bus, conv_id).await),
             Some((batch, asker, done)) => {
                 let message = batch.sends.into_iter().next().unwrap();
                 let outcome = &done.sends[0];
@@ -208,7 +208,7 @@ impl Sender {
         }
     }
 
-    async fn commit(&self, store: &Store, conv_id: i64) -> (Batch, Asker, writer::Done) {
+    async fn commit(&self, store: &Store, bus: &Bus, conv_id: i64) -> (Batch, Asker, writer::Done) {
         let message = NewMessage {
             conv_id,
             sender_id: self.user_id,
@@ -228,7 +228,7 @@ impl Sender {
             sends: vec![message],
             moves: Vec::new(),
         };
-        let done = writer::commit(store, 0, &batch, &Moves::default()).await;
+        let done = writer::commit(store, bus, 0, &batch, &Moves::default()).await;
         assert!(
             matches!(done.sends[..], [Ok(SendOutcome::Stored { .. })]),
             "{:?}",

@@ -111,7 +111,8 @@ async fn write(
     gateway.counters.batches.add(1);
     gateway.counters.moves.add(moves.len() as u64);
     let batch = Batch { sends, moves };
-    let done = commit(&gateway.store, database, &batch, moves_waiting).await;
+    let (store, bus) = (&gateway.store, &gateway.bus);
+    let done = commit(store, bus, database, &batch, moves_waiting).await;
     let committed = Instant::now();
     let mut traces = Vec::with_capacity(askers.len());
     for ((message, asker), outcome) in batch.sends.into_iter().zip(askers).zip(&done.sends) {
@@ -151,11 +152,14 @@ async fn write(
 /// database wait for the next try.
 pub(crate) async fn commit(
     store: &Store,
+    bus: &Bus,
     database: usize,
     batch: &Batch,
     moves_waiting: &Moves,
 ) -> Done {
-    let error = match store.commit(database, batch, clock::now()).await {
+    let online = |user_id| bus.surely_online(user_id);
+    let now = clock::now();
+    let error = match store.commit_and_nudge(database, batch, &online, now).await {
         Ok(committed) => {
             return Done {
                 sends: committed.sends.into_iter().map(Ok).collect(),
@@ -175,10 +179,10 @@ pub(crate) async fn commit(
         };
     }
     tracing::error!(%error, sends = batch.sends.len(), "a batch failed, its items go one by one");
-    one_by_one(store, database, batch).await
+    one_by_one(store, bus, database, batch).await
 }
 
-async fn one_by_one(store: &Store, database: usize, batch: &Batch) -> Done {
+async fn one_by_one(store: &Store, bus: &Bus, database: usize, batch: &Batch) -> Done {
     let mut done = Done::default();
     let alone = batch
         .sends
@@ -187,10 +191,10 @@ async fn one_by_one(store: &Store, database: usize, batch: &Batch) -> Done {
     let moves = batch.moves.iter().map(|moved| (Vec::new(), vec![*moved]));
     for (sends, moves) in alone.chain(moves) {
         let is_send = !sends.is_empty();
-        match store
-            .commit(database, &Batch { sends, moves }, clock::now())
-            .await
-        {
+        let online = |user_id| bus.surely_online(user_id);
+        let one = Batch { sends, moves };
+        let done_one = store.commit_and_nudge(database, &one, &online, clock::now());
+        match done_one.await {
             Ok(committed) => {
                 done.sends.extend(committed.sends.into_iter().map(Ok));
                 done.receipts.extend(committed.receipts);

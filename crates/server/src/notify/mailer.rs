@@ -1,0 +1,94 @@
+//! The last step of a mail: to a mail server, or, where none is configured, to a directory.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use lettre::message::Mailbox;
+use lettre::transport::smtp::PoolConfig;
+use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
+use tokio::fs;
+
+use super::Fault;
+use super::letter::{self, Letter};
+use crate::config::Config;
+use crate::error::Error;
+use crate::limits;
+
+/// Where mails go.
+pub(crate) struct Mailer {
+    from: Mailbox,
+    way: Way,
+}
+
+enum Way {
+    Smtp(AsyncSmtpTransport<Tokio1Executor>),
+    /// Files named so that they sort by time; `natter mail` shows them.
+    Directory(PathBuf),
+}
+
+impl Mailer {
+    pub(crate) fn open(config: &Config) -> Result<Self, Error> {
+        let wrong = |setting: &str, why: String| Error::Config(format!("{why} (`{setting}`)"));
+        let from = config.mail_from.parse();
+        let from = from.map_err(|error| wrong("mail_from", format!("no address: {error}")))?;
+        let way = match &config.smtp {
+            None => Way::Directory(config.data.join("mail")),
+            Some(url) => {
+                let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(url);
+                // The URL may hold a password: what is wrong is told, not what it says.
+                let why = |_| wrong("smtp", "not smtp://… or smtps://…".into());
+                let pool = PoolConfig::new().max_size(limits::JOBS_AT_ONCE);
+                let transport = transport.map_err(why)?.pool_config(pool);
+                let each = Duration::from_millis(limits::SMTP_STEP_MS_MAX);
+                Way::Smtp(transport.timeout(Some(each)).build())
+            }
+        };
+        Ok(Self { from, way })
+    }
+
+    /// When this returns Ok the mail server has taken the mail over, or it is on the disk.
+    pub(super) async fn send(&self, letter: &Letter, now: i64) -> Result<(), Fault> {
+        let message = letter::message(letter, &self.from, now)?;
+        match &self.way {
+            Way::Directory(directory) => {
+                let name = format!("{now}-{}.eml", letter.id);
+                let kept = keep(directory, &name, &message.formatted()).await;
+                kept.map_err(|error| Fault::Later(format!("{}: {error}", directory.display())))
+            }
+            Way::Smtp(transport) => {
+                let longest = Duration::from_millis(limits::SMTP_MS_MAX);
+                match tokio::time::timeout(longest, transport.send(message)).await {
+                    Ok(Ok(_)) => Ok(()),
+                    Ok(Err(error)) if error.is_permanent() => {
+                        Err(Fault::Refused(error.to_string()))
+                    }
+                    Ok(Err(error)) => Err(Fault::Later(error.to_string())),
+                    Err(_) => Err(Fault::Later("the mail server does not answer".into())),
+                }
+            }
+        }
+    }
+}
+
+/// Under its name when it is whole, never before. The oldest mails give way.
+async fn keep(directory: &Path, name: &str, bytes: &[u8]) -> std::io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    builder.mode(0o700);
+    builder.create(directory).await?;
+    let unfinished = directory.join(format!(".{name}"));
+    fs::write(&unfinished, bytes).await?;
+    fs::rename(&unfinished, directory.join(name)).await?;
+    let mut names = Vec::new();
+    let mut entries = fs::read_dir(directory).await?;
+    while let Some(entry) = entries.next_entry().await? {
+        names.push(entry.file_name());
+    }
+    names.sort_unstable();
+    let excess = names.len().saturating_sub(limits::MAILS_KEPT_MAX);
+    for old in &names[..excess] {
+        fs::remove_file(directory.join(old)).await?;
+    }
+    Ok(())
+}
