@@ -1,40 +1,44 @@
-//! The message box: a text of several lines, edited in two modes as in vim. Pure: keys in, text
+//! The message box: the editor of the `vim` room, and what a chat adds to it. Pure: keys in, text
 //! out.
-//!
-//! The screen uses no more of it than `press`, `paste`, `set_text`, `enter_insert`, `enter_normal`
-//! and the three fields, so that a fuller editor can stand here without any other file noticing.
+
+use std::ops::Range;
 
 use proto::clean;
+use vim::{Editor, Mode};
 
 use crate::keys::Key;
 use crate::limits::BOX_BYTES_MAX;
-use crate::line_edit::{boundary, grapheme_after, grapheme_before, is_word, word_before};
+use crate::line_edit::boundary;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Mode {
-    Insert,
-    #[default]
-    Normal,
-}
+/// Blanks that Tab stands for: a tab character would be sent as blanks anyway.
+const TAB_BLANKS: usize = 4;
 
 /// What became of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pressed {
     Done,
-    /// It began something: more keys must follow.
-    Waiting,
+    /// The editor could not do it, or does not know it.
+    Refused,
     /// It means nothing in this mode.
     Unknown,
 }
 
-/// The cursor is a byte offset on a grapheme boundary. In normal mode it stands on a character, not
-/// behind the line.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// The text and the cursor are the editor's, as of the last key; the cursor is a byte offset on a
+/// grapheme boundary.
+#[derive(Debug, Clone)]
 pub struct Composer {
     pub text: String,
     pub cursor: usize,
     pub mode: Mode,
-    pending: Option<char>,
+    pub editor: Editor,
+    /// The name that Tab has put there, and what was typed of it.
+    completion: Option<Completion>,
+}
+
+#[derive(Debug, Clone)]
+struct Completion {
+    typed: String,
+    shown: String,
 }
 
 /// Where `enter_insert` puts the cursor.
@@ -46,205 +50,196 @@ pub enum At {
     NewLine,
 }
 
-impl Composer {
-    /// Another text, with the cursor behind it; the mode stays.
-    pub fn set_text(&mut self, text: &str) {
-        self.text = clean::text(text).into_owned();
-        self.cursor = self.text.len();
-        self.pending = None;
-        self.settle();
-    }
-
-    pub fn enter_insert(&mut self, at: At) {
-        self.mode = Mode::Insert;
-        self.pending = None;
-        match at {
-            At::Cursor => {}
-            At::AfterCursor => {
-                self.cursor = grapheme_after(&self.text, self.cursor).min(self.line_end());
-            }
-            At::LineEnd => self.cursor = self.line_end(),
-            At::NewLine => {
-                self.cursor = self.line_end();
-                if !self.text.is_empty() {
-                    self.insert("\n");
-                }
-            }
-        }
-    }
-
-    /// Back to normal mode; the cursor steps left as in vim. An unfinished command is dropped
-    /// first.
-    pub fn enter_normal(&mut self) {
-        if self.mode == Mode::Insert && self.cursor > self.line_start() {
-            self.cursor = grapheme_before(&self.text, self.cursor);
-        }
-        self.mode = Mode::Normal;
-        self.pending = None;
-        self.settle();
-    }
-
-    /// True: Esc would drop an unfinished command rather than leave.
-    pub fn is_waiting(&self) -> bool {
-        self.pending.is_some()
-    }
-
-    pub fn press(&mut self, key: Key) -> Pressed {
-        match self.mode {
-            Mode::Insert => self.press_insert(key),
-            Mode::Normal => self.press_normal(key),
-        }
-    }
-
-    /// One block at the cursor, whatever the mode: never keys. Too much is cut.
-    pub fn paste(&mut self, text: &str) {
-        self.insert(text);
-        self.settle();
-    }
-
-    fn press_insert(&mut self, key: Key) -> Pressed {
-        match key {
-            Key::Char(c) => self.insert(c.encode_utf8(&mut [0; 4])),
-            Key::NewLine | Key::Ctrl('j') => self.insert("\n"),
-            Key::Tab => self.insert("    "),
-            Key::Backspace => self.delete(grapheme_before(&self.text, self.cursor), self.cursor),
-            Key::Delete => self.delete(self.cursor, grapheme_after(&self.text, self.cursor)),
-            Key::Ctrl('w') => self.delete(word_before(&self.text, self.cursor), self.cursor),
-            Key::Ctrl('u') => self.delete(self.line_start(), self.cursor),
-            Key::Left => self.cursor = grapheme_before(&self.text, self.cursor),
-            Key::Right => self.cursor = grapheme_after(&self.text, self.cursor),
-            Key::Up => self.line_up(),
-            Key::Down => self.line_down(),
-            Key::Home => self.cursor = self.line_start(),
-            Key::End => self.cursor = self.line_end(),
-            _ => return Pressed::Unknown,
-        }
-        Pressed::Done
-    }
-
-    fn press_normal(&mut self, key: Key) -> Pressed {
-        if let Some(first) = self.pending.take() {
-            if first == 'd' && key == Key::Char('d') {
-                self.delete_line();
-                return Pressed::Done;
-            }
-            return Pressed::Unknown;
-        }
-        match key {
-            Key::Char('i') => self.enter_insert(At::Cursor),
-            Key::Char('a') => self.enter_insert(At::AfterCursor),
-            Key::Char('A') => self.enter_insert(At::LineEnd),
-            Key::Char('o') => self.enter_insert(At::NewLine),
-            Key::Char('h') | Key::Left | Key::Backspace => {
-                self.cursor = grapheme_before(&self.text, self.cursor).max(self.line_start());
-            }
-            Key::Char('l') | Key::Right => {
-                self.cursor = grapheme_after(&self.text, self.cursor).min(self.line_end());
-            }
-            Key::Char('j') | Key::Down => self.line_down(),
-            Key::Char('k') | Key::Up => self.line_up(),
-            Key::Char('0') | Key::Home => self.cursor = self.line_start(),
-            Key::Char('$') | Key::End => self.cursor = self.line_end(),
-            Key::Char('w') => self.cursor = next_word(&self.text, self.cursor),
-            Key::Char('b') => self.cursor = word_before(&self.text, self.cursor),
-            Key::Char('x') | Key::Delete => {
-                let end = grapheme_after(&self.text, self.cursor).min(self.line_end());
-                self.delete(self.cursor, end);
-            }
-            Key::Char('d') => {
-                self.pending = Some('d');
-                return Pressed::Waiting;
-            }
-            _ => return Pressed::Unknown,
-        }
-        self.settle();
-        Pressed::Done
-    }
-
-    fn insert(&mut self, text: &str) {
-        let text = clean::text(text);
-        let mut room = BOX_BYTES_MAX
-            .saturating_sub(self.text.len())
-            .min(text.len());
-        while !text.is_char_boundary(room) {
-            room -= 1;
-        }
-        self.text.insert_str(self.cursor, &text[..room]);
-        self.cursor = boundary(&self.text, self.cursor + room);
-    }
-
-    fn delete(&mut self, start: usize, end: usize) {
-        if start < end {
-            self.text.replace_range(start..end, "");
-        }
-        self.cursor = boundary(&self.text, start);
-    }
-
-    fn delete_line(&mut self) {
-        let (start, end) = (self.line_start(), self.line_end());
-        match (end < self.text.len(), start > 0) {
-            (true, _) => self.text.replace_range(start..=end, ""),
-            (false, true) => self.text.replace_range(start - 1..end, ""),
-            (false, false) => self.text.clear(),
-        }
-        self.cursor = start.min(self.text.len());
-        self.cursor = self.line_start();
-    }
-
-    fn line_start(&self) -> usize {
-        self.text[..self.cursor].rfind('\n').map_or(0, |at| at + 1)
-    }
-
-    fn line_end(&self) -> usize {
-        self.text[self.cursor..]
-            .find('\n')
-            .map_or(self.text.len(), |at| self.cursor + at)
-    }
-
-    fn line_up(&mut self) {
-        let start = self.line_start();
-        if start > 0 {
-            let column = self.cursor - start;
-            self.cursor = start - 1;
-            let above = self.line_start();
-            self.cursor = boundary(&self.text, (above + column).min(start - 1));
-        }
-    }
-
-    fn line_down(&mut self) {
-        let column = self.cursor - self.line_start();
-        let end = self.line_end();
-        if end < self.text.len() {
-            self.cursor = end + 1;
-            self.cursor = boundary(&self.text, (end + 1 + column).min(self.line_end()));
-        }
-    }
-
-    /// In normal mode the cursor stands on a character, except on an empty line.
-    fn settle(&mut self) {
-        if self.mode == Mode::Normal
-            && self.cursor == self.line_end()
-            && self.cursor > self.line_start()
-        {
-            self.cursor = grapheme_before(&self.text, self.cursor);
+impl Default for Composer {
+    fn default() -> Self {
+        let mut editor = Editor::new("");
+        editor.connect_clipboard();
+        Self {
+            text: String::new(),
+            cursor: 0,
+            mode: Mode::Normal,
+            editor,
+            completion: None,
         }
     }
 }
 
-/// The beginning of the word after the one at `cursor`; the end of the text where there is none.
-fn next_word(text: &str, cursor: usize) -> usize {
-    let mut chars = text[cursor..].char_indices();
-    let Some((_, first)) = chars.next() else {
-        return cursor;
-    };
-    let mut in_word = !first.is_whitespace();
-    for (at, c) in chars {
-        in_word &= !c.is_whitespace() && is_word(c) == is_word(first);
-        if !in_word && !c.is_whitespace() {
-            return boundary(text, cursor + at);
+impl Composer {
+    /// Another text, with the cursor behind it. A text is still being written after that if one was
+    /// before; registers and macros stay.
+    pub fn set_text(&mut self, text: &str) {
+        let writing = self.is_inserting();
+        self.editor.set_text(&clean::text(text));
+        self.editor.set_cursor(usize::MAX, usize::MAX);
+        if writing {
+            self.editor.press_unrecorded(vim::Key::Char('A'));
+        }
+        self.look();
+    }
+
+    /// No text, and nothing begun; registers and macros stay.
+    pub fn clear(&mut self) {
+        self.editor.set_text("");
+        self.look();
+    }
+
+    /// What is to be sent or kept: no control characters, also where CTRL-V has made some.
+    pub fn cleaned(&self) -> String {
+        clean::text(&self.text).into_owned()
+    }
+
+    pub fn enter_insert(&mut self, at: At) {
+        if self.is_waiting() || self.is_inserting() || self.is_selecting() {
+            self.editor.press_unrecorded(vim::Key::Esc);
+        }
+        let key = match at {
+            At::NewLine if self.text.is_empty() => 'i',
+            At::NewLine => 'o',
+            At::Cursor => 'i',
+            At::AfterCursor => 'a',
+            At::LineEnd => 'A',
+        };
+        self.editor.press_unrecorded(vim::Key::Char(key));
+        self.look();
+    }
+
+    /// Esc, pressed by the user.
+    pub fn escape(&mut self) {
+        self.editor.press(vim::Key::Esc);
+        self.look();
+    }
+
+    /// The keys of an unfinished command: the next key belongs to it.
+    pub fn is_waiting(&self) -> bool {
+        !self.editor.pending().is_empty()
+    }
+
+    pub fn is_inserting(&self) -> bool {
+        matches!(self.mode, Mode::Insert | Mode::Replace)
+    }
+
+    pub fn is_selecting(&self) -> bool {
+        matches!(self.mode, Mode::Visual(_))
+    }
+
+    /// The unfinished command as it is shown: `2d`.
+    pub fn pending(&self) -> String {
+        let shown = self.editor.pending().iter().map(|key| match key {
+            vim::Key::Char(' ') => "␣".to_string(),
+            vim::Key::Char(c) => c.to_string(),
+            vim::Key::Ctrl(c) => format!("^{}", c.to_ascii_uppercase()),
+            other => format!("<{other:?}>"),
+        });
+        clean::line(&shown.collect::<String>()).into_owned()
+    }
+
+    pub fn press(&mut self, key: Key) -> Pressed {
+        self.completion = None;
+        let Some(pressed) = self.editor_key(key) else {
+            return Pressed::Unknown;
+        };
+        let beeps = self.editor.beeps();
+        if key == Key::Tab && self.is_inserting() && !self.is_waiting() {
+            for _ in 0..TAB_BLANKS {
+                self.editor.press(vim::Key::Char(' '));
+            }
+        } else {
+            self.editor.press(pressed);
+        }
+        self.look();
+        match self.editor.beeps() > beeps {
+            true => Pressed::Refused,
+            false => Pressed::Done,
         }
     }
-    text.len()
+
+    fn editor_key(&self, key: Key) -> Option<vim::Key> {
+        let known =
+            |c: char| self.is_waiting() || !self.is_inserting() || "wuhrotdeyavq".contains(c);
+        Some(match key {
+            Key::Char(c) => vim::Key::Char(c),
+            Key::Ctrl('c') | Key::Esc => vim::Key::Esc,
+            Key::NewLine | Key::Ctrl('j') | Key::Enter => vim::Key::Enter,
+            Key::Ctrl(c) if known(c) => vim::Key::Ctrl(c),
+            Key::Tab => vim::Key::Tab,
+            Key::Backspace => vim::Key::Backspace,
+            Key::Delete => vim::Key::Delete,
+            Key::Left => vim::Key::Left,
+            Key::Right => vim::Key::Right,
+            Key::Up => vim::Key::Up,
+            Key::Down => vim::Key::Down,
+            Key::Home => vim::Key::Home,
+            Key::End => vim::Key::End,
+            Key::Ctrl(_) | Key::BackTab | Key::PageUp | Key::PageDown | Key::F1 => return None,
+        })
+    }
+
+    /// One block at the cursor, whatever the mode: never keys. Too much is cut.
+    pub fn paste(&mut self, text: &str) {
+        let text = clean::text(text);
+        let room = BOX_BYTES_MAX.saturating_sub(self.text.len());
+        self.editor
+            .paste(&text[..text.floor_char_boundary(room.min(text.len()))]);
+        self.look();
+    }
+
+    /// The `@` and what was typed of a name behind it, where the cursor stands at its end; after
+    /// Tab, what was typed before it.
+    pub fn name_begun(&self) -> Option<&str> {
+        if let Some(completion) = &self.completion {
+            return Some(&completion.typed);
+        }
+        let before = &self.text[..self.cursor];
+        let at = before.rfind('@')?;
+        let name = &before[at + 1..];
+        let stands_alone = before[..at]
+            .chars()
+            .next_back()
+            .is_none_or(|c| !c.is_alphanumeric());
+        let fits = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        (stands_alone && name.chars().all(fits)).then_some(name)
+    }
+
+    /// What Tab shows now: the next of the names, or the first.
+    pub fn complete(&mut self, names: &[String]) {
+        let Some(typed) = self.name_begun().map(str::to_string) else {
+            return;
+        };
+        let shown = match &self.completion {
+            Some(completion) => completion.shown.clone(),
+            None => typed.clone(),
+        };
+        let after = names
+            .iter()
+            .position(|name| *name == shown)
+            .map_or(0, |at| at + 1);
+        let Some(next) = names.get(after).or(names.first()) else {
+            return;
+        };
+        // as if typed, so that `u`, `.` and a macro see text and not a trick
+        for _ in 0..shown.chars().count() {
+            self.editor.press(vim::Key::Backspace);
+        }
+        for c in next.chars() {
+            self.editor.press(vim::Key::Char(c));
+        }
+        self.look();
+        self.completion = Some(Completion {
+            typed,
+            shown: next.clone(),
+        });
+    }
+
+    /// What is selected, as bytes of the text: a range for each line.
+    pub fn selected(&self) -> Vec<Range<usize>> {
+        self.editor.selected()
+    }
+
+    fn look(&mut self) {
+        self.text = self.editor.text();
+        self.cursor = boundary(&self.text, self.editor.cursor_offset());
+        self.mode = self.editor.mode();
+    }
 }
 
 #[cfg(test)]
@@ -255,12 +250,7 @@ mod tests {
     fn typed(notation: &str) -> Composer {
         let mut composer = Composer::default();
         for key in keys::parse(notation) {
-            match key {
-                Key::Esc => composer.enter_normal(),
-                other => {
-                    composer.press(other);
-                }
-            }
+            composer.press(key);
         }
         composer
     }
@@ -270,17 +260,16 @@ mod tests {
         for (keys, text) in [
             ("ihello<Esc>x", "hell"),
             ("ihello world<C-w>", "hello "),
-            ("ione two<Esc>0wx", "one wo"),
             ("ione<C-j>two<Esc>dd", "one"),
             ("ione<C-j>two<Esc>kdd", "two"),
-            ("ione<Esc>dd", ""),
-            ("ione<C-j>two<C-u>2", "one\n2"),
             ("ione two<Esc>bix", "one xtwo"),
-            ("iab<Esc>hAc<Esc>od", "abc\nd"),
             ("iab<Left>x<Home>y<End>z", "yaxbz"),
             ("i日本<Esc>x", "日"),
-            ("iab<BS><BS><BS>", ""),
-            ("ia<Esc>dxx", ""),
+            ("ione (two) three<Esc>FtF(ci(2<Esc>", "one (2) three"),
+            ("ione two<Esc>bdwu", "one two"),
+            ("ia<Esc>qqab<Esc>q3@q", "abbbb"),
+            ("ia b c<Esc>0dw.", "c"),
+            ("ia<Tab>b", "a    b"),
         ] {
             assert_eq!(typed(keys).text, text, "{keys}");
         }
@@ -299,5 +288,41 @@ mod tests {
         let mut composer = typed("i");
         composer.paste("a\u{1b}[31mb\r\nc");
         assert_eq!(composer.text, "a␛[31mb\nc");
+    }
+
+    #[test]
+    fn a_control_character_typed_literally_is_not_sent() {
+        let composer = typed("i<C-v><Esc>[31m");
+        assert_eq!(composer.cleaned(), "␛[31m");
+    }
+
+    #[test]
+    fn what_is_sent_while_recording_does_not_get_into_the_macro() {
+        let mut composer = typed("qaihello");
+        composer.set_text("");
+        for key in keys::parse("x<Esc>q") {
+            composer.press(key);
+        }
+        assert_eq!(
+            composer.editor.register('a').as_deref(),
+            Some("ihellox\u{1b}")
+        );
+    }
+
+    #[test]
+    fn a_selection_is_known_line_by_line() {
+        assert_eq!(
+            typed("iabc<C-j>def<Esc>v").selected().first(),
+            Some(&(6..7))
+        );
+        assert_eq!(typed("iabc<C-j>def<Esc>kvj").selected(), [2..3, 4..7]);
+        assert_eq!(
+            typed("iabc<C-j><C-j>def<Esc>Vgg").selected(),
+            [0..3, 4..4, 5..8]
+        );
+        assert_eq!(
+            typed("iabc<C-j>d日f<Esc>gg0l<C-v>j").selected(),
+            [1..3, 5..8]
+        );
     }
 }

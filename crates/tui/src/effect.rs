@@ -65,6 +65,10 @@ pub enum Effect {
     Reconnect,
     /// Something that needs the gateway and is answered later.
     Ask(Ask),
+    /// To the terminal's clipboard, because the user said so.
+    Copy {
+        text: String,
+    },
     Bell,
     Exit(Exit),
 }

@@ -146,6 +146,15 @@ pub fn show_all(keys: &[Key]) -> String {
     words.join(if plain { "" } else { " " })
 }
 
+/// A step of the cursor, which cannot be made at the edge of a text.
+pub fn is_arrow_like(key: Key) -> bool {
+    match key {
+        Key::Char(c) => "hjklwbe".contains(c),
+        Key::Left | Key::Right | Key::Up | Key::Down | Key::Backspace | Key::Esc => true,
+        _ => false,
+    }
+}
+
 /// What the keys pressed so far mean in a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Meaning {

@@ -5,6 +5,7 @@
 //! Nothing here sees SQL or a socket; nothing under `view/` knows the client; `update.rs` waits for
 //! nothing.
 
+mod clipboard;
 pub mod commands;
 pub mod composer;
 pub mod effect;

@@ -15,8 +15,8 @@ pub const PENDING_KEYS_MAX: usize = 16;
 pub const HISTORY_LINES_MAX: usize = 200;
 /// A line in the finder, the command line or the reaction box, in bytes. More is not taken.
 pub const LINE_BYTES_MAX: usize = 4 * 1024;
-/// Text in the message box, in bytes. More is not taken; the server's own bound is checked at
-/// Enter.
+/// Text in the message box, in bytes, that a paste may fill. More is cut. The editor has a bound of
+/// its own for what is typed, and the server's is checked at Enter.
 pub const BOX_BYTES_MAX: usize = 64 * 1024;
 /// People shown in the finder. More: the best ones.
 pub const FINDER_ROWS_MAX: usize = 100;
@@ -37,3 +37,6 @@ pub const CALLS_MAX: usize = 16;
 pub const EVENTS_PER_FRAME_MAX: usize = 256;
 /// Keys that wait for the screen. More: the terminal keeps them until there is room.
 pub const KEYBOARD_QUEUE: usize = 256;
+/// Text for the terminal's clipboard, in bytes. More is not copied, and a notice says so: terminals
+/// drop longer sequences in silence.
+pub const CLIPBOARD_BYTES_MAX: usize = 48 * 1024;

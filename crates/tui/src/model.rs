@@ -8,7 +8,7 @@ use proto::{Conversation, ConversationKind, Member, Message, Person, Relation, S
 use ratatui::layout::Rect;
 
 use crate::commands::Layer;
-use crate::composer::{Composer, Mode};
+use crate::composer::Composer;
 use crate::keys::Key;
 use crate::line_edit::LineEdit;
 
@@ -297,7 +297,7 @@ impl Model {
 
     /// Who gets the keys now.
     pub fn layer(&self) -> Layer {
-        match (&self.over, self.place, self.composer.mode) {
+        match (&self.over, self.place, self.composer.is_inserting()) {
             (Some(Over::Finder(_)), ..) => Layer::Finder,
             (Some(Over::CommandLine(_)), ..) => Layer::CommandLine,
             (Some(Over::Help { .. }), ..) => Layer::Help,
@@ -306,8 +306,8 @@ impl Model {
             (Some(Over::Reactions(_)), ..) => Layer::Reactions,
             (None, Place::Messages, _) => Layer::Messages,
             (None, Place::List, _) => Layer::List,
-            (None, Place::Compose, Mode::Insert) => Layer::Insert,
-            (None, Place::Compose, Mode::Normal) => Layer::Normal,
+            (None, Place::Compose, true) => Layer::Insert,
+            (None, Place::Compose, false) => Layer::Normal,
         }
     }
 

@@ -7,8 +7,8 @@ use proto::server_frame::Body as Got_;
 use crate::effect::{Answer, Ask, Effect, Got, PersonDeed, Trouble, Who};
 use crate::limits::PAGE_MESSAGES;
 
-/// An effect on this machine; None: it has no answer. Asks, the bell and the exit are the loop's
-/// own.
+/// An effect on this machine; None: it has no answer. Asks and what the
+/// terminal does are the loop's own.
 pub(crate) async fn local(client: &Client, effect: Effect) -> Option<Answer> {
     let done = match effect {
         Effect::LoadAll => {
@@ -70,7 +70,7 @@ pub(crate) async fn local(client: &Client, effect: Effect) -> Option<Answer> {
             client.reconnect();
             Ok(())
         }
-        Effect::Ask(_) | Effect::Bell | Effect::Exit(_) => Ok(()),
+        Effect::Ask(_) | Effect::Copy { .. } | Effect::Bell | Effect::Exit(_) => Ok(()),
     };
     done.err().map(|error| failed(&error))
 }

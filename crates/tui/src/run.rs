@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
+use crate::clipboard;
 use crate::effect::{Answer, Effect, Exit, Input, Trouble};
 use crate::keyboard;
 use crate::limits::{CALLS_MAX, EVENTS_PER_FRAME_MAX};
@@ -239,6 +240,10 @@ async fn perform_all(here: &mut Loop, effects: Vec<Effect>) {
             Effect::Bell => {
                 // a terminal that cannot ring is found out by the next frame
                 let _ = if here.bell { terminal::ring() } else { Ok(()) };
+                None
+            }
+            Effect::Copy { text } => {
+                let _ = clipboard::copy(&text);
                 None
             }
             Effect::Ask(ask) if here.calls.len() >= CALLS_MAX => {

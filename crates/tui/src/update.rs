@@ -70,8 +70,12 @@ fn press(model: &mut Model, key: Key) -> Vec<Effect> {
     let layer = model.layer();
     if layer.takes_text() {
         model.asked = None;
-        // an unfinished command of the editor takes the next key, whatever it is elsewhere
-        let editing = layer == Layer::Normal && model.composer.is_waiting() && key != Key::Esc;
+        // an unfinished command of the editor, or a selection, takes the next key, whatever it is
+        // elsewhere
+        let composer = &model.composer;
+        let editing = matches!(layer, Layer::Insert | Layer::Normal)
+            && (composer.is_waiting() || composer.is_selecting())
+            && key != Key::Esc;
         return match keys::meaning(layer, &[key]) {
             Meaning::Command(command, _) if !editing && command != Command::Editor => {
                 run(model, command, None, None)
@@ -126,9 +130,17 @@ fn run(
 fn type_key(model: &mut Model, layer: Layer, key: Key) -> Vec<Effect> {
     let known = match layer {
         Layer::Insert | Layer::Normal => {
+            let pending = model.composer.pending();
             let (pressed, effects) = compose::type_key(model, key);
-            if pressed == Pressed::Unknown {
-                nothing(model, &[key]);
+            match pressed {
+                Pressed::Done => {}
+                Pressed::Unknown => nothing(model, &[key]),
+                // never silence; but a cursor that is at the edge is seen
+                Pressed::Refused if pending.is_empty() && keys::is_arrow_like(key) => {}
+                Pressed::Refused => {
+                    let text = format!("{pending}{} does nothing here", keys::show(key));
+                    model.tell(Tone::Dim, text);
+                }
             }
             return effects;
         }

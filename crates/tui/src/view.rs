@@ -15,7 +15,6 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
 
-use crate::composer::Mode;
 use crate::layout;
 use crate::model::{Model, Over, Place};
 use crate::wrap;
@@ -53,10 +52,10 @@ pub enum CursorShape {
 
 /// A bar where a key inserts a character, a block where it is a command.
 pub fn cursor_shape(model: &Model) -> CursorShape {
-    match (&model.over, model.composer.mode) {
+    match (&model.over, model.composer.is_inserting()) {
         (Some(Over::Finder(_) | Over::CommandLine(_) | Over::Reactions(_)), _) => CursorShape::Bar,
         (Some(Over::Help { .. } | Over::Details(_) | Over::Results(_)), _) => CursorShape::Block,
-        (None, Mode::Insert) if model.place == Place::Compose => CursorShape::Bar,
+        (None, true) if model.place == Place::Compose => CursorShape::Bar,
         (None, _) => CursorShape::Block,
     }
 }

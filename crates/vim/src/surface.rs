@@ -1,9 +1,11 @@
 //! What a front end sees of the editor: mode, cursor, selection, clipboard, paste.
 
+use std::ops::Range;
+
 use crate::editor::{Editor, admitted};
 use crate::insert::Restart;
 use crate::key::Key;
-use crate::text::{COL_MAX, Lines, Pos, cell_len, char_at, floor};
+use crate::text::{COL_MAX, Lines, Pos, cell_len, char_at, columns, floor};
 use crate::undo;
 use crate::visual::{VisualKind, block_columns};
 
@@ -144,6 +146,50 @@ impl Editor {
         })
     }
 
+    /// The bytes of `text()` before the cursor.
+    pub fn cursor_offset(&self) -> usize {
+        self.row_offset(self.cursor.row) + self.cursor.col.min(self.row().len())
+    }
+
+    fn row_offset(&self, row: usize) -> usize {
+        (0..row).map(|row| self.lines.get(row).len() + 1).sum()
+    }
+
+    /// What is selected, as bytes of `text()`: a range for each line. In an empty line, and where
+    /// a block lies right of a line's end, it is empty.
+    pub fn selected(&self) -> Vec<Range<usize>> {
+        let Some(selection) = self.selection() else {
+            return Vec::new();
+        };
+        let first = self.visual.start.min(self.cursor);
+        let last = self.visual.start.max(self.cursor);
+        let mut offset = self.row_offset(first.row);
+        let mut ranges = Vec::new();
+        for row in first.row..=last.row {
+            let line = self.lines.get(row);
+            let (from, to) = match selection.kind {
+                VisualKind::Line => (0, line.len()),
+                VisualKind::Block => block_part(line, selection.columns),
+                VisualKind::Char => {
+                    let from = if row == first.row { first.col } else { 0 };
+                    let behind = last.col + cell_len(line, last.col);
+                    (from, if row == last.row { behind } else { line.len() })
+                }
+            };
+            let to = to.min(line.len());
+            ranges.push(offset + from.min(to)..offset + to);
+            offset += line.len() + 1;
+        }
+        ranges
+    }
+
+    /// Press a key that the program adds of itself: no macro records it.
+    pub fn press_unrecorded(&mut self, key: Key) {
+        let recording = self.recording.take();
+        self.press(key);
+        self.recording = recording;
+    }
+
     /// A new text with its own undo and marks; registers, macros and `.` stay.
     pub fn set_text(&mut self, text: &str) {
         let fresh = Editor::new(text);
@@ -254,4 +300,20 @@ impl Editor {
     pub fn cursor_screen_column(&self) -> usize {
         self.cursor_column()
     }
+}
+
+/// The bytes of a line that a block of screen columns covers.
+fn block_part(line: &str, (left, right): (usize, Option<usize>)) -> (usize, usize) {
+    let (mut from, mut at) = (line.len(), 0);
+    while at < line.len() {
+        let (start, end) = columns(line, at);
+        if right.is_some_and(|right| start > right) {
+            break;
+        }
+        if end >= left {
+            from = from.min(at);
+        }
+        at += cell_len(line, at);
+    }
+    (from, at)
 }

@@ -1,11 +1,12 @@
 //! Writing: into the box, out of it, sending what is in it, keeping what is not sent.
 
-use proto::{check, limits::TYPING_REPEAT_MS};
+use proto::{check, clean, limits::TYPING_REPEAT_MS};
 
 use crate::commands::{BoxDeed, Write};
-use crate::composer::{At, Composer, Mode, Pressed};
+use crate::composer::{At, Pressed};
 use crate::effect::{Ask, Effect};
 use crate::keys::Key;
+use crate::limits::CLIPBOARD_BYTES_MAX;
 use crate::model::{Draft, Model, Place, Target, Tone};
 
 pub(super) fn write(model: &mut Model, way: Write) {
@@ -25,38 +26,107 @@ pub(super) fn write(model: &mut Model, way: Write) {
 pub(super) fn run(model: &mut Model, deed: BoxDeed) -> Vec<Effect> {
     match deed {
         BoxDeed::Send => send(model),
-        BoxDeed::Leave => {
-            let empty = model.composer.text.is_empty();
-            if model.composer.is_waiting() || (model.composer.mode == Mode::Insert && !empty) {
-                model.composer.enter_normal();
-                return Vec::new();
-            }
-            model.composer.enter_normal();
-            model.place = Place::Messages;
-            match model.target {
-                Target::Edit { .. } => cancel_edit(model),
-                Target::Reply { .. } if empty => model.target = Target::New,
-                Target::Reply { .. } | Target::New => {}
-            }
-            save_draft(model).into_iter().collect()
-        }
+        BoxDeed::Leave => escape(model),
+        BoxDeed::Complete => complete(model),
     }
+}
+
+/// Out of what was begun, then out of INSERT, then out of the box.
+fn escape(model: &mut Model) -> Vec<Effect> {
+    let composer = &mut model.composer;
+    let empty = composer.text.is_empty();
+    let begun = composer.is_waiting()
+        || composer.is_selecting()
+        || composer.mode == vim::Mode::OneCommand
+        || (composer.is_inserting() && !empty);
+    composer.escape();
+    if begun {
+        return Vec::new();
+    }
+    if let Some(register) = composer.editor.recording() {
+        model.tell(Tone::Dim, format!("recording @{register}: q ends it"));
+        return Vec::new();
+    }
+    model.place = Place::Messages;
+    match model.target {
+        Target::Edit { .. } => cancel_edit(model),
+        Target::Reply { .. } if empty => model.target = Target::New,
+        Target::Reply { .. } | Target::New => {}
+    }
+    save_draft(model).into_iter().collect()
+}
+
+/// Tab: the next name that begins as the one at the cursor, else blanks.
+fn complete(model: &mut Model) -> Vec<Effect> {
+    let Some(begun) = model.composer.name_begun().map(str::to_string) else {
+        return type_key(model, Key::Tab).1;
+    };
+    let names = names(model, &begun);
+    if names.is_empty() {
+        model.tell(Tone::Dim, format!("nobody here is called @{begun}…"));
+        return Vec::new();
+    }
+    model.composer.complete(&names);
+    changed(model)
+}
+
+/// Handles of the people in the open conversation, and where none fits, of all who are known.
+fn names(model: &Model, begun: &str) -> Vec<String> {
+    let fits = |handle: &&str| handle.starts_with(begun);
+    let here = model.open_conversation();
+    let members = here.and_then(|open| model.members.get(&open.conv_id));
+    let members = members
+        .into_iter()
+        .flatten()
+        .map(|m| (m.user_id, m.handle.as_str()));
+    let known = model
+        .people
+        .values()
+        .map(|p| (p.user_id, p.handle.as_str()));
+    let near = |user_id: i64| here.is_some_and(|open| open.friend_id == user_id);
+    let mut ranked: Vec<(bool, &str)> = members
+        .map(|(user_id, handle)| (false, user_id, handle))
+        .chain(known.map(|(user_id, handle)| (!near(user_id), user_id, handle)))
+        .filter(|(_, user_id, handle)| *user_id != model.me && fits(handle))
+        .map(|(far, _, handle)| (far, handle))
+        .collect();
+    ranked.sort_unstable();
+    let any_near = ranked.first().is_some_and(|(far, _)| !far);
+    let mut names: Vec<String> = ranked
+        .into_iter()
+        .filter(|(far, _)| !(any_near && *far))
+        .map(|(_, handle)| handle.to_string())
+        .collect();
+    names.dedup();
+    names
 }
 
 /// Passes a key to the editor.
 pub(super) fn type_key(model: &mut Model, key: Key) -> (Pressed, Vec<Effect>) {
     let before = model.composer.text.clone();
     let pressed = model.composer.press(key);
-    let effects = match model.composer.text != before {
+    let mut effects = match model.composer.text != before {
         true => changed(model),
         false => Vec::new(),
     };
+    let copied = model.composer.editor.take_clipboard();
+    effects.extend(copied.and_then(|text| copy(model, &text)));
     (pressed, effects)
 }
 
 pub(super) fn paste(model: &mut Model, text: &str) -> Vec<Effect> {
     model.composer.paste(text);
     changed(model)
+}
+
+/// To the terminal's clipboard.
+pub(super) fn copy(model: &mut Model, text: &str) -> Option<Effect> {
+    let text = clean::text(text).into_owned();
+    if text.len() > CLIPBOARD_BYTES_MAX {
+        model.tell(Tone::Warn, "too much for the terminal's clipboard");
+        return None;
+    }
+    Some(Effect::Copy { text })
 }
 
 fn changed(model: &mut Model) -> Vec<Effect> {
@@ -82,7 +152,7 @@ pub(super) fn send(model: &mut Model) -> Vec<Effect> {
         return Vec::new();
     };
     let conv_id = chat.conv_id;
-    let body = model.composer.text.trim_end().to_string();
+    let body = model.composer.cleaned().trim_end().to_string();
     if let Err(refused) = check::body(&body) {
         model.tell(Tone::Warn, refused.to_string());
         return Vec::new();
@@ -118,7 +188,7 @@ pub(super) fn send(model: &mut Model) -> Vec<Effect> {
 /// Puts the text of an old message into the box; the draft waits aside.
 pub(super) fn begin_edit(model: &mut Model, seq: i64, body: &str) {
     if !matches!(model.target, Target::Edit { .. }) {
-        model.draft.aside = std::mem::take(&mut model.composer.text);
+        model.draft.aside = model.composer.cleaned();
     }
     model.target = Target::Edit { seq };
     model.composer.set_text(body);
@@ -141,7 +211,7 @@ pub(super) fn save_draft(model: &mut Model) -> Option<Effect> {
     }
     let text = match model.target {
         Target::Edit { .. } => model.draft.aside.clone(),
-        Target::Reply { .. } | Target::New => model.composer.text.clone(),
+        Target::Reply { .. } | Target::New => model.composer.cleaned(),
     };
     Some(Effect::SaveDraft { conv_id, text })
 }
@@ -149,7 +219,7 @@ pub(super) fn save_draft(model: &mut Model) -> Option<Effect> {
 /// Leaves the conversation's box: its draft goes to the disk, the box is empty.
 pub(super) fn put_away(model: &mut Model) -> Vec<Effect> {
     let effects = save_draft(model).into_iter().collect();
-    model.composer = Composer::default();
+    model.composer.clear();
     model.draft = Draft::default();
     model.target = Target::New;
     effects

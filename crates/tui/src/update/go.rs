@@ -167,7 +167,7 @@ pub(super) fn close(model: &mut Model, conv_id: i64) {
         .is_some_and(|chat| chat.conv_id == conv_id)
     {
         model.chat = None;
-        model.composer = crate::composer::Composer::default();
+        model.composer.clear();
         model.target = Target::New;
         model.draft = crate::model::Draft::default();
         if model.place == Place::Compose {

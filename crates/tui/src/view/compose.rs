@@ -1,10 +1,15 @@
 //! The message box: its edge with the mode, and the rows around the cursor.
 
+use std::ops::Range;
+
+use proto::limits::BODY_BYTES_MAX;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
+use unicode_segmentation::UnicodeSegmentation;
+use vim::{Mode, VisualKind};
 
 use super::{fill, put, put_right, style};
-use crate::composer::Mode;
+use crate::composer::Composer;
 use crate::layout;
 use crate::model::{Model, Place, Target, Tone};
 use crate::scroll;
@@ -22,10 +27,9 @@ pub(super) fn edge(model: &Model, buffer: &mut Buffer, area: Rect) {
         Target::Reply { seq } => format!("reply to #{seq}"),
         Target::Edit { seq } => format!("edit #{seq}"),
     };
-    let badge = match (writing, model.composer.mode) {
-        (false, _) => "",
-        (true, Mode::Insert) => "── INSERT ",
-        (true, Mode::Normal) => "── NORMAL ",
+    let badge = match writing {
+        true => badge(&model.composer),
+        false => String::new(),
     };
     let end = put(
         buffer,
@@ -67,6 +71,28 @@ pub(super) fn edge(model: &Model, buffer: &mut Buffer, area: Rect) {
     }
 }
 
+/// The mode, the macro that is being recorded, and a text that is too long to be sent.
+fn badge(composer: &Composer) -> String {
+    let mode = match composer.mode {
+        Mode::Normal => "NORMAL",
+        Mode::Insert => "INSERT",
+        Mode::Replace => "REPLACE",
+        Mode::OneCommand => "(insert)",
+        Mode::Visual(VisualKind::Char) => "VISUAL",
+        Mode::Visual(VisualKind::Line) => "VISUAL LINE",
+        Mode::Visual(VisualKind::Block) => "VISUAL BLOCK",
+    };
+    let mut badge = format!("── {mode} ");
+    if let Some(register) = composer.editor.recording() {
+        badge.push_str(&format!("── recording @{register} "));
+    }
+    let over = composer.text.len().saturating_sub(BODY_BYTES_MAX);
+    if over > 0 {
+        badge.push_str(&format!("── {over} bytes too long "));
+    }
+    badge
+}
+
 /// Draws the rows around the cursor and says where it is.
 pub(super) fn text(model: &Model, buffer: &mut Buffer, area: Rect) -> Option<Position> {
     if area.is_empty() {
@@ -96,20 +122,50 @@ pub(super) fn text(model: &Model, buffer: &mut Buffer, area: Rect) -> Option<Pos
         .unwrap_or(0);
     let height = usize::from(area.height);
     let first = (row + 1).saturating_sub(height);
+    let selected = composer.selected();
     for (y, range) in (area.top()..area.bottom()).zip(rows.iter().skip(first)) {
-        let text = &composer.text[range.clone()];
-        put(
-            buffer,
-            area,
-            area.x + 1,
+        let line = Rect {
+            x: area.x + 1,
             y,
-            text,
-            style::of(model, Tone::Plain),
-        );
+            width: area.width.saturating_sub(1),
+            height: 1,
+        };
+        draw_row(model, buffer, line, &composer.text, range, &selected);
     }
     let before = &composer.text[rows[row].start..composer.cursor.max(rows[row].start)];
     let column = wrap::width(before).min(layout::input_columns(area));
     let x = area.x + 1 + column as u16;
     let y = area.y + (row - first) as u16;
     Some(Position::new(x.min(area.right().saturating_sub(1)), y))
+}
+
+/// One row of the text, with what is selected of it.
+fn draw_row(
+    model: &Model,
+    buffer: &mut Buffer,
+    area: Rect,
+    text: &str,
+    row: &Range<usize>,
+    selected: &[Range<usize>],
+) {
+    let plain = style::of(model, Tone::Plain);
+    let chosen = style::chosen(plain);
+    let mut x = area.x;
+    if row.is_empty() && selected.contains(row) {
+        put(buffer, area, x, area.y, " ", chosen);
+    }
+    for (at, grapheme) in text[row.clone()].grapheme_indices(true) {
+        let (start, end) = (row.start + at, row.start + at + grapheme.len());
+        let within = selected
+            .iter()
+            .any(|range| range.start < end && start < range.end);
+        let style = if within { chosen } else { plain };
+        x = match grapheme {
+            "\t" => put(buffer, area, x, area.y, "→", style),
+            _ if grapheme.chars().all(char::is_control) => {
+                put(buffer, area, x, area.y, "\u{fffd}", style)
+            }
+            _ => put(buffer, area, x, area.y, grapheme, style),
+        };
+    }
 }

@@ -7,7 +7,7 @@ use super::{put, put_right, style};
 use crate::help;
 use crate::keys;
 use crate::layout;
-use crate::model::{Model, Tone, unread};
+use crate::model::{Model, Place, Tone, unread};
 use crate::scroll;
 use crate::words;
 use crate::wrap;
@@ -134,7 +134,10 @@ pub(super) fn hints(model: &Model, buffer: &mut Buffer, area: Rect) {
     }
     let dim = style::of(model, Tone::Dim);
     let key_style = style::bold(style::of(model, Tone::Plain));
-    let pending = keys::show_all(&model.pending);
+    let pending = match model.place {
+        Place::Compose => model.composer.pending(),
+        Place::Messages | Place::List => keys::show_all(&model.pending),
+    };
     let mut room = area;
     if !pending.is_empty() {
         let text = format!("{pending} ");

@@ -1,6 +1,7 @@
 //! The screen, as its user meets it: keys in, pictures and effects out. No terminal, no network, no
 //! clock.
 
+mod box_keys;
 mod docs;
 mod keys;
 mod never_panics;

@@ -192,6 +192,36 @@ impl Stage {
         })
     }
 
+    fn drawn(&self) -> Terminal<TestBackend> {
+        let backend = TestBackend::new(self.model.columns, self.model.rows);
+        let mut terminal = Terminal::new(backend).unwrap();
+        terminal
+            .draw(|frame| view::draw(&self.model, frame))
+            .unwrap();
+        terminal
+    }
+
+    /// The column of the cursor in the message box.
+    pub(crate) fn cursor_column(&self) -> u16 {
+        let at = self.drawn().get_cursor_position().unwrap();
+        at.x - tui::layout::panes(&self.model, self.model.area()).input.x
+    }
+
+    /// What is drawn reversed in the message box: one text for each row that has some.
+    pub(crate) fn reversed(&self) -> Vec<String> {
+        use ratatui::style::Modifier;
+        let area = tui::layout::panes(&self.model, self.model.area()).input;
+        let drawn = self.drawn();
+        let buffer = drawn.backend().buffer();
+        let row = |y| -> String {
+            let cells = (area.left()..area.right()).map(|x| &buffer[(x, y)]);
+            let chosen = cells.filter(|cell| cell.modifier.contains(Modifier::REVERSED));
+            chosen.map(|cell| cell.symbol()).collect()
+        };
+        let rows = (area.top()..area.bottom()).map(row);
+        rows.filter(|row| !row.is_empty()).collect()
+    }
+
     /// What was asked for since the last time.
     pub(crate) fn taken(&mut self) -> Vec<Effect> {
         std::mem::take(&mut self.effects)

@@ -1,0 +1,167 @@
+//! The message box is vim: keys in, text and picture out.
+
+use tui::commands::Layer;
+use tui::effect::Effect;
+
+use crate::stage::*;
+
+fn text(stage: &Stage) -> &str {
+    &stage.model.composer.text
+}
+
+#[test]
+fn in_the_box_everything_is_vim() {
+    let mut stage = talking_with_ann(80, 24);
+    stage.keys("isee you at (the) corner<Esc>F(ci(noon <Esc>");
+    assert_eq!(text(&stage), "see you at (noon ) corner");
+    stage.keys("uu");
+    assert_eq!(text(&stage), "");
+    stage.keys("<C-r>");
+    assert_eq!(text(&stage), "see you at (the) corner");
+    stage.keys("0d2wyiw$p.");
+    assert_eq!(text(&stage), "at (the) corneratat");
+    assert_eq!(stage.model.layer(), Layer::Normal);
+}
+
+#[test]
+fn f_and_q_are_vims_in_the_box_and_verbs_outside() {
+    let mut stage = talking_with_ann(80, 24);
+    stage.taken();
+    stage.keys("ione two<Esc>0ft");
+    assert_eq!(stage.model.layer(), Layer::Normal);
+    stage.keys("qax<Esc>");
+    assert!(stage.picture().contains("NORMAL ── recording @a"));
+    // Esc does not leave while a macro is being recorded
+    assert_eq!(stage.model.layer(), Layer::Normal);
+    stage.keys("q@a");
+    assert_eq!(text(&stage), "one o");
+    stage.keys("<Esc>f");
+    assert_eq!(stage.model.layer(), Layer::Finder);
+}
+
+#[test]
+fn the_mode_the_unfinished_command_and_the_selection_are_seen() {
+    let mut stage = talking_with_ann(80, 24);
+    stage.keys("ione<C-j>two<Esc>");
+    for (keys, badge) in [
+        ("v", "─ VISUAL ─"),
+        ("<Esc>V", "─ VISUAL LINE ─"),
+        ("<Esc><C-v>", "─ VISUAL BLOCK ─"),
+        ("<Esc>R", "─ REPLACE ─"),
+        ("<Esc>i<C-o>", "─ (insert) ─"),
+        ("<Esc><Esc>i", "─ INSERT ─"),
+        ("<Esc>", "─ NORMAL ─"),
+    ] {
+        stage.keys(keys);
+        assert!(
+            stage.picture().contains(badge),
+            "{keys}\n{}",
+            stage.picture()
+        );
+    }
+    stage.keys("2\"ad");
+    assert!(stage.picture().contains("2\"ad "), "{}", stage.picture());
+    stage.keys("<Esc>");
+    assert_eq!(stage.model.layer(), Layer::Normal);
+    stage.keys("0<C-v>k");
+    assert_eq!(stage.reversed(), ["o", "t"].map(String::from));
+}
+
+#[test]
+fn the_cursor_stands_right_behind_wide_characters_and_in_wrapped_lines() {
+    let mut stage = talking_with_ann(40, 12);
+    stage.keys("i日本語");
+    assert_eq!(stage.cursor_column(), 1 + 6);
+    stage.keys("<Esc>");
+    assert_eq!(stage.cursor_column(), 1 + 4);
+    stage.keys("cc");
+    stage.keys(&"word ".repeat(9));
+    stage.keys("x");
+    // seven words and their blanks fill a row of 38 columns
+    assert_eq!(stage.cursor_column(), 1 + 11);
+}
+
+#[test]
+fn enter_sends_in_both_modes_but_belongs_to_a_command_that_waits_for_it() {
+    let mut stage = talking_with_ann(80, 24);
+    let sent = |stage: &mut Stage| {
+        let effects = stage.taken().into_iter();
+        effects.filter(|e| matches!(e, Effect::Send { .. })).count()
+    };
+    stage.keys("ione two<Esc>0lllr<CR>");
+    assert_eq!((sent(&mut stage), text(&stage)), (0, "one\ntwo"));
+    stage.keys("<CR>");
+    assert_eq!((sent(&mut stage), text(&stage)), (1, ""));
+    assert_eq!(stage.model.layer(), Layer::Normal);
+    stage.keys("iagain<CR>");
+    assert_eq!((sent(&mut stage), text(&stage)), (1, ""));
+    assert_eq!(stage.model.layer(), Layer::Insert);
+}
+
+#[test]
+fn registers_and_macros_outlive_what_was_sent_and_the_conversation() {
+    let mut stage = talking_with_ann(80, 24);
+    stage.keys("iabc<Esc>\"byiwqcaX<Esc>q<CR>");
+    stage.keys("<Esc>2gti<C-r>b<Esc>@c");
+    assert_eq!(text(&stage), "abcX");
+}
+
+#[test]
+fn only_a_yank_to_the_clipboard_register_reaches_the_terminal() {
+    let mut stage = talking_with_ann(80, 24);
+    stage.keys("ione two<Esc>yiw");
+    let copied = |stage: &mut Stage| {
+        let effects = stage.taken().into_iter();
+        effects
+            .filter(|e| matches!(e, Effect::Copy { .. }))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(copied(&mut stage), []);
+    stage.keys("\"+yiw");
+    assert_eq!(copied(&mut stage), [Effect::Copy { text: "two".into() }]);
+}
+
+#[test]
+fn tab_completes_names_one_after_the_other() {
+    let mut stage = friends(80, 24);
+    // the others of a group come first; here nobody is known of it
+    stage.keys("2gtihi @<Tab>");
+    assert_eq!(text(&stage), "hi @ann");
+    stage.keys("<Tab>");
+    assert_eq!(text(&stage), "hi @bob");
+    stage.keys(" and @ch<Tab>!");
+    assert_eq!(text(&stage), "hi @bob and @chen!");
+    stage.keys(" @zz<Tab>");
+    assert_eq!(stage.notice(), "nobody here is called @zz…");
+    stage.keys("<C-u><Tab>x");
+    assert_eq!(text(&stage), "    x");
+}
+
+#[test]
+fn a_paste_is_one_block_and_one_undo_step_and_never_keys() {
+    let mut stage = talking_with_ann(80, 24);
+    stage.keys("ione <Esc>");
+    stage.input(tui::effect::Input::Paste("two\ndd:q\u{1b}".into()));
+    assert_eq!(text(&stage), "one two\ndd:q␛");
+    stage.keys("u");
+    assert_eq!(text(&stage), "one ");
+}
+
+#[test]
+fn a_text_too_long_says_by_how_much() {
+    let mut stage = talking_with_ann(80, 24);
+    stage.keys("i");
+    stage.input(tui::effect::Input::Paste("x".repeat(16 * 1024 + 5)));
+    assert!(stage.picture().contains("5 bytes too long"));
+}
+
+#[test]
+fn what_does_nothing_in_the_box_says_so() {
+    let mut stage = talking_with_ann(80, 24);
+    stage.keys("ix<Esc>K");
+    assert_eq!(stage.notice(), "K does nothing here");
+    stage.keys("dfz");
+    assert_eq!(stage.notice(), "dfz does nothing here");
+    stage.keys("hhh");
+    assert_eq!(stage.notice(), "");
+}
