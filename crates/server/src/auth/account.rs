@@ -122,7 +122,7 @@ fn wrong_credentials() -> Problem {
     )
 }
 
-async fn count_address(auth: &Auth, address: IpAddr) -> Result<(), Problem> {
+pub(super) async fn count_address(auth: &Auth, address: IpAddr) -> Result<(), Problem> {
     let rates = &auth.config.rates;
     let rate = if address.is_loopback() {
         rates.auth_loopback
@@ -133,7 +133,7 @@ async fn count_address(auth: &Auth, address: IpAddr) -> Result<(), Problem> {
     counted.map_err(Problem::too_fast)
 }
 
-async fn count_account(auth: &Auth, handle: &str) -> Result<(), Problem> {
+pub(super) async fn count_account(auth: &Auth, handle: &str) -> Result<(), Problem> {
     let rate = auth.config.rates.auth_account;
     let counted = auth.cache.take_rate(RateKey::account(handle), rate).await;
     counted.map_err(Problem::too_fast)

@@ -3,6 +3,7 @@
 //! `docs/flows/connect.md`.
 
 mod account;
+mod pages;
 mod password;
 mod problem;
 mod session;
@@ -61,6 +62,7 @@ pub(crate) fn routes(
         .route("/v1/sessions", get(session::list))
         .route("/v1/sessions/{id}", delete(session::end))
         .route("/v1/connect", get(ticket::connect))
+        .merge(pages::routes())
         .layer(middleware::from_fn(in_time))
         .layer(DefaultBodyLimit::max(limits::HTTP_BODY_BYTES_MAX))
         .with_state(Arc::new(auth))

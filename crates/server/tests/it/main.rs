@@ -7,6 +7,7 @@ mod groups;
 mod harness;
 mod hostile;
 mod lost_bells;
+mod mail;
 mod offline;
 mod operate;
 mod people;

@@ -1,0 +1,342 @@
+//! The pages behind the links in mails: plain HTML, no script, nothing from elsewhere.
+//!
+//! A GET changes nothing, because mail programs and virus scanners follow links; the button on the
+//! page does. Only unsubscribing is one click from the mail program itself (RFC 8058), by POST.
+
+use std::sync::Arc;
+
+use axum::extract::rejection::FormRejection;
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
+use axum::{Extension, Form, Router};
+use proto::{check, clean};
+use serde::Deserialize;
+use store::{MailSettings, Preview, Purpose};
+
+use super::account::{count_account, count_address};
+use super::problem::Problem;
+use super::{Auth, session, token_hash};
+use crate::clock;
+use crate::html::escaped;
+use crate::listen::Peer;
+
+pub(super) fn routes() -> Router<Arc<Auth>> {
+    Router::new()
+        .route("/v1/confirm/{token}", get(ask_confirm).post(confirm))
+        .route("/v1/forgot", get(ask_forgot).post(forgot))
+        .route("/v1/reset/{token}", get(ask_reset).post(reset))
+        .route(
+            "/v1/unsubscribe/{token}",
+            get(ask_unsubscribe).post(unsubscribe),
+        )
+        .route("/v1/mail/{token}", get(ask_settings).post(settings))
+}
+
+type Answer = Result<Response, Problem>;
+
+/// One page. `body` is HTML already.
+fn page(status: StatusCode, title: &str, body: &str) -> Response {
+    let html = format!(
+        "<!doctype html><html lang=en><meta charset=utf-8>\
+         <meta name=viewport content=\"width=device-width\"><title>{title} · natter</title>\
+         <style>body{{font:1rem/1.5 sans-serif;max-width:32rem;margin:3rem auto;padding:0 1rem}}\
+         label{{display:block;margin:.7rem 0}}</style><h1>{title}</h1>{body}</html>"
+    );
+    let headers = [
+        // The address of the page is a secret: it is kept nowhere and told to nobody.
+        (header::CACHE_CONTROL, "no-store"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; \
+             frame-ancestors 'none'; base-uri 'none'",
+        ),
+    ];
+    (status, headers, Html(html)).into_response()
+}
+
+fn button(text: &str) -> String {
+    format!("<form method=post><button>{text}</button></form>")
+}
+
+fn over() -> Response {
+    let body = "<p>This link was used already, or it is too old. Ask for a new one.</p>";
+    page(StatusCode::NOT_FOUND, "This link is over", body)
+}
+
+/// Whose link it is, without using it up.
+async fn owner(auth: &Auth, token: &str, purpose: Purpose) -> Result<Option<i64>, Problem> {
+    let hash = token_hash(token);
+    Ok(auth
+        .store
+        .mail_token_of(&hash, purpose, clock::now())
+        .await?)
+}
+
+// ── confirming an address ───────────────────────────────────────────────────────────────────────
+
+async fn ask_confirm(State(auth): State<Arc<Auth>>, Path(token): Path<String>) -> Answer {
+    let Some(user_id) = owner(&auth, &token, Purpose::Confirm).await? else {
+        return Ok(over());
+    };
+    let Some(person) = auth.store.recipient(user_id).await? else {
+        return Ok(over());
+    };
+    let address = person.email.unwrap_or_default();
+    let said = format!(
+        "<p>{} is the address of the account @{}.</p>{}",
+        escaped(&clean::line(&address)),
+        escaped(&person.handle),
+        button("Yes, it is mine")
+    );
+    Ok(page(StatusCode::OK, "Is this your address?", &said))
+}
+
+async fn confirm(State(auth): State<Arc<Auth>>, Path(token): Path<String>) -> Answer {
+    match auth
+        .store
+        .confirm_address(&token_hash(&token), clock::now())
+        .await?
+    {
+        None => Ok(over()),
+        Some(user_id) => {
+            tracing::info!(user_id, "confirmed the address");
+            let body = "<p>The address is yours. You can close this page.</p>";
+            Ok(page(StatusCode::OK, "Thank you", body))
+        }
+    }
+}
+
+// ── a new password ──────────────────────────────────────────────────────────────────────────────
+
+#[derive(Deserialize)]
+struct ForgotForm {
+    email: String,
+}
+
+async fn ask_forgot() -> Response {
+    let body = "<form method=post><label>The address of your account \
+                <input name=email type=email required></label><button>Send me a link</button></form>";
+    page(StatusCode::OK, "Forgot your password?", body)
+}
+
+/// Says the same, after the same time, whether there is such an account or not.
+async fn forgot(
+    State(auth): State<Arc<Auth>>,
+    Extension(peer): Extension<Peer>,
+    form: Result<Form<ForgotForm>, FormRejection>,
+) -> Answer {
+    let Form(form) = form.map_err(|error| bad_form(&error))?;
+    count_address(&auth, peer.0.ip()).await?;
+    check::email(&form.email).map_err(|why| Problem::field("email", why))?;
+    count_account(&auth, &form.email).await?;
+    let store = auth.store.clone();
+    tokio::spawn(async move {
+        if let Err(error) = store.ask_reset(&form.email, clock::now()).await {
+            tracing::warn!(%error, "a forgotten password has to be asked for again");
+        }
+    });
+    let body = "<p>If this is the confirmed address of an account, a mail with a link is on its \
+                way. It is good for an hour.</p>";
+    Ok(page(StatusCode::OK, "Look into your mail", body))
+}
+
+#[derive(Deserialize)]
+struct PasswordForm {
+    password: String,
+}
+
+async fn ask_reset(State(auth): State<Arc<Auth>>, Path(token): Path<String>) -> Answer {
+    if owner(&auth, &token, Purpose::Reset).await?.is_none() {
+        return Ok(over());
+    }
+    let body = "<form method=post><label>New password \
+                <input name=password type=password autocomplete=new-password required></label>\
+                <button>Set it and end all logins</button></form>";
+    Ok(page(StatusCode::OK, "A new password", body))
+}
+
+async fn reset(
+    State(auth): State<Arc<Auth>>,
+    Extension(peer): Extension<Peer>,
+    Path(token): Path<String>,
+    form: Result<Form<PasswordForm>, FormRejection>,
+) -> Answer {
+    let Form(form) = form.map_err(|error| bad_form(&error))?;
+    count_address(&auth, peer.0.ip()).await?;
+    // Before the hash is paid for: this call needs no login.
+    if owner(&auth, &token, Purpose::Reset).await?.is_none() {
+        return Ok(over());
+    }
+    if let Err(why) = check::password(&form.password) {
+        let body = format!("<p>{}. Go back and try another.</p>", escaped(&why.0));
+        return Ok(page(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "Not this one",
+            &body,
+        ));
+    }
+    auth.counters.passwords.add(1);
+    let pass_hash = auth.passwords.hash(form.password).await?;
+    let hash = token_hash(&token);
+    let done = auth
+        .store
+        .reset_password(&hash, &pass_hash, clock::now())
+        .await?;
+    let Some((user_id, ended)) = done else {
+        return Ok(over());
+    };
+    for hash in ended {
+        session::revoke(&auth, user_id, &hash).await;
+    }
+    tracing::info!(user_id, "set a new password by mail");
+    let body = "<p>The new password is set, and all logins have ended: natter login.</p>";
+    Ok(page(StatusCode::OK, "Done", body))
+}
+
+// ── which mails somebody gets ───────────────────────────────────────────────────────────────────
+
+async fn ask_unsubscribe(State(auth): State<Arc<Auth>>, Path(token): Path<String>) -> Answer {
+    match owner(&auth, &token, Purpose::Settings).await? {
+        None => Ok(over()),
+        Some(_) => Ok(page(
+            StatusCode::OK,
+            "No more mails?",
+            &button("No more mails"),
+        )),
+    }
+}
+
+/// The button of the page, and the one click of RFC 8058: the body does not matter.
+async fn unsubscribe(State(auth): State<Arc<Auth>>, Path(token): Path<String>) -> Answer {
+    let Some(user_id) = owner(&auth, &token, Purpose::Settings).await? else {
+        return Ok(over());
+    };
+    auth.store.unsubscribe(user_id).await?;
+    tracing::info!(user_id, "unsubscribed");
+    let body = "<p>natter writes no more mails about messages to you.</p>";
+    Ok(page(StatusCode::OK, "Done", body))
+}
+
+#[derive(Deserialize)]
+struct SettingsForm {
+    wanted: Option<String>,
+    preview: String,
+    quiet_from: String,
+    quiet_to: String,
+    hide: Option<String>,
+}
+
+async fn ask_settings(State(auth): State<Arc<Auth>>, Path(token): Path<String>) -> Answer {
+    let Some(user_id) = owner(&auth, &token, Purpose::Settings).await? else {
+        return Ok(over());
+    };
+    let person = auth.store.recipient(user_id).await?;
+    let settings = person.map(|person| person.settings).unwrap_or_default();
+    Ok(page(
+        StatusCode::OK,
+        "Which mails you get",
+        &settings_form(&settings),
+    ))
+}
+
+fn settings_form(settings: &MailSettings) -> String {
+    let checked = |on: bool| if on { " checked" } else { "" };
+    let option = |value: &str, preview: Preview, text: &str| {
+        let chosen = if settings.preview == preview {
+            " selected"
+        } else {
+            ""
+        };
+        format!("<option value={value}{chosen}>{text}</option>")
+    };
+    let time = |minute: u16| format!("{:02}:{:02}", minute / 60, minute % 60);
+    [
+        "<form method=post>".to_owned(),
+        format!(
+            "<label><input type=checkbox name=wanted{}> a mail when messages stay unread</label>",
+            checked(!settings.unwanted)
+        ),
+        "<label>It tells <select name=preview>".to_owned(),
+        option("full", Preview::Full, "who wrote, and what"),
+        option("names", Preview::Names, "who wrote"),
+        option("none", Preview::None, "only that there is something"),
+        "</select></label>".to_owned(),
+        format!(
+            "<label>None from <input type=time name=quiet_from value={}> to \
+             <input type=time name=quiet_to value={}> UTC</label>",
+            time(settings.quiet_from),
+            time(settings.quiet_to)
+        ),
+        format!(
+            "<label><input type=checkbox name=hide{}> do not tell senders that a mail went out\
+             </label>",
+            checked(settings.hide)
+        ),
+        "<button>Save</button></form>".to_owned(),
+    ]
+    .concat()
+}
+
+async fn settings(
+    State(auth): State<Arc<Auth>>,
+    Path(token): Path<String>,
+    form: Result<Form<SettingsForm>, FormRejection>,
+) -> Answer {
+    let Form(form) = form.map_err(|error| bad_form(&error))?;
+    let Some(user_id) = owner(&auth, &token, Purpose::Settings).await? else {
+        return Ok(over());
+    };
+    let wrong = || {
+        Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "this page sends other values",
+        )
+    };
+    let settings = MailSettings {
+        unwanted: form.wanted.is_none(),
+        preview: match form.preview.as_str() {
+            "full" => Preview::Full,
+            "names" => Preview::Names,
+            "none" => Preview::None,
+            _ => return Err(wrong()),
+        },
+        quiet_from: minute_of_day(&form.quiet_from).ok_or_else(wrong)?,
+        quiet_to: minute_of_day(&form.quiet_to).ok_or_else(wrong)?,
+        hide: form.hide.is_some(),
+    };
+    auth.store.set_mail_settings(user_id, &settings).await?;
+    let body = format!("<p>Saved.</p>{}", settings_form(&settings));
+    Ok(page(StatusCode::OK, "Which mails you get", &body))
+}
+
+/// `HH:MM`, as browsers write it.
+fn minute_of_day(text: &str) -> Option<u16> {
+    let (hour, minute) = text.split_once(':')?;
+    let digits = |text: &str| match text.len() == 2 && text.bytes().all(|b| b.is_ascii_digit()) {
+        true => text.parse::<u16>().ok(),
+        false => None,
+    };
+    let (hour, minute) = (digits(hour)?, digits(minute)?);
+    (hour < 24 && minute < 60).then_some(hour * 60 + minute)
+}
+
+fn bad_form(error: &FormRejection) -> Problem {
+    Problem::new(error.status(), "this is not what the page sends")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hours_are_read_as_browsers_write_them() {
+        assert_eq!(minute_of_day("00:00"), Some(0));
+        assert_eq!(minute_of_day("23:59"), Some(23 * 60 + 59));
+        for bad in ["", "24:00", "12:60", "1:00", "+1:00", "12", "12:00:00"] {
+            assert_eq!(minute_of_day(bad), None, "{bad}");
+        }
+    }
+}
