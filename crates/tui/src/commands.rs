@@ -12,6 +12,7 @@ pub enum Layer {
     Normal,
     Finder,
     CommandLine,
+    Search,
     Help,
     Details,
     Results,
@@ -19,13 +20,14 @@ pub enum Layer {
 }
 
 impl Layer {
-    pub const ALL: [Layer; 10] = [
+    pub const ALL: [Layer; 11] = [
         Layer::Messages,
         Layer::List,
         Layer::Insert,
         Layer::Normal,
         Layer::Finder,
         Layer::CommandLine,
+        Layer::Search,
         Layer::Help,
         Layer::Details,
         Layer::Results,
@@ -41,6 +43,7 @@ impl Layer {
             Layer::Normal => "Message box, NORMAL",
             Layer::Finder => "Finder",
             Layer::CommandLine => "Command line",
+            Layer::Search => "Search line",
             Layer::Help => "Help",
             Layer::Details => "Details",
             Layer::Results => "Search results",
@@ -61,7 +64,7 @@ impl Layer {
         match self {
             Layer::Messages | Layer::List | Layer::Help | Layer::Details | Layer::Results => true,
             Layer::Insert | Layer::Normal | Layer::Finder => false,
-            Layer::CommandLine | Layer::Reactions => false,
+            Layer::CommandLine | Layer::Search | Layer::Reactions => false,
         }
     }
 
@@ -69,7 +72,7 @@ impl Layer {
     pub fn takes_text(self) -> bool {
         match self {
             Layer::Insert | Layer::Normal | Layer::Finder => true,
-            Layer::CommandLine | Layer::Reactions => true,
+            Layer::CommandLine | Layer::Search | Layer::Reactions => true,
             Layer::Messages | Layer::List | Layer::Help | Layer::Details | Layer::Results => false,
         }
     }
@@ -79,6 +82,9 @@ impl Layer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
     Move(Move),
+    Jump(Jump),
+    /// A place by its letter: the key behind it.
+    Mark(Mark),
     Write(Write),
     Message(Deed),
     Go(Go),
@@ -102,6 +108,33 @@ pub enum Move {
     PageUp,
     RowDown,
     RowUp,
+    /// The screen moves so that the cursor is at its top, in its middle, at its bottom.
+    CursorTop,
+    CursorMiddle,
+    CursorBottom,
+}
+
+/// Ways to another message of the open conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Jump {
+    BlockUp,
+    BlockDown,
+    DayUp,
+    DayDown,
+    MentionUp,
+    MentionDown,
+    ScreenTop,
+    ScreenMiddle,
+    ScreenBottom,
+    SearchOn,
+    SearchBack,
+    SameSender,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mark {
+    Set,
+    GoTo,
 }
 
 /// Ways into the message box.
@@ -129,6 +162,10 @@ pub enum Deed {
 pub enum Go {
     Find,
     CommandLine,
+    Search,
+    Replied,
+    JumpedFrom,
+    OlderJump,
     Help,
     Quit,
     Close,
@@ -204,8 +241,10 @@ use Command as C;
 use Deed as D;
 use FieldDeed as F;
 use Go as G;
+use Jump as J;
 use Layer as L;
 use ListDeed as I;
+use Mark as K;
 use Move as M;
 use Write as W;
 
@@ -218,7 +257,28 @@ pub static TABLE: &[Row] = &[
     row(L::Messages, "j <Down>", C::Move(M::Down), "", "next message; with a number, so many"),
     row(L::Messages, "k <Up>", C::Move(M::Up), "", "message before"),
     row(L::Messages, "gg <Home>", C::Move(M::First), "", "first message here; k loads more"),
-    row(L::Messages, "G <End>", C::Move(M::Last), "", "newest message"),
+    row(L::Messages, "G <End>", C::Move(M::Last), "", "newest message; {n}G number n"),
+    row(L::Messages, "{", C::Jump(J::BlockUp), "", "to where this person began, or the one before"),
+    row(L::Messages, "}", C::Jump(J::BlockDown), "", "to where the next person begins"),
+    row(L::Messages, "[d", C::Jump(J::DayUp), "", "beginning of the day, or of the one before"),
+    row(L::Messages, "]d", C::Jump(J::DayDown), "", "next day"),
+    row(L::Messages, "[m", C::Jump(J::MentionUp), "", "message before that mentions me"),
+    row(L::Messages, "]m", C::Jump(J::MentionDown), "", "next message that mentions me"),
+    row(L::Messages, "H", C::Jump(J::ScreenTop), "", "top of the screen"),
+    row(L::Messages, "M", C::Jump(J::ScreenMiddle), "", "middle of the screen"),
+    row(L::Messages, "L", C::Jump(J::ScreenBottom), "", "bottom of the screen"),
+    row(L::Messages, "/", C::Go(G::Search), "", "search here, from the cursor up"),
+    row(L::Messages, "n", C::Jump(J::SearchOn), "", "search on, up to older messages"),
+    row(L::Messages, "N", C::Jump(J::SearchBack), "", "search back, down to newer messages"),
+    row(L::Messages, "*", C::Jump(J::SameSender), "", "search the same sender; n and N go on"),
+    row(L::Messages, "gd", C::Go(G::Replied), "", "to the message that this one replies to"),
+    row(L::Messages, "m<any>", C::Mark(K::Set), "", "mark this message with a letter"),
+    row(L::Messages, "'<any> `<any>", C::Mark(K::GoTo), "", "to the marked message, also elsewhere"),
+    row(L::Messages, "'' ``", C::Go(G::JumpedFrom), "", "to where the last jump began, and back"),
+    row(L::Messages, "<C-o>", C::Go(G::OlderJump), "", "back through the jumps"),
+    row(L::Messages, "zt", C::Move(M::CursorTop), "", "this message to the top of the screen"),
+    row(L::Messages, "zz", C::Move(M::CursorMiddle), "", "this message to the middle"),
+    row(L::Messages, "zb", C::Move(M::CursorBottom), "", "this message to the bottom"),
     row(L::Messages, "<C-d>", C::Move(M::HalfDown), "", "half a screen down"),
     row(L::Messages, "<C-u>", C::Move(M::HalfUp), "", "half a screen up"),
     row(L::Messages, "<C-f> <PageDown>", C::Move(M::PageDown), "", "a screen down"),
@@ -296,6 +356,9 @@ pub static TABLE: &[Row] = &[
     row(L::CommandLine, "<Up> <C-p>", C::Field(F::Older), "", "older line with this beginning"),
     row(L::CommandLine, "<Down> <C-n>", C::Field(F::Newer), "", "newer line"),
     row(L::CommandLine, "<Esc> <C-c>", C::Go(G::Close), "back", "back"),
+
+    row(L::Search, "<CR>", C::Field(F::Choose), "search", "search; an empty line: the text before"),
+    row(L::Search, "<Esc> <C-c>", C::Go(G::Close), "back", "back"),
 
     row(L::Help, "j <Down>", C::Move(M::Down), "scroll", "down"),
     row(L::Help, "k <Up>", C::Move(M::Up), "", "up"),
@@ -437,7 +500,7 @@ pub fn document() -> String {
         "# Keys\n\n\
          Generated from the table in `crates/tui/src/commands.rs`;\n\
          a test fails when this page is stale.\n\n\
-         In the message box everything is text. Outside it, letters are verbs.\n\
+         In the message box everything is vim. Outside it, letters are verbs.\n\
          The badge on the box and the shape of the cursor say where you are.\n",
     );
     for layer in Layer::ALL {
@@ -458,12 +521,17 @@ pub fn document() -> String {
     out.push_str("A name may be cut short as long as it stays the only one.\n\n");
     out.push_str("| command | meaning |\n|---|---|\n");
     for row in TYPED {
-        let usage = format!(":{} {}", row.name, row.arguments.replace('|', "\\|"));
+        let usage = format!(":{} {}", row.name, row.arguments);
         out.push_str(&format!("| {} | {} |\n", code(usage.trim_end()), row.help));
     }
     out
 }
 
 fn code(text: &str) -> String {
-    format!("`{text}`")
+    // a table's cell ends at a bar, and a code span at its backtick
+    let text = text.replace('|', "\\|");
+    match text.contains('`') {
+        true => format!("`` {text} ``"),
+        false => format!("`{text}`"),
+    }
 }

@@ -170,7 +170,9 @@ impl Composer {
             Key::Down => vim::Key::Down,
             Key::Home => vim::Key::Home,
             Key::End => vim::Key::End,
-            Key::Ctrl(_) | Key::BackTab | Key::PageUp | Key::PageDown | Key::F1 => return None,
+            Key::Ctrl(_) | Key::BackTab | Key::PageUp | Key::PageDown | Key::F1 | Key::Any => {
+                return None;
+            }
         })
     }
 

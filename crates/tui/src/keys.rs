@@ -31,10 +31,12 @@ pub enum Key {
     PageUp,
     PageDown,
     F1,
+    /// In the table only: any character, as the letter of a mark.
+    Any,
 }
 
 /// Names in `<…>` notation, and as they are shown to people.
-const NAMES: [(Key, &str, &str); 18] = [
+const NAMES: [(Key, &str, &str); 19] = [
     (Key::Enter, "cr", "Enter"),
     (Key::NewLine, "a-cr", "Alt-Enter"),
     (Key::Esc, "esc", "Esc"),
@@ -51,6 +53,7 @@ const NAMES: [(Key, &str, &str); 18] = [
     (Key::PageUp, "pageup", "PageUp"),
     (Key::PageDown, "pagedown", "PageDown"),
     (Key::F1, "f1", "F1"),
+    (Key::Any, "any", "{a}"),
     (Key::Char(' '), "space", "Space"),
     (Key::Char('<'), "lt", "<"),
 ];
@@ -141,7 +144,9 @@ pub fn show(key: Key) -> String {
 
 /// One way of a table row as people write it: `]u`, `^W h`.
 pub fn show_all(keys: &[Key]) -> String {
-    let plain = keys.iter().all(|key| matches!(key, Key::Char(_)));
+    let plain = keys
+        .iter()
+        .all(|key| matches!(key, Key::Char(_) | Key::Any));
     let words: Vec<String> = keys.iter().map(|key| show(*key)).collect();
     words.join(if plain { "" } else { " " })
 }
@@ -178,6 +183,7 @@ pub fn meaning(layer: Layer, pressed: &[Key]) -> Meaning {
     let mut at = Some(layer);
     while let Some(layer) = at {
         let mut unfinished = false;
+        let mut loose = None;
         for (row_layer, row_keys, command) in ROWS.iter() {
             if *row_layer != layer {
                 continue;
@@ -185,7 +191,16 @@ pub fn meaning(layer: Layer, pressed: &[Key]) -> Meaning {
             if row_keys == keys {
                 return Meaning::Command(*command, count);
             }
-            unfinished |= row_keys.starts_with(keys);
+            if begins(row_keys, keys) {
+                match row_keys.len() == keys.len() {
+                    true => loose = Some(*command),
+                    false => unfinished = true,
+                }
+            }
+        }
+        // a row that names its keys goes before one that takes any
+        if let Some(command) = loose {
+            return Meaning::Command(command, count);
         }
         if unfinished {
             return Meaning::Unfinished;
@@ -193,6 +208,14 @@ pub fn meaning(layer: Layer, pressed: &[Key]) -> Meaning {
         at = layer.below();
     }
     Meaning::Nothing
+}
+
+/// The keys are the beginning of the row's, or all of it.
+fn begins(row: &[Key], keys: &[Key]) -> bool {
+    let fits = |(wanted, key): (&Key, &Key)| {
+        wanted == key || (*wanted == Key::Any && matches!(key, Key::Char(_)))
+    };
+    keys.len() <= row.len() && row.iter().zip(keys).all(fits)
 }
 
 /// The table with its key notation read once: one entry for each way to press a command.

@@ -18,6 +18,10 @@ pub const LINE_BYTES_MAX: usize = 4 * 1024;
 /// Text in the message box, in bytes, that a paste may fill. More is cut. The editor has a bound of
 /// its own for what is typed, and the server's is checked at Enter.
 pub const BOX_BYTES_MAX: usize = 64 * 1024;
+/// Pages that one search reads from the disk. More: it stops, and says how to go on.
+pub const SEARCH_PAGES_MAX: usize = 50;
+/// Places to jump back to. More: the oldest are forgotten.
+pub const JUMPS_MAX: usize = 100;
 /// People shown in the finder. More: the best ones.
 pub const FINDER_ROWS_MAX: usize = 100;
 /// Results of a search in the popup. More: no further pages are asked for.

@@ -53,6 +53,11 @@ pub struct Model {
     pub pending: Vec<Key>,
     pub notice: Option<Notice>,
     pub asked: Option<Asked>,
+    /// What `n` and `N` look for.
+    pub search: Option<Search>,
+    /// Where jumps began, oldest first.
+    pub jumps: Vec<Spot>,
+    pub marks: HashMap<char, Spot>,
     /// Lines of the `:` history, oldest first.
     pub history: Vec<String>,
     /// A key was pressed or a conversation opened: from here on nothing opens by itself.
@@ -74,6 +79,7 @@ pub enum Place {
 pub enum Over {
     Finder(Finder),
     CommandLine(CommandLine),
+    Search(LineEdit),
     Help { scroll: usize },
     Details(Details),
     Results(Results),
@@ -197,10 +203,35 @@ pub struct Chat {
     pub older: Older,
     /// A message to go to as soon as it is loaded.
     pub goal: Option<i64>,
+    /// A search that goes on before the first loaded message.
+    pub sought: Option<Sought>,
     /// The first page came from the disk.
     pub loaded: bool,
     /// The last Read that was said.
     pub read_told: i64,
+}
+
+/// What a search in the conversation looks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Search {
+    Text(String),
+    Sender(i64),
+}
+
+/// A search that reads older messages from the disk, page by page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sought {
+    pub search: Search,
+    /// Messages from this seq on were looked at.
+    pub before: i64,
+    pub pages_left: usize,
+}
+
+/// A message in a conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spot {
+    pub conv_id: i64,
+    pub seq: i64,
 }
 
 /// The messages after one seq and up to another.
@@ -289,6 +320,9 @@ impl Model {
             pending: Vec::new(),
             notice: None,
             asked: None,
+            search: None,
+            jumps: Vec::new(),
+            marks: HashMap::new(),
             history: Vec::new(),
             begun: false,
             stale: true,
@@ -300,6 +334,7 @@ impl Model {
         match (&self.over, self.place, self.composer.is_inserting()) {
             (Some(Over::Finder(_)), ..) => Layer::Finder,
             (Some(Over::CommandLine(_)), ..) => Layer::CommandLine,
+            (Some(Over::Search(_)), ..) => Layer::Search,
             (Some(Over::Help { .. }), ..) => Layer::Help,
             (Some(Over::Details(_)), ..) => Layer::Details,
             (Some(Over::Results(_)), ..) => Layer::Results,

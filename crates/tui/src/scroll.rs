@@ -104,15 +104,27 @@ pub fn show(model: &mut Model, index: usize) {
     set_bottom(model, place);
 }
 
-/// Puts the item's first row at the top of the screen, as far as there are rows below it.
-pub fn show_at_top(model: &mut Model, index: usize) {
+/// Where an item is to stand on the screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum At {
+    Top,
+    Middle,
+    Bottom,
+}
+
+/// Puts the item there, as far as there are rows above and below it.
+pub fn show_at(model: &mut Model, index: usize, at: At) {
     let (columns, height) = pane(model);
     let Some(chat) = &model.chat else {
         return;
     };
     let rows = rows_of(model, chat, columns, index);
     let top = (index, rows.saturating_sub(1));
-    let place = down(model, chat, columns, top, height.saturating_sub(1));
+    let place = match at {
+        At::Top => down(model, chat, columns, top, height.saturating_sub(1)),
+        At::Middle => down(model, chat, columns, top, (height + rows) / 2),
+        At::Bottom => (index, 0),
+    };
     let place = not_above_the_top(model, chat, columns, place, height);
     set_bottom(model, place);
 }

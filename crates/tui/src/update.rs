@@ -7,6 +7,7 @@ mod deeds;
 mod events;
 mod fields;
 pub(crate) mod go;
+mod jumps;
 mod moves;
 mod typed;
 
@@ -78,7 +79,7 @@ fn press(model: &mut Model, key: Key) -> Vec<Effect> {
             && key != Key::Esc;
         return match keys::meaning(layer, &[key]) {
             Meaning::Command(command, _) if !editing && command != Command::Editor => {
-                run(model, command, None, None)
+                run(model, command, None, None, key)
             }
             Meaning::Command(..) | Meaning::Unfinished | Meaning::Nothing => {
                 type_key(model, layer, key)
@@ -90,7 +91,7 @@ fn press(model: &mut Model, key: Key) -> Vec<Effect> {
         Meaning::Command(command, count) => {
             model.pending.clear();
             let asked = model.asked.take();
-            run(model, command, count, asked)
+            run(model, command, count, asked, key)
         }
         Meaning::Unfinished if model.pending.len() < PENDING_KEYS_MAX => Vec::new(),
         Meaning::Unfinished | Meaning::Nothing => {
@@ -107,8 +108,14 @@ fn run(
     command: Command,
     count: Option<usize>,
     asked: Option<Asked>,
+    key: Key,
 ) -> Vec<Effect> {
     match command {
+        Command::Jump(way) => {
+            jumps::run(model, way, count);
+            Vec::new()
+        }
+        Command::Mark(deed) => jumps::mark(model, deed, key),
         Command::Move(way) => {
             moves::run(model, way, count);
             Vec::new()
@@ -144,7 +151,7 @@ fn type_key(model: &mut Model, layer: Layer, key: Key) -> Vec<Effect> {
             }
             return effects;
         }
-        Layer::Finder | Layer::CommandLine => fields::type_key(model, key),
+        Layer::Finder | Layer::CommandLine | Layer::Search => fields::type_key(model, key),
         Layer::Reactions => return fields::type_reaction(model, key),
         Layer::Messages | Layer::List | Layer::Help | Layer::Details | Layer::Results => false,
     };
@@ -176,6 +183,7 @@ fn paste(model: &mut Model, text: &str) -> Vec<Effect> {
             finder.selected = 0;
         }
         Some(Over::CommandLine(prompt)) => prompt.line.insert(text),
+        Some(Over::Search(line)) => line.insert(text),
         Some(Over::Reactions(reactions)) => reactions.line.insert(text),
         Some(Over::Help { .. } | Over::Details(_) | Over::Results(_)) => {}
         None if model.place == Place::Compose => return compose::paste(model, text),
@@ -220,7 +228,10 @@ fn open_first(model: &mut Model) -> Vec<Effect> {
 
 /// What one looks at is read: the conversation is open, at its end, and the terminal has the focus.
 fn mark_read(model: &mut Model) -> Option<Effect> {
-    let uncovered = matches!(model.over, None | Some(Over::CommandLine(_)));
+    let uncovered = matches!(
+        model.over,
+        None | Some(Over::CommandLine(_) | Over::Search(_))
+    );
     let chat = model.chat.as_ref()?;
     let seq = chat.messages.last()?.seq;
     let conv_id = chat.conv_id;
@@ -249,9 +260,11 @@ fn want_older(model: &mut Model) -> Option<Effect> {
     let sought = chat.goal.is_some_and(|goal| goal < first_seq);
     // every message has a row, so a full screen at the end of many cannot be near the beginning
     let far = chat.bottom.is_none() && chat.messages.len() > height + OLDER_MARGIN;
-    if !chat.loaded || (far && !sought) {
+    if !chat.loaded || (far && !sought && chat.sought.is_none()) {
         return None;
     }
+    // a search reads the disk only; what the server has is asked for by :search
+    let sought = sought || (chat.sought.is_some() && chat.older == Older::OnDisk);
     let near = scroll::visible_items(model).is_none_or(|(first, _)| first < OLDER_MARGIN);
     if !near && !sought {
         return None;

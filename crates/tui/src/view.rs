@@ -53,7 +53,10 @@ pub enum CursorShape {
 /// A bar where a key inserts a character, a block where it is a command.
 pub fn cursor_shape(model: &Model) -> CursorShape {
     match (&model.over, model.composer.is_inserting()) {
-        (Some(Over::Finder(_) | Over::CommandLine(_) | Over::Reactions(_)), _) => CursorShape::Bar,
+        (
+            Some(Over::Finder(_) | Over::CommandLine(_) | Over::Search(_) | Over::Reactions(_)),
+            _,
+        ) => CursorShape::Bar,
         (Some(Over::Help { .. } | Over::Details(_) | Over::Results(_)), _) => CursorShape::Block,
         (None, true) if model.place == Place::Compose => CursorShape::Bar,
         (None, _) => CursorShape::Block,

@@ -2,7 +2,7 @@
 
 use proto::{Conversation, Journey, Message, Page};
 
-use super::{compose, events, fields, go, moves};
+use super::{compose, events, fields, go, jumps, moves};
 use crate::effect::{Answer, Ask, Effect, Got, Trouble};
 use crate::limits::{CHAT_MESSAGES_MAX, FOUND_ROWS_MAX};
 use crate::model::{Item, ItemId, Model, Older, Over, Tone};
@@ -127,7 +127,7 @@ fn show_first_new(model: &mut Model) {
     let Some(index) = rows::first_new(model, chat) else {
         return;
     };
-    scroll::show_at_top(model, index);
+    scroll::show_at(model, index, scroll::At::Top);
     if model
         .chat
         .as_ref()
@@ -141,6 +141,7 @@ fn show_first_new(model: &mut Model) {
 }
 
 fn go_on_seeking(model: &mut Model) {
+    jumps::search_on(model);
     let Some(chat) = &mut model.chat else {
         return;
     };

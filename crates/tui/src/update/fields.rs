@@ -2,7 +2,7 @@
 
 use proto::check;
 
-use super::{deeds, go, moves, typed};
+use super::{deeds, go, jumps, moves, typed};
 use crate::commands::{FieldDeed, TYPED};
 use crate::effect::{Ask, Effect, PersonDeed, Who};
 use crate::finder::{self, Found};
@@ -15,6 +15,10 @@ pub(super) fn run(model: &mut Model, deed: FieldDeed) -> Vec<Effect> {
     match (deed, model.over.take()) {
         (FieldDeed::Choose, Some(Over::CommandLine(prompt))) => {
             return run_line(model, prompt.line.text.trim());
+        }
+        (FieldDeed::Choose, Some(Over::Search(line))) => {
+            jumps::search(model, line.text.trim());
+            return Vec::new();
         }
         (FieldDeed::Choose, Some(Over::Reactions(reactions))) => {
             let emoji = reactions.line.text.trim().to_string();
@@ -52,6 +56,13 @@ pub(super) fn type_key(model: &mut Model, key: Key) -> bool {
             }
             (prompt.history, prompt.completion) = (None, None);
             prompt.line.press(key)
+        }
+        Some(Over::Search(line)) => {
+            if key == Key::Backspace && line.text.is_empty() {
+                model.over = None;
+                return true;
+            }
+            line.press(key)
         }
         _ => false,
     }

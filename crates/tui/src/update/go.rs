@@ -2,10 +2,11 @@
 
 use proto::{Conversation, ConversationKind};
 
-use super::{compose, leave};
+use super::{compose, jumps, leave};
 use crate::commands::Go;
 use crate::effect::{Ask, Effect};
 use crate::layout;
+use crate::line_edit::LineEdit;
 use crate::model::{
     Asked, Chat, CommandLine, Finder, ListRow, Model, Older, Over, Place, Target, Tone, Unseen,
     unread,
@@ -20,6 +21,10 @@ pub(super) fn run(
     match way {
         Go::Find => model.over = Some(Over::Finder(Finder::default())),
         Go::CommandLine => model.over = Some(Over::CommandLine(CommandLine::default())),
+        Go::Search => model.over = Some(Over::Search(LineEdit::default())),
+        Go::Replied => jumps::to_replied(model),
+        Go::JumpedFrom => return jumps::back(model, true),
+        Go::OlderJump => return jumps::back(model, false),
         Go::Help => model.over = Some(Over::Help { scroll: 0 }),
         Go::Close => model.over = None,
         Go::Quit => return quit(model, asked),
@@ -145,6 +150,7 @@ pub(crate) fn open(model: &mut Model, conv_id: i64) -> Vec<Effect> {
         new,
         older: Older::OnDisk,
         goal: None,
+        sought: None,
         loaded: false,
         read_told: 0,
     });

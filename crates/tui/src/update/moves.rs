@@ -1,5 +1,6 @@
 //! Up and down, in whatever has the keys.
 
+use super::{fields, jumps};
 use crate::commands::{Layer, Move};
 use crate::finder;
 use crate::layout;
@@ -24,11 +25,18 @@ pub(super) fn run(model: &mut Model, way: Move, count: Option<usize>) {
                 found.selected = moved(found.selected, rows, way, count, page);
             }
         }
-        Layer::Insert | Layer::Normal | Layer::CommandLine | Layer::Reactions => {}
+        Layer::Insert | Layer::Normal | Layer::CommandLine | Layer::Search | Layer::Reactions => {}
     }
 }
 
 fn in_messages(model: &mut Model, way: Move, count: Option<usize>) {
+    if matches!(way, Move::First | Move::Last) {
+        jumps::remember(model);
+    }
+    if let (Move::Last, Some(number)) = (way, count) {
+        fields::seek(model, i64::try_from(number).unwrap_or(i64::MAX));
+        return;
+    }
     let (Some(cursor), (_, height)) = (model.cursor_index(), scroll::pane(model)) else {
         return;
     };
@@ -51,6 +59,9 @@ fn in_messages(model: &mut Model, way: Move, count: Option<usize>) {
         Move::PageUp => by_rows(model, -page * times),
         Move::RowDown => by_rows(model, times),
         Move::RowUp => by_rows(model, -times),
+        Move::CursorTop => scroll::show_at(model, cursor, scroll::At::Top),
+        Move::CursorMiddle => scroll::show_at(model, cursor, scroll::At::Middle),
+        Move::CursorBottom => scroll::show_at(model, cursor, scroll::At::Bottom),
     }
 }
 
@@ -123,6 +134,7 @@ fn moved(at: usize, places: usize, way: Move, count: Option<usize>, page: usize)
         Move::HalfUp => at.saturating_sub((page / 2).max(1) * times),
         Move::PageDown => at.saturating_add(page * times),
         Move::PageUp => at.saturating_sub(page * times),
+        Move::CursorTop | Move::CursorMiddle | Move::CursorBottom => at,
     };
     place.min(places.saturating_sub(1))
 }

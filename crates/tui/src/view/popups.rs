@@ -26,6 +26,11 @@ pub(super) fn draw(
     match model.over.as_ref()? {
         Over::Finder(open) => draw_finder(model, buffer, area, open),
         Over::CommandLine(prompt) => draw_line(model, buffer, area, panes, prompt),
+        Over::Search(line) => {
+            let bottom = lowest(area);
+            fill(buffer, bottom, bottom.y, " ", style::of(model, Tone::Plain));
+            draw_edit(model, buffer, bottom, "/", line)
+        }
         Over::Help { scroll } => {
             draw_help(model, buffer, area, *scroll);
             None
@@ -142,6 +147,14 @@ fn draw_finder(model: &Model, buffer: &mut Buffer, area: Rect, open: &Finder) ->
     cursor
 }
 
+fn lowest(area: Rect) -> Rect {
+    Rect {
+        y: area.bottom().saturating_sub(1),
+        height: area.height.min(1),
+        ..area
+    }
+}
+
 /// The command line takes the lowest row; above it what the typed command is for.
 fn draw_line(
     model: &Model,
@@ -150,11 +163,7 @@ fn draw_line(
     panes: &Panes,
     prompt: &CommandLine,
 ) -> Option<Position> {
-    let bottom = Rect {
-        y: area.bottom().saturating_sub(1),
-        height: area.height.min(1),
-        ..area
-    };
+    let bottom = lowest(area);
     fill(buffer, bottom, bottom.y, " ", style::of(model, Tone::Plain));
     if !panes.hints.is_empty() && model.notice.is_none() {
         let name = prompt.line.text.split_whitespace().next().unwrap_or("");

@@ -3,6 +3,7 @@
 
 mod box_keys;
 mod docs;
+mod finding;
 mod keys;
 mod never_panics;
 mod pictures;

@@ -21,7 +21,8 @@ enum Happens {
 
 fn key() -> impl Strategy<Value = Key> {
     let named = "<CR><A-CR><Esc><Tab><S-Tab><BS><Del><Left><Right><Up><Down><Home><End>\
-                 <PageUp><PageDown><F1><C-d><C-u><C-e><C-y><C-w><C-a><C-n><C-p><C-c><C-^><C-j><C-o><C-r><C-v><C-i>";
+                 <PageUp><PageDown><F1><C-d><C-u>\
+                 <C-e><C-y><C-w><C-a><C-n><C-p><C-c><C-^><C-j><C-o><C-r><C-v><C-i>";
     prop_oneof![
         proptest::sample::select(parse(named)),
         proptest::sample::select(parse(
