@@ -27,6 +27,15 @@ pub(crate) struct Sync {
 struct Known {
     seq: i64,
     rev: i64,
+    /// Nothing up to here may be given: it was written before the user came.
+    joined_seq: i64,
+}
+
+impl Known {
+    fn join(&mut self, joined_seq: i64) {
+        self.joined_seq = self.joined_seq.max(joined_seq);
+        self.seq = self.seq.max(self.joined_seq);
+    }
 }
 
 /// Something of a conversation that is missing.
@@ -45,7 +54,7 @@ struct Hole {
 pub(crate) enum Verdict {
     /// It is the next one.
     Push,
-    /// The client has it.
+    /// The client has it, or must not have it.
     Drop,
     /// Something before it is missing: fill the holes, which brings this one too.
     Fill,
@@ -65,6 +74,7 @@ impl Sync {
                 Some(position) => Known {
                     seq: position.seq.min(standing.last_seq).max(standing.joined_seq),
                     rev: position.rev.min(standing.last_rev),
+                    joined_seq: standing.joined_seq,
                 },
                 None => unnamed(standing),
             };
@@ -78,10 +88,11 @@ impl Sync {
     pub(crate) fn compare(&mut self, standings: &[Standing]) {
         for standing in standings {
             let introduce = !self.known.contains_key(&standing.conv_id);
-            let known = *self
+            let known = self
                 .known
                 .entry(standing.conv_id)
                 .or_insert_with(|| unnamed(standing));
+            known.join(standing.joined_seq);
             let behind = known.seq < standing.last_seq || known.rev < standing.last_rev;
             if behind || introduce {
                 self.holes.push_back(Hole {
@@ -110,7 +121,11 @@ impl Sync {
         };
         if next && !introduce {
             (known.seq, known.rev) = (known.seq.max(seq), known.rev.max(rev));
-            return Verdict::Push;
+            // The bell rings at everybody with the whole message, also at those who came later.
+            return match seq > known.joined_seq {
+                true => Verdict::Push,
+                false => Verdict::Drop,
+            };
         }
         if seq <= known.seq && rev <= known.rev {
             return Verdict::Drop;
@@ -138,8 +153,10 @@ impl Sync {
         let known = Known {
             seq,
             rev: conversation.last_rev,
+            joined_seq: joined,
         };
-        self.known.entry(conversation.conv_id).or_insert(known);
+        let known = self.known.entry(conversation.conv_id).or_insert(known);
+        known.join(joined);
     }
 
     /// This conversation is not the user's any more.
@@ -180,6 +197,7 @@ impl Sync {
                 let has = conversation.delivered_seq.max(conversation.joined_seq);
                 known.seq = known.seq.min(has);
                 known.rev = known.rev.min(conversation.last_rev);
+                known.join(conversation.joined_seq);
             }
             return Ok(Piece::Body(Box::new(Body::Conversation(conversation))));
         }
@@ -274,6 +292,7 @@ fn unnamed(standing: &Standing) -> Known {
             .max(standing.joined_seq)
             .min(standing.last_seq),
         rev: standing.last_rev,
+        joined_seq: standing.joined_seq,
     }
 }
 
@@ -285,10 +304,12 @@ fn unmet(message: &Message) -> Known {
         return Known {
             seq: message.seq - 1,
             rev: i64::MAX,
+            joined_seq: 0,
         };
     }
     Known {
         seq: i64::MAX,
         rev: message.rev - 1,
+        joined_seq: 0,
     }
 }

@@ -3,8 +3,8 @@
 use proto::client_frame::Body as Say;
 use proto::server_frame::Body as Hear;
 use proto::{
-    Appoint, Conversation, CreateGroup, Delivered, ErrorCode, Invite, Kick, Leave, Members,
-    MessageKind, Mute, Rename, Role,
+    Appoint, Conversation, CreateGroup, Delivered, Edit, ErrorCode, Invite, Kick, Leave, Members,
+    MessageKind, Mute, React, Rename, Role,
 };
 
 use crate::harness::{Client, host, send};
@@ -124,4 +124,54 @@ async fn receipts_and_mutes_in_a_group() {
     let muted = conversation(&mut bob.line, Say::Mute(mute)).await;
     assert_eq!(muted.muted_until, until);
     assert_eq!(phone.line.conversation(garden).await.muted_until, until);
+}
+
+#[tokio::test]
+async fn who_comes_later_hears_nothing_of_what_was_written_before_even_when_it_changes() {
+    let host = host().await;
+    let mut ann = host.user("ann").await;
+    let mut eve = host.user("eve").await;
+    let create = CreateGroup {
+        title: "garden".into(),
+        user_ids: vec![],
+    };
+    let garden = conversation(&mut ann.line, Say::CreateGroup(create))
+        .await
+        .conv_id;
+    let secret = ann.line.send(garden, "the secret from before").await.seq;
+    let invite = Invite {
+        conv_id: garden,
+        user_ids: vec![eve.id],
+    };
+    conversation(&mut ann.line, Say::Invite(invite)).await;
+    let welcome = ann.line.send(garden, "welcome").await.seq;
+    let is_welcome = |b: &Hear| matches!(b, Hear::Message(m) if m.body == "welcome");
+    eve.line.until(is_welcome).await;
+    eve.line.settled().await;
+
+    let react = |seq| {
+        Say::React(React {
+            conv_id: garden,
+            seq,
+            emoji: "👀".into(),
+            remove: false,
+        })
+    };
+    let edit = Edit {
+        conv_id: garden,
+        seq: secret,
+        body: "the secret, said again".into(),
+    };
+    ann.line.ask(react(secret)).await;
+    ann.line.ask(Say::Edit(edit)).await;
+    assert_eq!(eve.line.settled().await, [], "the secret reached her");
+    ann.line.ask(react(welcome)).await;
+    let changed = eve.line.message(garden).await;
+    assert_eq!((changed.seq, changed.rev), (welcome, 3));
+    assert_eq!(changed.reactions[0].emoji, "👀");
+    assert_eq!(
+        host.metric("natter_holes_filled_total").await,
+        1,
+        "her first word of the group"
+    );
 }
