@@ -68,6 +68,9 @@ pub const BATCH_MOVES_MAX: usize = 1_024;
 /// Cursors that wait for one database's writer, one per member and conversation. More: the move is
 /// dropped; the client's next one, or its next Hello, carries the same news.
 pub const MOVES_WAITING_MAX: usize = 65_536;
+/// Connections and conversations in which a message was put off and has not come again yet. Beyond
+/// that, order among the repetitions of one writer is not promised.
+pub(crate) const PUT_OFF_MAX: usize = 65_536;
 /// Cursor moves wait this long, in milliseconds, for sends to ride with; then they go alone.
 pub const MOVES_WAIT_MS: u64 = 25;
 /// What a refused sender is told to wait, in milliseconds, when the writer's queue is full …

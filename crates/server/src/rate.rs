@@ -43,6 +43,14 @@ impl Bucket {
         Err(((1.0 - self.tokens) / per_ms).ceil() as i64)
     }
 
+    /// Takes one in any case, on credit if need be. Milliseconds until the debt is paid; 0 = none.
+    pub(crate) fn charge(&mut self, rate: Rate, now: Instant) -> i64 {
+        self.fill(rate, now);
+        self.tokens -= 1.0;
+        let per_ms = f64::from(rate.per_minute.max(1)) / 60_000.0;
+        (-self.tokens / per_ms).ceil().max(0.0) as i64
+    }
+
     fn fill(&mut self, rate: Rate, now: Instant) {
         let gone_ms = now.saturating_duration_since(self.filled).as_secs_f64() * 1_000.0;
         let more = gone_ms * f64::from(rate.per_minute) / 60_000.0;

@@ -184,7 +184,11 @@ fn part_with_room<'a>(
 
 /// Step 4, and whenever a hole was found: pages until nothing is missing.
 pub(crate) async fn fill(c: &mut Connection, wire: &mut Wire) -> Result<(), End> {
-    while let Some(body) = c.sync.next(&c.gateway.store).await? {
+    while c.sync.has_holes() {
+        // Boxed, as all that is seldom: an idle connection carries only what it needs.
+        let Some(body) = Box::pin(c.sync.next(&c.gateway.store)).await? else {
+            break;
+        };
         wire.feed(&frame::push(body)).await?;
     }
     Ok(())

@@ -39,6 +39,8 @@ pub(crate) struct Connection {
     /// Sends whose Sent has not come yet.
     pub(crate) in_flight: usize,
     pub(crate) budget: dispatch::Budget,
+    /// Who sends too fast is not read before this.
+    pub(crate) read_again: Option<Instant>,
     pub(crate) audience: Option<Audience>,
     /// When offline friends were last seen, and when we asked.
     last_seen: HashMap<i64, (Instant, i64)>,
@@ -66,6 +68,7 @@ impl Connection {
             subscribed: false,
             in_flight: 0,
             budget: dispatch::Budget::full(&gateway.config.rates, now),
+            read_again: None,
             audience: None,
             last_seen: HashMap::new(),
             heard: now,
@@ -125,7 +128,8 @@ pub(super) async fn run(gateway: Arc<Gateway>, grant: Grant, codec: Codec, socke
 async fn converse(c: &mut Connection, wire: &mut Wire) -> Result<Never, End> {
     let (hello_ref, hello) = hello(c, wire).await?;
     tracing::info!(user_id = c.user_id, connection = c.id, client = ?hello.client, "connected");
-    connect::catch_up(c, wire, hello_ref, &hello).await?;
+    Box::pin(connect::catch_up(c, wire, hello_ref, &hello)).await?;
+    drop(hello);
     live(c, wire).await
 }
 
@@ -161,6 +165,7 @@ async fn hello(c: &mut Connection, wire: &mut Wire) -> Result<(u32, Hello), End>
 enum Wake {
     Said(Result<Incoming, End>),
     News,
+    ReadAgain,
     Tick,
     Drain,
     Leave,
@@ -175,10 +180,11 @@ async fn live(c: &mut Connection, wire: &mut Wire) -> Result<Never, End> {
     let mut leave_at = None;
     let queue = Arc::clone(&c.queue);
     loop {
-        let may_read = c.in_flight < SENDS_IN_FLIGHT_MAX;
+        let may_read = c.in_flight < SENDS_IN_FLIGHT_MAX && c.read_again.is_none();
         let wake = tokio::select! {
             said = wire.read(), if may_read => Wake::Said(said),
             () = queue.ready() => Wake::News,
+            () = at(c.read_again), if c.read_again.is_some() => Wake::ReadAgain,
             _ = tick.tick() => Wake::Tick,
             () = announced(&mut c.drain), if leave_at.is_none() => Wake::Drain,
             () = at(leave_at), if leave_at.is_some() => Wake::Leave,
@@ -186,7 +192,8 @@ async fn live(c: &mut Connection, wire: &mut Wire) -> Result<Never, End> {
         match wake {
             Wake::Said(said) => listen(c, wire, said?).await?,
             Wake::News => {}
-            Wake::Tick => look_around(c, wire).await?,
+            Wake::ReadAgain => c.read_again = None,
+            Wake::Tick => Box::pin(look_around(c, wire)).await?,
             Wake::Drain => leave_at = Some(Instant::now() + drain_delay(&c.gateway)),
             Wake::Leave => return leave(c, wire).await,
         }
@@ -221,7 +228,8 @@ async fn listen(c: &mut Connection, wire: &mut Wire, first: Incoming) -> Result<
             }
         }
         // Before the next is read, because what is read must be obeyed.
-        if turn >= limits::FRAMES_PER_TURN || c.in_flight >= SENDS_IN_FLIGHT_MAX {
+        let enough = turn >= limits::FRAMES_PER_TURN || c.in_flight >= SENDS_IN_FLIGHT_MAX;
+        if enough || c.read_again.is_some() {
             break;
         }
         match wire.read_now() {
@@ -280,12 +288,9 @@ async fn deliver_event(c: &mut Connection, wire: &mut Wire, event: &Event) -> Re
             // What travels is only that it changed: cursors and settings are everybody's own.
             let with_members = changed.member_count <= RECEIPT_MEMBERS_MAX;
             let (me, conv_id) = (c.user_id, changed.conv_id);
-            match c
-                .gateway
-                .store
-                .conversation(me, conv_id, with_members)
-                .await
-            {
+            let gateway = Arc::clone(&c.gateway);
+            let asked = gateway.store.conversation(me, conv_id, with_members);
+            match Box::pin(asked).await {
                 Ok(mine) => {
                     let mine = group::fit(mine);
                     c.sync.meet(&mine);
@@ -312,7 +317,7 @@ async fn deliver_settled(
             ..Message::default()
         };
         if settled.kept_for != 0 {
-            sent.offline_since = offline_since(c, settled.kept_for).await;
+            sent.offline_since = Box::pin(offline_since(c, settled.kept_for)).await;
         }
         // Without a ref there is no answer, and the message itself comes instead.
         if settled.frame.r#ref == 0 {

@@ -1,7 +1,7 @@
 //! What a client says, and the one function that obeys it. Each command is a function in the file
 //! of its noun.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use proto::client_frame::Body as Said;
 use proto::server_frame::Body as Answer;
@@ -43,19 +43,35 @@ pub(crate) async fn obey(c: &mut Connection, said: ClientFrame) -> Option<Server
 
 async fn execute(c: &mut Connection, frame_ref: u32, said: Said) -> Obeyed {
     let rates = c.gateway.config.rates;
-    c.budget.take(&rates, kind(&said))?;
+    match kind(&said) {
+        // Never refused for being many: a later one could then be stored before its repetition.
+        // Instead nothing more is read until the writer of so many has waited long enough.
+        Kind::Send => c.read_again = c.budget.charge_send(&rates),
+        kind => c.budget.take(&rates, kind)?,
+    }
+    match said {
+        Said::Ping(m) => pong(m),
+        Said::Send(m) => send::send(c, frame_ref, m).await,
+        Said::Delivered(m) => cursor::delivered(c, m),
+        Said::Read(m) => cursor::read(c, m),
+        // In a box of its own while it runs: else every idle connection would carry the room that
+        // the largest of these needs.
+        seldom => Box::pin(execute_seldom(c, frame_ref, seldom)).await,
+    }
+}
+
+async fn execute_seldom(c: &mut Connection, frame_ref: u32, said: Said) -> Obeyed {
     match said {
         Said::Hello(_) => Err(Refusal::new(
             ErrorCode::OutOfOrder,
             "Hello comes once, and first",
         )),
-        Said::Ping(m) => pong(m),
-        Said::Send(m) => send::send(c, frame_ref, m).await,
+        Said::Ping(_) | Said::Send(_) | Said::Delivered(_) | Said::Read(_) => {
+            unreachable!("obeyed by `execute`")
+        }
         Said::Edit(m) => change::edit(c, frame_ref, m).await,
         Said::Delete(m) => change::delete(c, frame_ref, m).await,
         Said::React(m) => change::react(c, frame_ref, m).await,
-        Said::Delivered(m) => cursor::delivered(c, m),
-        Said::Read(m) => cursor::read(c, m),
         Said::Typing(m) => typing::typing(c, m).await,
         Said::History(m) => history::history(c, m).await,
         Said::Search(m) => history::search(c, m).await,
@@ -134,10 +150,17 @@ impl Budget {
         self.take(rates, Kind::Light)
     }
 
+    /// When the connection may be read again, if it has to wait.
+    fn charge_send(&mut self, rates: &Rates) -> Option<Instant> {
+        let now = Instant::now();
+        let wait_ms = self.sends.charge(rates.sends, now);
+        (wait_ms > 0).then(|| now + Duration::from_millis(wait_ms.unsigned_abs()))
+    }
+
     fn take(&mut self, rates: &Rates, kind: Kind) -> Result<(), Refusal> {
         let now = Instant::now();
         let taken = match kind {
-            Kind::Send => self.sends.take(rates.sends, now),
+            Kind::Send => return Ok(()),
             Kind::Light => self.light.take(rates.light, now),
             Kind::Page => self.pages.take(rates.pages, now),
             Kind::Heavy => self.heavy.take(rates.heavy, now),

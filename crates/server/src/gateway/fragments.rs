@@ -27,7 +27,12 @@ impl Watched {
     pub(crate) fn new(socket: Socket, early: Bytes) -> Self {
         Self {
             socket,
-            early,
+            // Bytes without content would keep HTTP's whole read buffer for as long as this lives.
+            early: if early.is_empty() {
+                Bytes::new()
+            } else {
+                early
+            },
             scan: Scan::default(),
         }
     }

@@ -6,7 +6,6 @@ use std::time::Instant;
 
 use proto::{ErrorCode, Send, check, mention};
 use store::NewMessage;
-use tokio::sync::mpsc::error::TrySendError;
 
 use super::connection::Connection;
 use super::dispatch::Obeyed;
@@ -39,27 +38,16 @@ pub(crate) async fn send(c: &mut Connection, frame_ref: u32, send: Send) -> Obey
         received_at,
     };
     let database = c.gateway.store.database_of(send.conv_id);
-    match c.gateway.writers[database]
-        .sends
-        .try_send(Pending { message, asker })
-    {
-        Ok(()) => {
-            c.in_flight += 1;
-            Ok(None)
-        }
-        Err(TrySendError::Full(_)) => {
-            let text = "the server is busy";
-            Err(Refusal::later(ErrorCode::Busy, text, limits::BUSY_RETRY_MS))
-        }
-        Err(TrySendError::Closed(_)) => {
-            let text = "the server is ending";
-            Err(Refusal::later(
-                ErrorCode::Unavailable,
-                text,
-                limits::UNAVAILABLE_RETRY_MS,
-            ))
-        }
+    // A full queue is waited for, and meanwhile nothing more is read from this connection. Refusing
+    // would let a later message of the same writer overtake this one.
+    let queue = &c.gateway.writers[database].sends;
+    if queue.send(Pending { message, asker }).await.is_err() {
+        let text = "the server is ending";
+        let wait_ms = limits::UNAVAILABLE_RETRY_MS;
+        return Err(Refusal::later(ErrorCode::Unavailable, text, wait_ms));
     }
+    c.in_flight += 1;
+    Ok(None)
 }
 
 /// Who is named with `@handle`. Nearly no message names anybody, and then nobody is asked.
@@ -71,5 +59,5 @@ async fn mentions(c: &Connection, body: &str) -> Result<Vec<i64>, Refusal> {
     if handles.is_empty() {
         return Ok(Vec::new());
     }
-    Ok(c.gateway.store.user_ids(&handles).await?)
+    Ok(Box::pin(c.gateway.store.user_ids(&handles)).await?)
 }

@@ -3,7 +3,7 @@
 //! nothing is delayed. `docs/flows/send.md`.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use proto::limits::RECEIPT_MEMBERS_MAX;
@@ -74,6 +74,54 @@ pub(crate) fn new() -> (Writer, Queue) {
     )
 }
 
+/// Messages that were put off because the database did not take them. What the same connection
+/// sent behind one of them into the same conversation has to wait too, until the first one comes
+/// again: else it would be stored before it.
+#[derive(Default)]
+struct PutOff(HashMap<(usize, i64), Head>);
+
+/// The first message that was put off. The queue stays allocated as long as it is known here, so
+/// its address names the connection.
+struct Head {
+    client_key: i64,
+    connection: Weak<Outbound>,
+}
+
+impl PutOff {
+    /// Must this one wait behind another?
+    fn holds(&mut self, pending: &Pending) -> bool {
+        let place = place(&pending.asker, &pending.message);
+        match self.0.get(&place) {
+            None => false,
+            Some(head) if head.client_key == pending.message.client_key => {
+                self.0.remove(&place);
+                false
+            }
+            Some(_) => true,
+        }
+    }
+
+    fn put_off(&mut self, asker: &Asker, message: &NewMessage) {
+        if self.0.len() >= limits::PUT_OFF_MAX {
+            // The dead ones first. If that is not enough the oldest promise cannot be kept either.
+            self.0.retain(|_, head| head.connection.strong_count() > 0);
+        }
+        if self.0.len() < limits::PUT_OFF_MAX {
+            let connection = Arc::downgrade(&asker.queue);
+            let client_key = message.client_key;
+            let head = Head {
+                client_key,
+                connection,
+            };
+            self.0.entry(place(asker, message)).or_insert(head);
+        }
+    }
+}
+
+fn place(asker: &Asker, message: &NewMessage) -> (usize, i64) {
+    (Arc::as_ptr(&asker.queue) as usize, message.conv_id)
+}
+
 /// Writes until `finish` is true and nothing waits any more.
 pub(crate) async fn run(
     gateway: Arc<Gateway>,
@@ -82,6 +130,7 @@ pub(crate) async fn run(
     mut finish: watch::Receiver<bool>,
 ) {
     let mut pending = Vec::with_capacity(limits::BATCH_SENDS_MAX);
+    let mut put_off = PutOff::default();
     loop {
         let finishing = tokio::select! {
             biased;
@@ -93,7 +142,23 @@ pub(crate) async fn run(
         if finishing && pending.is_empty() && moves.is_empty() {
             return;
         }
-        write(&gateway, database, &queue.moves, &mut pending, moves).await;
+        pending.retain(|behind| {
+            let held = put_off.holds(behind);
+            if held {
+                let wait = store::Error::Unavailable("an earlier message waits".to_owned());
+                refuse(&behind.asker, &Refusal::from(wait));
+            }
+            !held
+        });
+        write(
+            &gateway,
+            database,
+            &queue.moves,
+            &mut pending,
+            moves,
+            &mut put_off,
+        )
+        .await;
     }
 }
 
@@ -104,6 +169,7 @@ async fn write(
     moves_waiting: &Moves,
     pending: &mut Vec<Pending>,
     moves: Vec<CursorMove>,
+    put_off: &mut PutOff,
 ) {
     let batched = Instant::now();
     let (sends, askers): (Vec<_>, Vec<_>) = pending.drain(..).map(|p| (p.message, p.asker)).unzip();
@@ -117,6 +183,9 @@ async fn write(
     let mut traces = Vec::with_capacity(askers.len());
     for ((message, asker), outcome) in batch.sends.into_iter().zip(askers).zip(&done.sends) {
         let conv_id = message.conv_id;
+        if let Err(store::Error::Full | store::Error::Unavailable(_)) = outcome {
+            put_off.put_off(&asker, &message);
+        }
         let (received, received_at) = (asker.received, asker.received_at);
         publish(
             &gateway.store,
