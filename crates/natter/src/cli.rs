@@ -121,6 +121,20 @@ pub(crate) enum Command {
     Status,
     /// Say what is wrong with the configuration before anything starts
     Check(ServeArgs),
+    /// List the mails that a server without a mail server has kept, or show one
+    Mail {
+        /// The number of a mail in the list; 1 is the newest
+        #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+        number: Option<u32>,
+        /// The data directory of the server; without it this machine's own
+        #[arg(long, env = "NATTER_DATA", value_name = "DIR")]
+        data: Option<PathBuf>,
+    },
+    /// Measure how fast and how small natter is here, beside what is physically there
+    Bench(BenchArgs),
+    /// The limit beside the benchmark; it is started by it
+    #[command(hide = true)]
+    BenchEcho,
     /// Be a server
     Serve(ServeArgs),
     /// This machine's own server, which runs in the background
@@ -218,6 +232,34 @@ pub(crate) enum ServerAction {
     /// Run it here; `natter` does this by itself
     #[value(hide = true)]
     Run,
+}
+
+#[derive(Args)]
+pub(crate) struct BenchArgs {
+    pub(crate) scenario: Scenario,
+    /// Connections of `idle` (1,000) and arrivals of a round of `connect` (200)
+    #[arg(long, value_name = "N")]
+    pub(crate) connections: Option<usize>,
+    /// Pairs of people who write to each other
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub(crate) pairs: usize,
+    /// Messages of one pair under way; several, separated by commas, one after the other
+    #[arg(long, value_name = "N", value_delimiter = ',', default_value = "1,16")]
+    pub(crate) window: Vec<usize>,
+    /// How long each measurement takes
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    pub(crate) seconds: u64,
+    /// Messages that `catchup` missed
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub(crate) messages: u32,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum Scenario {
+    Send,
+    Idle,
+    Connect,
+    Catchup,
 }
 
 #[derive(Args, Clone, Default)]

@@ -3,10 +3,12 @@
 
 mod account;
 mod background;
+mod bench;
 mod chat;
 mod cli;
 mod failure;
 mod guide;
+mod mail;
 mod output;
 mod serve;
 
@@ -54,8 +56,15 @@ fn report(failure: &Failure, json: bool) {
 fn run(cli: &Cli) -> Result<(), Failure> {
     match &cli.command {
         Some(Command::Serve(args)) => return Ok(serve::serve(args)?),
+        Some(Command::Bench(args)) => {
+            return bench::run(args, cli.server.clone(), &Output { json: cli.json });
+        }
+        Some(Command::BenchEcho) => return bench::echo(),
         Some(Command::Check(args)) => return Ok(serve::check(args, &Output { json: cli.json })?),
         Some(Command::Server { action }) => return server(*action, cli.json),
+        Some(Command::Mail { number, data }) => {
+            return mail::mail(data.as_deref(), *number, &Output { json: cli.json });
+        }
         _ => {}
     }
     // A client has one line and one screen; a second thread keeps drawing and the line apart.
@@ -202,6 +211,9 @@ async fn talk_command(
         | Command::Sessions { .. }
         | Command::Password { .. }
         | Command::Check(_)
+        | Command::Bench(_)
+        | Command::BenchEcho
+        | Command::Mail { .. }
         | Command::Serve(_)
         | Command::Server { .. } => unreachable!("dispatched before a client was opened"),
     }

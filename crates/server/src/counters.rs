@@ -16,6 +16,10 @@ impl Counter {
         self.0.fetch_sub(n, Ordering::Relaxed);
     }
 
+    pub(crate) fn set(&self, n: u64) {
+        self.0.store(n, Ordering::Relaxed);
+    }
+
     pub(crate) fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
@@ -47,6 +51,8 @@ pub(crate) struct Counters {
     pub(crate) mails_put_off: Counter,
     /// Mails that were given up.
     pub(crate) jobs_dead: Counter,
+    /// How long the oldest account mail that is due has waited, in milliseconds.
+    pub(crate) oldest_job_ms: Counter,
 }
 
 impl Counters {
@@ -65,6 +71,7 @@ impl Counters {
             ("natter_mails_account_total", "counter", &self.mails_account),
             ("natter_mails_put_off_total", "counter", &self.mails_put_off),
             ("natter_mails_given_up_total", "counter", &self.jobs_dead),
+            ("natter_mail_oldest_job_ms", "gauge", &self.oldest_job_ms),
         ];
         let mut text = String::new();
         for (name, kind, counter) in rows {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::world::{PASSWORD, World};
 
 /// The background server of a test must not outlive it.
-struct Stopped<'a>(&'a World);
+pub(crate) struct Stopped<'a>(pub(crate) &'a World);
 
 impl Drop for Stopped<'_> {
     fn drop(&mut self) {

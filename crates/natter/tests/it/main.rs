@@ -3,5 +3,6 @@
 mod commands;
 mod first_run;
 mod kill;
+mod mail;
 mod screen;
 mod world;

@@ -118,7 +118,8 @@ struct ForgotForm {
 
 async fn ask_forgot() -> Response {
     let body = "<form method=post><label>The address of your account \
-                <input name=email type=email required></label><button>Send me a link</button></form>";
+                <input name=email type=email required></label>\
+                <button>Send me a link</button></form>";
     page(StatusCode::OK, "Forgot your password?", body)
 }
 

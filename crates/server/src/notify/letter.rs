@@ -3,8 +3,8 @@
 
 use lettre::Message;
 use lettre::address::AddressError;
-use lettre::message::header::{HeaderName, HeaderValue};
-use lettre::message::{Mailbox, MultiPart};
+use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
+use lettre::message::{Body, Mailbox, MultiPart, SinglePart};
 use proto::clean;
 
 use super::Fault;
@@ -53,10 +53,19 @@ pub(super) fn message(letter: &Letter, from: &Mailbox, now: i64) -> Result<Messa
         builder = builder.raw_header(header("List-Unsubscribe", &format!("<{url}>")));
         builder = builder.raw_header(one_click);
     }
-    let parts = MultiPart::alternative_plain_html(text(&letter.body), html(&letter.body));
+    let parts = MultiPart::alternative()
+        .singlepart(part(ContentType::TEXT_PLAIN, text(&letter.body)))
+        .singlepart(part(ContentType::TEXT_HTML, html(&letter.body)));
     builder
         .multipart(parts)
         .map_err(|error| Fault::Refused(error.to_string()))
+}
+
+/// Always quoted-printable: a person who looks at the file can read it.
+fn part(kind: ContentType, text: String) -> SinglePart {
+    let body = Body::new_with_encoding(text, ContentTransferEncoding::QuotedPrintable);
+    let body = body.expect("quoted-printable can hold any text");
+    SinglePart::builder().header(kind).body(body)
 }
 
 fn header(name: &'static str, value: &str) -> HeaderValue {

@@ -8,6 +8,7 @@ mod harness;
 mod hostile;
 mod lost_bells;
 mod mail;
+mod nudges;
 mod offline;
 mod operate;
 mod people;
