@@ -7,6 +7,8 @@ use crate::keys;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Layer {
     Messages,
+    /// Messages are being selected.
+    Select,
     List,
     Insert,
     Normal,
@@ -20,8 +22,9 @@ pub enum Layer {
 }
 
 impl Layer {
-    pub const ALL: [Layer; 11] = [
+    pub const ALL: [Layer; 12] = [
         Layer::Messages,
+        Layer::Select,
         Layer::List,
         Layer::Insert,
         Layer::Normal,
@@ -38,6 +41,7 @@ impl Layer {
     pub fn title(self) -> &'static str {
         match self {
             Layer::Messages => "Messages",
+            Layer::Select => "Messages, selecting",
             Layer::List => "Conversations and friends",
             Layer::Insert => "Message box, INSERT",
             Layer::Normal => "Message box, NORMAL",
@@ -54,7 +58,7 @@ impl Layer {
     /// The layer whose keys also work here.
     pub fn below(self) -> Option<Layer> {
         match self {
-            Layer::List => Some(Layer::Messages),
+            Layer::List | Layer::Select => Some(Layer::Messages),
             _ => None,
         }
     }
@@ -62,7 +66,8 @@ impl Layer {
     /// A number before a command repeats it. Not where numbers are text, or are keys themselves.
     pub fn takes_counts(self) -> bool {
         match self {
-            Layer::Messages | Layer::List | Layer::Help | Layer::Details | Layer::Results => true,
+            Layer::Messages | Layer::Select | Layer::List => true,
+            Layer::Help | Layer::Details | Layer::Results => true,
             Layer::Insert | Layer::Normal | Layer::Finder => false,
             Layer::CommandLine | Layer::Search | Layer::Reactions => false,
         }
@@ -73,7 +78,8 @@ impl Layer {
         match self {
             Layer::Insert | Layer::Normal | Layer::Finder => true,
             Layer::CommandLine | Layer::Search | Layer::Reactions => true,
-            Layer::Messages | Layer::List | Layer::Help | Layer::Details | Layer::Results => false,
+            Layer::Messages | Layer::Select | Layer::List => false,
+            Layer::Help | Layer::Details | Layer::Results => false,
         }
     }
 }
@@ -153,6 +159,11 @@ pub enum Deed {
     Retry,
     Edit,
     Delete,
+    Copy,
+    /// A register goes into the box.
+    Put,
+    Select,
+    Unselect,
     React,
     Details,
 }
@@ -273,7 +284,7 @@ pub static TABLE: &[Row] = &[
     row(L::Messages, "*", C::Jump(J::SameSender), "", "search the same sender; n and N go on"),
     row(L::Messages, "gd", C::Go(G::Replied), "", "to the message that this one replies to"),
     row(L::Messages, "m<any>", C::Mark(K::Set), "", "mark this message with a letter"),
-    row(L::Messages, "'<any> `<any>", C::Mark(K::GoTo), "", "to the marked message, also elsewhere"),
+    row(L::Messages, "'<any> `<any>", C::Mark(K::GoTo), "", "to the marked message"),
     row(L::Messages, "'' ``", C::Go(G::JumpedFrom), "", "to where the last jump began, and back"),
     row(L::Messages, "<C-o>", C::Go(G::OlderJump), "", "back through the jumps"),
     row(L::Messages, "zt", C::Move(M::CursorTop), "", "this message to the top of the screen"),
@@ -290,7 +301,10 @@ pub static TABLE: &[Row] = &[
     row(L::Messages, "r", C::Message(D::Reply), "", "reply to this message"),
     row(L::Messages, "R", C::Message(D::Retry), "", "send again what was not sent"),
     row(L::Messages, "e cc", C::Message(D::Edit), "", "edit my message in the box"),
-    row(L::Messages, "dd", C::Message(D::Delete), "", "delete my message; asks once"),
+    row(L::Messages, "dd", C::Message(D::Delete), "", "delete my message; asks once; also d{motion}"),
+    row(L::Messages, "yy \"<any>yy", C::Message(D::Copy), "", "copy its text; also y{motion}, \"+yy"),
+    row(L::Messages, "p \"<any>p", C::Message(D::Put), "", "put what was copied into the box"),
+    row(L::Messages, "v V", C::Message(D::Select), "", "select messages"),
     row(L::Messages, "+", C::Message(D::React), "", "react; the same emoji again takes it back"),
     row(L::Messages, "K", C::Message(D::Details), "", "details: who got it, and the way it went"),
     row(L::Messages, "gt", C::Go(G::NextConversation), "", "next conversation; {n}gt the n-th"),
@@ -303,6 +317,11 @@ pub static TABLE: &[Row] = &[
     row(L::Messages, "<C-w>l", C::Go(G::Messages), "", "to the messages"),
     row(L::Messages, "? <F1>", C::Go(G::Help), "keys", "all keys"),
     row(L::Messages, "q", C::Go(G::Quit), "quit", "quit; asks once while something is unsent"),
+
+    row(L::Select, "y \"<any>y", C::Message(D::Copy), "copy", "copy their texts"),
+    row(L::Select, "d", C::Message(D::Delete), "delete", "delete those that are mine; asks once"),
+    row(L::Select, "r", C::Message(D::Reply), "reply", "reply to the one under the cursor"),
+    row(L::Select, "v V <Esc> <C-c>", C::Message(D::Unselect), "back", "select nothing"),
 
     row(L::List, "j <Down>", C::Move(M::Down), "", "next row"),
     row(L::List, "k <Up>", C::Move(M::Up), "", "row before"),

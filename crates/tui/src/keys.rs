@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use crate::commands::{Command, Layer, TABLE};
+use crate::commands::{Command, Deed, Layer, TABLE};
 use crate::limits::COUNT_MAX;
 
 /// What can be pressed here. A terminal reports more; the rest means nothing to us.
@@ -165,6 +165,8 @@ pub fn is_arrow_like(key: Key) -> bool {
 pub enum Meaning {
     /// A whole command; the count before it, if one was typed.
     Command(Command, Option<usize>),
+    /// `y` or `d` over messages as far as a motion goes.
+    Over(Deed, Command, Option<usize>),
     /// The beginning of one: wait for the next key.
     Unfinished,
     /// Nothing in this layer's rows.
@@ -180,6 +182,55 @@ pub fn meaning(layer: Layer, pressed: &[Key]) -> Meaning {
     if keys.is_empty() {
         return Meaning::Unfinished;
     }
+    match in_rows(layer, keys, count) {
+        Meaning::Nothing if matches!(layer, Layer::Messages | Layer::Select) => {
+            over(layer, keys, count)
+        }
+        found => found,
+    }
+}
+
+/// The register before a verb: of `"ayy` the a.
+pub fn register(pressed: &[Key]) -> Option<char> {
+    match split_count(pressed).1 {
+        [Key::Char('"'), Key::Char(name), ..] => Some(*name),
+        _ => None,
+    }
+}
+
+/// A verb and a motion, with or without a register before them: `"ay3k`. Two counts multiply.
+fn over(layer: Layer, keys: &[Key], count: Option<usize>) -> Meaning {
+    let keys = match keys {
+        [Key::Char('"'), Key::Char(_), rest @ ..] => rest,
+        other => other,
+    };
+    let (inner, keys) = split_count(keys);
+    let (verb, motion) = match keys {
+        [] => return Meaning::Unfinished,
+        [Key::Char('y'), motion @ ..] => (Deed::Copy, motion),
+        [Key::Char('d'), motion @ ..] => (Deed::Delete, motion),
+        _ => return Meaning::Nothing,
+    };
+    let (more, motion) = split_count(motion);
+    let counts = [count, inner, more].into_iter().flatten();
+    let count = counts.reduce(|a, b| (a * b).min(COUNT_MAX));
+    if motion.is_empty() {
+        return Meaning::Unfinished;
+    }
+    // doubled, with a count within: `2y3y`
+    if motion == [keys[0]] {
+        return Meaning::Command(Command::Message(verb), count);
+    }
+    match in_rows(layer, motion, None) {
+        Meaning::Command(motion @ (Command::Move(_) | Command::Jump(_)), _) => {
+            Meaning::Over(verb, motion, count)
+        }
+        Meaning::Unfinished => Meaning::Unfinished,
+        Meaning::Command(..) | Meaning::Over(..) | Meaning::Nothing => Meaning::Nothing,
+    }
+}
+
+fn in_rows(layer: Layer, keys: &[Key], count: Option<usize>) -> Meaning {
     let mut at = Some(layer);
     while let Some(layer) = at {
         let mut unfinished = false;

@@ -20,6 +20,8 @@ pub const LINE_BYTES_MAX: usize = 4 * 1024;
 pub const BOX_BYTES_MAX: usize = 64 * 1024;
 /// Pages that one search reads from the disk. More: it stops, and says how to go on.
 pub const SEARCH_PAGES_MAX: usize = 50;
+/// Messages deleted at once. More: none is, and a notice says so.
+pub const DELETE_MESSAGES_MAX: usize = CALLS_MAX;
 /// Places to jump back to. More: the oldest are forgotten.
 pub const JUMPS_MAX: usize = 100;
 /// People shown in the finder. More: the best ones.

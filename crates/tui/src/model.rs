@@ -168,6 +168,8 @@ pub struct Notice {
 pub enum Asked {
     Quit,
     Delete(ItemId),
+    /// All that are mine between these two.
+    DeleteAll(ItemId, ItemId),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -205,6 +207,8 @@ pub struct Chat {
     pub goal: Option<i64>,
     /// A search that goes on before the first loaded message.
     pub sought: Option<Sought>,
+    /// Where a selection began; it reaches to the cursor.
+    pub selected: Option<ItemId>,
     /// The first page came from the disk.
     pub loaded: bool,
     /// The last Read that was said.
@@ -339,6 +343,7 @@ impl Model {
             (Some(Over::Details(_)), ..) => Layer::Details,
             (Some(Over::Results(_)), ..) => Layer::Results,
             (Some(Over::Reactions(_)), ..) => Layer::Reactions,
+            (None, Place::Messages, _) if self.selection().is_some() => Layer::Select,
             (None, Place::Messages, _) => Layer::Messages,
             (None, Place::List, _) => Layer::List,
             (None, Place::Compose, true) => Layer::Insert,
@@ -403,6 +408,13 @@ impl Model {
         let newest = self.item_count().checked_sub(1)?;
         let cursor = self.chat.as_ref()?.cursor;
         Some(cursor.and_then(|id| self.index_of(id)).unwrap_or(newest))
+    }
+
+    /// The first and the last item that are selected.
+    pub fn selection(&self) -> Option<(usize, usize)> {
+        let began = self.index_of(self.chat.as_ref()?.selected?)?;
+        let cursor = self.cursor_index()?;
+        Some((began.min(cursor), began.max(cursor)))
     }
 
     /// The rows of the list, in order.

@@ -9,11 +9,12 @@ mod fields;
 pub(crate) mod go;
 mod jumps;
 mod moves;
+mod several;
 mod typed;
 
 use client::Line;
 
-use crate::commands::{Command, Layer};
+use crate::commands::{Command, Deed, Layer};
 use crate::composer::Pressed;
 use crate::effect::{Ask, Effect, Exit, Input};
 use crate::keys::{self, Key, Meaning};
@@ -79,9 +80,9 @@ fn press(model: &mut Model, key: Key) -> Vec<Effect> {
             && key != Key::Esc;
         return match keys::meaning(layer, &[key]) {
             Meaning::Command(command, _) if !editing && command != Command::Editor => {
-                run(model, command, None, None, key)
+                run(model, command, None, None, &[key])
             }
-            Meaning::Command(..) | Meaning::Unfinished | Meaning::Nothing => {
+            Meaning::Command(..) | Meaning::Over(..) | Meaning::Unfinished | Meaning::Nothing => {
                 type_key(model, layer, key)
             }
         };
@@ -89,9 +90,18 @@ fn press(model: &mut Model, key: Key) -> Vec<Effect> {
     model.pending.push(key);
     match keys::meaning(layer, &model.pending) {
         Meaning::Command(command, count) => {
-            model.pending.clear();
+            let pressed = std::mem::take(&mut model.pending);
             let asked = model.asked.take();
-            run(model, command, count, asked, key)
+            let effects = run(model, command, count, asked, &pressed);
+            if layer == Layer::Select {
+                several::end_selection(model, command);
+            }
+            effects
+        }
+        Meaning::Over(deed, motion, count) => {
+            let pressed = std::mem::take(&mut model.pending);
+            let asked = model.asked.take();
+            several::over(model, deed, motion, count, asked, keys::register(&pressed))
         }
         Meaning::Unfinished if model.pending.len() < PENDING_KEYS_MAX => Vec::new(),
         Meaning::Unfinished | Meaning::Nothing => {
@@ -108,14 +118,14 @@ fn run(
     command: Command,
     count: Option<usize>,
     asked: Option<Asked>,
-    key: Key,
+    pressed: &[Key],
 ) -> Vec<Effect> {
     match command {
         Command::Jump(way) => {
             jumps::run(model, way, count);
             Vec::new()
         }
-        Command::Mark(deed) => jumps::mark(model, deed, key),
+        Command::Mark(deed) => jumps::mark(model, deed, pressed.last()),
         Command::Move(way) => {
             moves::run(model, way, count);
             Vec::new()
@@ -124,7 +134,11 @@ fn run(
             compose::write(model, way);
             Vec::new()
         }
-        Command::Message(deed) => deeds::run(model, deed, asked),
+        Command::Message(deed @ (Deed::Copy | Deed::Delete)) => {
+            several::here(model, deed, count, asked, keys::register(pressed))
+        }
+        Command::Message(Deed::Put) => several::put(model, keys::register(pressed)),
+        Command::Message(deed) => deeds::run(model, deed),
         Command::Go(way) => go::run(model, way, count, asked),
         Command::List(deed) => deeds::run_list(model, deed),
         Command::Box(deed) => compose::run(model, deed),
@@ -153,7 +167,8 @@ fn type_key(model: &mut Model, layer: Layer, key: Key) -> Vec<Effect> {
         }
         Layer::Finder | Layer::CommandLine | Layer::Search => fields::type_key(model, key),
         Layer::Reactions => return fields::type_reaction(model, key),
-        Layer::Messages | Layer::List | Layer::Help | Layer::Details | Layer::Results => false,
+        Layer::Messages | Layer::Select | Layer::List => false,
+        Layer::Help | Layer::Details | Layer::Results => false,
     };
     if !known {
         nothing(model, &[key]);

@@ -175,6 +175,9 @@ impl Registers {
     pub(crate) fn set_foreign(&mut self, name: char, text: &str) {
         let index = self.index(name);
         self.all[index] = Register::of_text(text);
+        if name == '"' {
+            self.previous = Some(index);
+        }
     }
 
     /// Put a register back as it was, when a put replaces the text it was taken from.

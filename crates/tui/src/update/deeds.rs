@@ -12,7 +12,7 @@ use crate::model::{
 };
 use crate::words;
 
-pub(super) fn run(model: &mut Model, deed: Deed, asked: Option<Asked>) -> Vec<Effect> {
+pub(super) fn run(model: &mut Model, deed: Deed) -> Vec<Effect> {
     let Some(id) = model
         .cursor_index()
         .and_then(|at| model.item(at))
@@ -25,7 +25,13 @@ pub(super) fn run(model: &mut Model, deed: Deed, asked: Option<Asked>) -> Vec<Ef
         Deed::Reply => reply(model, id),
         Deed::Retry => return retry(model, id),
         Deed::Edit => edit(model, id),
-        Deed::Delete => return delete(model, id, asked),
+        Deed::Select | Deed::Unselect => {
+            if let Some(chat) = &mut model.chat {
+                chat.selected = (deed == Deed::Select).then_some(id);
+            }
+        }
+        // these take more than one message: `several.rs`
+        Deed::Delete | Deed::Copy | Deed::Put => {}
         Deed::React => react(model, id),
         Deed::Details => return details(model, id),
     }
@@ -93,7 +99,7 @@ fn edit(model: &mut Model, id: ItemId) {
     }
 }
 
-fn delete(model: &mut Model, id: ItemId, asked: Option<Asked>) -> Vec<Effect> {
+pub(super) fn delete(model: &mut Model, id: ItemId, asked: Option<Asked>) -> Vec<Effect> {
     let conv_id = model.chat.as_ref().map_or(0, |chat| chat.conv_id);
     if let ItemId::Seq(_) = id {
         let Some(message) = text_message(model, id, "delete") else {

@@ -151,6 +151,7 @@ pub(crate) fn open(model: &mut Model, conv_id: i64) -> Vec<Effect> {
         older: Older::OnDisk,
         goal: None,
         sought: None,
+        selected: None,
         loaded: false,
         read_told: 0,
     });

@@ -240,8 +240,8 @@ pub(super) fn back(model: &mut Model, and_forth: bool) -> Vec<Effect> {
     Vec::new()
 }
 
-pub(super) fn mark(model: &mut Model, deed: Mark, key: Key) -> Vec<Effect> {
-    let Key::Char(name) = key else {
+pub(super) fn mark(model: &mut Model, deed: Mark, key: Option<&Key>) -> Vec<Effect> {
+    let Some(&Key::Char(name)) = key else {
         return Vec::new();
     };
     if !name.is_ascii_alphabetic() {

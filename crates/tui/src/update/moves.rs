@@ -9,7 +9,7 @@ use crate::{help, scroll};
 
 pub(super) fn run(model: &mut Model, way: Move, count: Option<usize>) {
     match model.layer() {
-        Layer::Messages => in_messages(model, way, count),
+        Layer::Messages | Layer::Select => in_messages(model, way, count),
         Layer::List => in_list(model, way, count),
         Layer::Finder => {
             let rows = finder::candidates(model).len();

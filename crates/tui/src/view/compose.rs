@@ -29,7 +29,10 @@ pub(super) fn edge(model: &Model, buffer: &mut Buffer, area: Rect) {
     };
     let badge = match writing {
         true => badge(&model.composer),
-        false => String::new(),
+        false => model
+            .selection()
+            .map(|(first, last)| format!("── SELECT {} ", last - first + 1))
+            .unwrap_or_default(),
     };
     let end = put(
         buffer,

@@ -29,9 +29,12 @@ pub(super) fn draw(model: &Model, buffer: &mut Buffer, area: Rect) {
         );
     }
     let cursor = model.cursor_index();
+    let selection = model.selection();
     let first = area.bottom().saturating_sub(visible.len() as u16);
     for (y, shown) in (first..area.bottom()).zip(&visible) {
-        let chosen = model.place == Place::Messages && Some(shown.index) == cursor;
+        let within = selection.is_some_and(|(a, b)| (a..=b).contains(&shown.index));
+        let under = model.place == Place::Messages && Some(shown.index) == cursor;
+        let chosen = within || under;
         draw_row(
             model,
             buffer,

@@ -7,6 +7,7 @@ mod finding;
 mod keys;
 mod never_panics;
 mod pictures;
+mod several;
 mod speed;
 mod stage;
 mod talking;
