@@ -57,6 +57,7 @@ pub(crate) async fn catch_up(
     hello: &Hello,
 ) -> Result<(), End> {
     subscribe(c).await;
+    is_signed_in(c).await?;
     wire.patient = true;
     for round in 0..limits::CATCH_UP_ROUNDS_MAX {
         let snapshot = {
@@ -105,6 +106,16 @@ async fn subscribe(c: &mut Connection) {
     let was_offline = c.gateway.bus.subscribe(c.user_id, subscriber).await;
     c.subscribed = true;
     presence::arrived(&c.gateway, c.user_id, was_offline).await;
+}
+
+/// A ticket may be older than the end of its session. From the subscription on the bus tells such an
+/// end; what was before is asked here.
+async fn is_signed_in(c: &Connection) -> Result<(), End> {
+    let store = &c.gateway.store;
+    match store.use_session(&c.session_hash, clock::now()).await? {
+        Some(_) => Ok(()),
+        None => Err(End::Goodbye(GoodbyeReason::Revoked)),
+    }
 }
 
 /// Step 2: the store as it is after the subscription. The standings are read first, so that a

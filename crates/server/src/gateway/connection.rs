@@ -32,7 +32,7 @@ pub(crate) struct Connection {
     /// Its number in this process; never 0.
     pub(crate) id: u64,
     pub(crate) session: SessionId,
-    session_hash: Vec<u8>,
+    pub(crate) session_hash: Vec<u8>,
     pub(crate) queue: Arc<Outbound>,
     pub(crate) sync: Sync,
     pub(crate) subscribed: bool,

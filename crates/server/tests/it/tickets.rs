@@ -1,6 +1,7 @@
 //! The ticket: one use, not for long, for one user.
 
-use proto::Codec;
+use proto::client_frame::Body as Say;
+use proto::{CloseCode, Codec, GoodbyeReason, Hello};
 
 use crate::harness::{host, host_with};
 
@@ -78,4 +79,19 @@ async fn a_foreign_web_page_may_not_connect_and_does_not_use_the_ticket_up() {
         assert_eq!(host.status(&request(origin)).await, 403, "{origin}");
     }
     assert_eq!(host.status(&request("https://chat.example.org")).await, 101);
+}
+
+#[tokio::test]
+async fn a_ticket_from_before_the_logout_opens_nothing_after_it() {
+    let host = host().await;
+    let ann = host.signup("ann").await;
+    let ticket = host.ticket(&ann.token).await;
+    let answer = host.call("POST", "/v1/logout", &ann.token, "").await;
+    assert_eq!(answer.status, 204);
+    let mut line = host.open(&ticket, Codec::Protobuf).await.unwrap();
+    line.say(Say::Hello(Hello::default())).await;
+    let told = |body: &_| panic!("told after the logout: {body:?}");
+    let (code, goodbye) = line.closed_counting(told).await;
+    assert_eq!(code, CloseCode::Revoked);
+    assert_eq!(goodbye.unwrap().reason(), GoodbyeReason::Revoked);
 }
