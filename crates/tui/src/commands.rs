@@ -383,6 +383,7 @@ pub static TABLE: &[Row] = &[
     row(L::Help, "k <Up>", C::Move(M::Up), "", "up"),
     row(L::Help, "<C-d> <PageDown> <Space>", C::Move(M::HalfDown), "", "half a screen down"),
     row(L::Help, "<C-u> <PageUp>", C::Move(M::HalfUp), "", "half a screen up"),
+    row(L::Help, "/", C::Go(G::Search), "search", "show only what has a text in it"),
     row(L::Help, "gg <Home>", C::Move(M::First), "", "beginning"),
     row(L::Help, "G <End>", C::Move(M::Last), "", "end"),
     row(L::Help, "q <Esc> <C-c> ? <F1>", C::Go(G::Close), "close", "close"),

@@ -1,6 +1,7 @@
 //! The `?` screen as text: a view of the table.
 
-use crate::commands::{Layer, Row, TABLE, TYPED, shown_keys};
+use crate::commands::{Layer, Row, TABLE, TYPED, TypedRow, shown_keys};
+use crate::keys::{self, Key};
 use crate::wrap;
 
 /// A line of the help; headings stand out.
@@ -15,21 +16,66 @@ const KEY_COLUMNS: usize = 20;
 const KEY_COLUMNS_NARROW: usize = 10;
 const WIDE_COLUMNS: usize = 60;
 
-/// The whole help, wrapped to a width.
-pub fn lines(columns: usize) -> Vec<Line> {
+/// The help, wrapped to a width: all of it, or what has `filter` in its keys, its words or the
+/// heading above it.
+pub fn lines(columns: usize, filter: &str) -> Vec<Line> {
     let mut out = Vec::new();
     for layer in Layer::ALL {
-        heading(&mut out, layer.title());
-        for row in TABLE.iter().filter(|row| row.layer == layer) {
-            entry(&mut out, &shown_keys(row).join(" "), row.help, columns);
-        }
+        let rows = TABLE.iter().filter(|row| row.layer == layer);
+        let rows = rows.map(|row| (shown_keys(row).join(" "), row.help));
+        part(&mut out, layer.title(), rows, columns, filter);
     }
-    heading(&mut out, "Commands");
-    for row in TYPED {
-        let usage = format!(":{} {}", row.name, row.arguments);
-        entry(&mut out, usage.trim_end(), row.help, columns);
+    let usage = |row: &TypedRow| format!(":{} {}", row.name, row.arguments);
+    let rows = TYPED
+        .iter()
+        .map(|row| (usage(row).trim_end().to_string(), row.help));
+    part(&mut out, "Commands", rows, columns, filter);
+    if out.is_empty() {
+        heading(&mut out, "nothing has this in it");
     }
     out
+}
+
+fn part(
+    out: &mut Vec<Line>,
+    title: &str,
+    rows: impl Iterator<Item = (String, &'static str)>,
+    columns: usize,
+    filter: &str,
+) {
+    let sought = filter.to_lowercase();
+    let whole = title.to_lowercase().contains(&sought);
+    // keys differ by their case, words do not
+    let fits = |(keys, help): &(String, &str)| {
+        whole || keys.contains(filter) || help.to_lowercase().contains(&sought)
+    };
+    let mut rows = rows.filter(fits).peekable();
+    if rows.peek().is_some() {
+        heading(out, title);
+    }
+    for (keys, help) in rows {
+        entry(out, &keys, help, columns);
+    }
+}
+
+/// What may follow the keys pressed so far, and what it does.
+pub fn following(layer: Layer, pressed: &[Key]) -> Vec<(String, &'static str)> {
+    let pressed = keys::without_count(layer, pressed);
+    let mut found: Vec<(String, &'static str)> = Vec::new();
+    for layer in std::iter::once(layer).chain(layer.below()) {
+        for row in TABLE.iter().filter(|row| row.layer == layer) {
+            for way in row.keys.split(' ').map(keys::parse) {
+                let rest = way.get(pressed.len()..).unwrap_or_default();
+                if !pressed.is_empty() && !rest.is_empty() && keys::begins(&way, pressed) {
+                    found.push((keys::show_all(rest), row.help));
+                }
+            }
+        }
+    }
+    if let [Key::Char('y' | 'd')] = pressed {
+        found.push(("j k { G n …".into(), "as far as this motion goes"));
+    }
+    found
 }
 
 fn heading(out: &mut Vec<Line>, title: &str) {

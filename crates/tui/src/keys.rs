@@ -198,6 +198,14 @@ pub fn register(pressed: &[Key]) -> Option<char> {
     }
 }
 
+/// What was pressed, without the number before it.
+pub fn without_count(layer: Layer, pressed: &[Key]) -> &[Key] {
+    match layer.takes_counts() {
+        true => split_count(pressed).1,
+        false => pressed,
+    }
+}
+
 /// A verb and a motion, with or without a register before them: `"ay3k`. Two counts multiply.
 fn over(layer: Layer, keys: &[Key], count: Option<usize>) -> Meaning {
     let keys = match keys {
@@ -262,7 +270,7 @@ fn in_rows(layer: Layer, keys: &[Key], count: Option<usize>) -> Meaning {
 }
 
 /// The keys are the beginning of the row's, or all of it.
-fn begins(row: &[Key], keys: &[Key]) -> bool {
+pub fn begins(row: &[Key], keys: &[Key]) -> bool {
     let fits = |(wanted, key): (&Key, &Key)| {
         wanted == key || (*wanted == Key::Any && matches!(key, Key::Char(_)))
     };

@@ -30,6 +30,9 @@ pub const FINDER_ROWS_MAX: usize = 100;
 pub const FOUND_ROWS_MAX: usize = 1_000;
 /// People who are typing at the same time. More are not shown.
 pub const TYPING_MAX: usize = 16;
+/// An unfinished command waits for so long before the keys that may follow are shown, in
+/// milliseconds.
+pub const WHICH_KEY_MS: i64 = 300;
 /// A notice stays for this long, in milliseconds, or until the next key.
 pub const NOTICE_MS: i64 = 8_000;
 /// A draft is saved when nothing was typed for so long, in milliseconds.

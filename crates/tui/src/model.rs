@@ -51,6 +51,10 @@ pub struct Model {
     pub over: Option<Over>,
     /// Keys of an unfinished command.
     pub pending: Vec<Key>,
+    /// When the clock first saw the unfinished command; unix milliseconds.
+    pub pending_at: Option<i64>,
+    /// It has waited so long that the keys that may follow are shown.
+    pub which_key: bool,
     pub notice: Option<Notice>,
     pub asked: Option<Asked>,
     /// What `n` and `N` look for.
@@ -80,7 +84,7 @@ pub enum Over {
     Finder(Finder),
     CommandLine(CommandLine),
     Search(LineEdit),
-    Help { scroll: usize },
+    Help(Help),
     Details(Details),
     Results(Results),
     Reactions(Reactions),
@@ -103,6 +107,16 @@ pub struct CommandLine {
     pub history: Option<(usize, String)>,
     /// Which completion is shown, and what was typed before asking for one.
     pub completion: Option<(usize, String)>,
+}
+
+/// The `?` screen.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Help {
+    pub scroll: usize,
+    /// Only what has this in it is shown; empty = all.
+    pub filter: String,
+    /// The filter while it is typed.
+    pub line: Option<LineEdit>,
 }
 
 /// A popup of lines to read: a message's journey, the figures.
@@ -322,6 +336,8 @@ impl Model {
             list_cursor: None,
             over: None,
             pending: Vec::new(),
+            pending_at: None,
+            which_key: false,
             notice: None,
             asked: None,
             search: None,
@@ -339,7 +355,8 @@ impl Model {
             (Some(Over::Finder(_)), ..) => Layer::Finder,
             (Some(Over::CommandLine(_)), ..) => Layer::CommandLine,
             (Some(Over::Search(_)), ..) => Layer::Search,
-            (Some(Over::Help { .. }), ..) => Layer::Help,
+            (Some(Over::Help(help)), ..) if help.line.is_some() => Layer::Search,
+            (Some(Over::Help(_)), ..) => Layer::Help,
             (Some(Over::Details(_)), ..) => Layer::Details,
             (Some(Over::Results(_)), ..) => Layer::Results,
             (Some(Over::Reactions(_)), ..) => Layer::Reactions,

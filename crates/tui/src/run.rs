@@ -14,7 +14,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use crate::clipboard;
 use crate::effect::{Answer, Effect, Exit, Input, Trouble};
 use crate::keyboard;
-use crate::limits::{CALLS_MAX, EVENTS_PER_FRAME_MAX};
+use crate::limits::{CALLS_MAX, EVENTS_PER_FRAME_MAX, WHICH_KEY_MS};
 use crate::model::{Model, unread};
 use crate::perform;
 use crate::terminal::{self, Screen};
@@ -55,6 +55,8 @@ impl Default for Options {
 
 /// The clock of the screen: countdowns, typing, drafts.
 const TICK: Duration = Duration::from_secs(1);
+
+const WHICH_KEY: Duration = Duration::from_millis(WHICH_KEY_MS.unsigned_abs());
 
 /// Everything the loop holds.
 struct Loop {
@@ -141,6 +143,7 @@ async fn turn(here: &mut Loop, events: &mut mpsc::Receiver<Event>) -> Result<Exi
     let mut clock = ticking();
     loop {
         draw(here)?;
+        let waiting = !here.model.pending.is_empty() && !here.model.which_key;
         tokio::select! {
             input = keyboard.inputs.recv() => match input {
                 Some(input) => take_inputs(here, input, &mut keyboard.inputs).await,
@@ -158,6 +161,8 @@ async fn turn(here: &mut Loop, events: &mut mpsc::Receiver<Event>) -> Result<Exi
                 take(here, Input::Size { columns, rows }).await;
             }
             _ = clock.tick() => {}
+            // the keys that may follow are shown before the next tick
+            () = tokio::time::sleep(WHICH_KEY), if waiting => {}
             () = any(&mut ends) => return Ok(last_words(here).await),
         }
         let figures = here.client.figures();

@@ -18,7 +18,7 @@ use crate::commands::{Command, Deed, Layer};
 use crate::composer::Pressed;
 use crate::effect::{Ask, Effect, Exit, Input};
 use crate::keys::{self, Key, Meaning};
-use crate::limits::{DRAFT_PAUSE_MS, PENDING_KEYS_MAX};
+use crate::limits::{DRAFT_PAUSE_MS, PENDING_KEYS_MAX, WHICH_KEY_MS};
 use crate::model::{Asked, Model, Older, Over, Place, Tone};
 use crate::scroll;
 
@@ -69,6 +69,7 @@ pub fn update(model: &mut Model, input: Input) -> Vec<Effect> {
 
 fn press(model: &mut Model, key: Key) -> Vec<Effect> {
     model.notice = None;
+    (model.pending_at, model.which_key) = (None, false);
     let layer = model.layer();
     if layer.takes_text() {
         model.asked = None;
@@ -200,7 +201,12 @@ fn paste(model: &mut Model, text: &str) -> Vec<Effect> {
         Some(Over::CommandLine(prompt)) => prompt.line.insert(text),
         Some(Over::Search(line)) => line.insert(text),
         Some(Over::Reactions(reactions)) => reactions.line.insert(text),
-        Some(Over::Help { .. } | Over::Details(_) | Over::Results(_)) => {}
+        Some(Over::Help(help)) => {
+            if let Some(line) = &mut help.line {
+                line.insert(text);
+            }
+        }
+        Some(Over::Details(_) | Over::Results(_)) => {}
         None if model.place == Place::Compose => return compose::paste(model, text),
         None => model.tell(Tone::Dim, "press i first, then paste"),
     }
@@ -222,6 +228,12 @@ fn tick(model: &mut Model, now: i64) -> Vec<Effect> {
     {
         model.notice = None;
         model.stale = true;
+    }
+    if !model.pending.is_empty() && !model.which_key {
+        // the time of the key is not known, but the clock is read after each
+        let since = *model.pending_at.get_or_insert(now);
+        model.which_key = now - since >= WHICH_KEY_MS;
+        model.stale |= model.which_key;
     }
     match model.draft.unsaved && model.draft.changed_at + DRAFT_PAUSE_MS <= now {
         true => compose::save_draft(model).into_iter().collect(),

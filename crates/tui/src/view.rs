@@ -33,6 +33,9 @@ pub fn draw(model: &Model, frame: &mut Frame<'_>) {
     frame::status(model, buffer, panes.status);
     frame::hints(model, buffer, panes.hints);
     let over_cursor = popups::draw(model, buffer, area, &panes);
+    if model.over.is_none() && model.which_key {
+        popups::draw_which_key(model, buffer, area);
+    }
     let cursor = match (&model.over, model.place) {
         (Some(_), _) => over_cursor,
         (None, Place::Compose) => box_cursor,
@@ -57,7 +60,7 @@ pub fn cursor_shape(model: &Model) -> CursorShape {
             Some(Over::Finder(_) | Over::CommandLine(_) | Over::Search(_) | Over::Reactions(_)),
             _,
         ) => CursorShape::Bar,
-        (Some(Over::Help { .. } | Over::Details(_) | Over::Results(_)), _) => CursorShape::Block,
+        (Some(Over::Help(_) | Over::Details(_) | Over::Results(_)), _) => CursorShape::Block,
         (None, true) if model.place == Place::Compose => CursorShape::Bar,
         (None, _) => CursorShape::Block,
     }

@@ -9,7 +9,7 @@ use crate::finder::{self, Found};
 use crate::keys::Key;
 use crate::limits::{FOUND_ROWS_MAX, HISTORY_LINES_MAX};
 use crate::line_edit::LineEdit;
-use crate::model::{CommandLine, EMOJI, ItemId, Model, Over, Reactions, Tone};
+use crate::model::{CommandLine, EMOJI, Help, ItemId, Model, Over, Reactions, Tone};
 
 pub(super) fn run(model: &mut Model, deed: FieldDeed) -> Vec<Effect> {
     match (deed, model.over.take()) {
@@ -23,6 +23,16 @@ pub(super) fn run(model: &mut Model, deed: FieldDeed) -> Vec<Effect> {
         (FieldDeed::Choose, Some(Over::Reactions(reactions))) => {
             let emoji = reactions.line.text.trim().to_string();
             return give(model, reactions, &emoji);
+        }
+        (FieldDeed::Choose, Some(Over::Help(help))) => {
+            let filter = help
+                .line
+                .map_or(help.filter, |line| line.text.trim().to_string());
+            model.over = Some(Over::Help(Help {
+                filter,
+                ..Help::default()
+            }));
+            return Vec::new();
         }
         (_, over) => model.over = over,
     }
@@ -57,6 +67,7 @@ pub(super) fn type_key(model: &mut Model, key: Key) -> bool {
             (prompt.history, prompt.completion) = (None, None);
             prompt.line.press(key)
         }
+        Some(Over::Help(help)) => help.line.as_mut().is_some_and(|line| line.press(key)),
         Some(Over::Search(line)) => {
             if key == Key::Backspace && line.text.is_empty() {
                 model.over = None;

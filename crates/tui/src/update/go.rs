@@ -8,8 +8,8 @@ use crate::effect::{Ask, Effect};
 use crate::layout;
 use crate::line_edit::LineEdit;
 use crate::model::{
-    Asked, Chat, CommandLine, Finder, ListRow, Model, Older, Over, Place, Target, Tone, Unseen,
-    unread,
+    Asked, Chat, CommandLine, Finder, Help, ListRow, Model, Older, Over, Place, Target, Tone,
+    Unseen, unread,
 };
 
 pub(super) fn run(
@@ -21,12 +21,18 @@ pub(super) fn run(
     match way {
         Go::Find => model.over = Some(Over::Finder(Finder::default())),
         Go::CommandLine => model.over = Some(Over::CommandLine(CommandLine::default())),
-        Go::Search => model.over = Some(Over::Search(LineEdit::default())),
+        Go::Search => match &mut model.over {
+            Some(Over::Help(help)) => help.line = Some(LineEdit::default()),
+            _ => model.over = Some(Over::Search(LineEdit::default())),
+        },
         Go::Replied => jumps::to_replied(model),
         Go::JumpedFrom => return jumps::back(model, true),
         Go::OlderJump => return jumps::back(model, false),
-        Go::Help => model.over = Some(Over::Help { scroll: 0 }),
-        Go::Close => model.over = None,
+        Go::Help => model.over = Some(Over::Help(Help::default())),
+        Go::Close => match &mut model.over {
+            Some(Over::Help(help)) if help.line.is_some() => help.line = None,
+            _ => model.over = None,
+        },
         Go::Quit => return quit(model, asked),
         Go::NextConversation => return step(model, count, 1),
         Go::PreviousConversation => return step(model, count, -1),

@@ -107,11 +107,11 @@ fn in_list(model: &mut Model, way: Move, count: Option<usize>) {
 fn in_text(model: &mut Model, way: Move, count: Option<usize>) {
     let page = layout::popup_rows(model.area());
     let columns = layout::popup_columns(model.area());
-    let help_lines = help::lines(columns).len();
     match &mut model.over {
-        Some(Over::Help { scroll }) => {
-            let places = help_lines.saturating_sub(page) + 1;
-            *scroll = moved(*scroll, places, way, count, page);
+        Some(Over::Help(open)) => {
+            let lines = help::lines(columns, &open.filter).len();
+            let places = lines.saturating_sub(page) + 1;
+            open.scroll = moved(open.scroll, places, way, count, page);
         }
         Some(Over::Details(details)) => {
             let lines = help::wrapped(&details.lines, columns).len();

@@ -6,7 +6,7 @@ use super::{compose, deeds, fields, go, leave};
 use crate::commands::{Typed, find_typed};
 use crate::effect::{Ask, Effect, PersonDeed, Who};
 use crate::line_edit::LineEdit;
-use crate::model::{Details, Finder, Model, Over, Tone};
+use crate::model::{Details, Finder, Help, Model, Over, Tone};
 use crate::words;
 
 const MUTE_HOURS_DEFAULT: i64 = 8;
@@ -86,7 +86,7 @@ fn execute(
         }
         Typed::Search => Ok(fields::search(model, rest)),
         Typed::Help => {
-            model.over = Some(Over::Help { scroll: 0 });
+            model.over = Some(Over::Help(Help::default()));
             Ok(Vec::new())
         }
     }

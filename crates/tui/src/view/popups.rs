@@ -7,9 +7,12 @@ use super::{bordered, fill, put, put_right, style};
 use crate::commands::find_typed;
 use crate::finder;
 use crate::help;
+use crate::keys;
 use crate::layout::{self, Panes};
 use crate::line_edit::LineEdit;
-use crate::model::{CommandLine, Details, EMOJI, Finder, Model, Over, Reactions, Results, Tone};
+use crate::model::{
+    CommandLine, Details, EMOJI, Finder, Help, Model, Over, Reactions, Results, Tone,
+};
 use crate::words;
 use crate::wrap;
 
@@ -31,9 +34,12 @@ pub(super) fn draw(
             fill(buffer, bottom, bottom.y, " ", style::of(model, Tone::Plain));
             draw_edit(model, buffer, bottom, "/", line)
         }
-        Over::Help { scroll } => {
-            draw_help(model, buffer, area, *scroll);
-            None
+        Over::Help(open) => {
+            draw_help(model, buffer, area, open);
+            let line = open.line.as_ref()?;
+            let bottom = lowest(area);
+            fill(buffer, bottom, bottom.y, " ", style::of(model, Tone::Plain));
+            draw_edit(model, buffer, bottom, "/", line)
         }
         Over::Details(details) => {
             draw_details(model, buffer, area, details);
@@ -195,18 +201,17 @@ fn draw_line(
     draw_edit(model, buffer, bottom, ":", &prompt.line)
 }
 
-fn draw_help(model: &Model, buffer: &mut Buffer, area: Rect, scroll: usize) {
+fn draw_help(model: &Model, buffer: &mut Buffer, area: Rect, open: &Help) {
     let popup = layout::popup(area, u16::MAX, area.height.saturating_sub(2));
-    bordered(
-        buffer,
-        popup,
-        "keys and commands",
-        style::of(model, Tone::Accent),
-    );
+    let title = match open.filter.as_str() {
+        "" => "keys and commands; / searches".to_string(),
+        filter => format!("keys and commands with “{filter}”"),
+    };
+    bordered(buffer, popup, &title, style::of(model, Tone::Accent));
     let inside = layout::inside(popup);
-    let lines = help::lines(layout::popup_columns(area));
+    let lines = help::lines(layout::popup_columns(area), &open.filter);
     let last = lines.len().saturating_sub(usize::from(inside.height));
-    for (y, line) in (inside.top()..inside.bottom()).zip(lines.iter().skip(scroll.min(last))) {
+    for (y, line) in (inside.top()..inside.bottom()).zip(lines.iter().skip(open.scroll.min(last))) {
         let tone = if line.heading {
             Tone::Accent
         } else {
@@ -220,6 +225,33 @@ fn draw_help(model: &Model, buffer: &mut Buffer, area: Rect, scroll: usize) {
             &line.text,
             style::of(model, tone),
         );
+    }
+}
+
+/// The keys that may follow what was pressed, at the lower right.
+pub(super) fn draw_which_key(model: &Model, buffer: &mut Buffer, area: Rect) {
+    let rows = help::following(model.layer(), &model.pending);
+    let widest = |column: fn(&(String, &str)) -> usize| rows.iter().map(column).max().unwrap_or(0);
+    let keys_columns = widest(|row| wrap::width(&row.0));
+    let columns = keys_columns + 2 + widest(|row| wrap::width(row.1)) + 4;
+    let width = u16::try_from(columns).unwrap_or(u16::MAX).min(area.width);
+    let height = u16::try_from(rows.len() + 2).unwrap_or(u16::MAX);
+    // the lowest row shows what was pressed
+    let height = height.min(area.height.saturating_sub(1));
+    let popup = Rect {
+        x: area.right() - width,
+        y: area.bottom().saturating_sub(height + 1),
+        width,
+        height,
+    };
+    let title = keys::show_all(&model.pending);
+    bordered(buffer, popup, &title, style::of(model, Tone::Accent));
+    let inside = layout::inside(popup);
+    let key_style = style::bold(style::of(model, Tone::Plain));
+    for (y, (keys, help)) in (inside.top()..inside.bottom()).zip(&rows) {
+        put(buffer, inside, inside.x + 1, y, keys, key_style);
+        let x = inside.x.saturating_add(keys_columns as u16 + 3);
+        put(buffer, inside, x, y, help, style::of(model, Tone::Dim));
     }
 }
 

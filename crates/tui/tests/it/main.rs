@@ -4,6 +4,7 @@
 mod box_keys;
 mod docs;
 mod finding;
+mod help;
 mod keys;
 mod never_panics;
 mod pictures;
