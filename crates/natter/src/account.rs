@@ -156,31 +156,85 @@ pub(crate) async fn welcome(profile: &Profile, server: Option<&str>) -> Done {
         "Welcome to natter. Nobody is logged in here yet ({place}).\n\n"
     ))?;
     let output = Output { json: false };
-    for _ in 0..5 {
-        let new = ask("Do you have an account there? [y/N] ")?.to_lowercase() != "y";
-        let user = std::env::var("USER").unwrap_or_default().to_lowercase();
-        let typed = ask(&format!("handle [{user}]: "))?;
-        let handle = if typed.is_empty() { user } else { typed };
-        let credentials = cli::Credentials {
-            handle,
-            password_stdin: false,
-        };
-        let done = if new {
-            let name = ask("name that others see (Enter = the handle): ")?;
-            let name = (!name.is_empty()).then_some(name);
-            let args = cli::Signup {
-                credentials,
-                name,
-                email: None,
-            };
-            signup(profile, server, &args, &output).await
-        } else {
-            login(profile, server, &credentials, &output).await
+    for _ in 0..QUESTIONS_MAX {
+        let known = ask(&format!(
+            "Do you already have an account on {place}? [y/N] "
+        ))?;
+        let done = match known.to_lowercase().as_str() {
+            "y" | "yes" => {
+                let handle = ask_handle()?;
+                let credentials = cli::Credentials {
+                    handle,
+                    password_stdin: false,
+                };
+                login(profile, server, &credentials, &output).await
+            }
+            "" | "n" | "no" => newcomer(profile, server, &output).await,
+            _ => continue,
         };
         match done {
             Ok(()) => return Ok(()),
-            Err(failure) if failure.exit == Exit::Refused => say(&format!("{}\n\n", failure.text))?,
+            Err(failure) if failure.exit == Exit::Refused => {
+                say(&format!("{}\n\n", failure.text))?;
+            }
             Err(failure) => return Err(failure),
+        }
+    }
+    Err(Failure::new(Exit::NotLoggedIn, "not logged in"))
+}
+
+/// A question is asked so often before natter gives up.
+const QUESTIONS_MAX: usize = 5;
+
+async fn newcomer(profile: &Profile, server: Option<&str>, output: &Output) -> Done {
+    let handle = ask_handle()?;
+    let name = ask_until(
+        "name that others see (Enter = the handle): ",
+        |name| match name {
+            "" => Ok(()),
+            name => proto::check::name(name),
+        },
+    )?;
+    let name = (!name.is_empty()).then_some(name);
+    let credentials = cli::Credentials {
+        handle,
+        password_stdin: false,
+    };
+    signup(
+        profile,
+        server,
+        &cli::Signup {
+            credentials,
+            name,
+            email: None,
+        },
+        output,
+    )
+    .await
+}
+
+fn ask_handle() -> Result<String, Failure> {
+    let user = std::env::var("USER").unwrap_or_default().to_lowercase();
+    if proto::check::handle(&user).is_err() {
+        return ask_until("handle: ", proto::check::handle);
+    }
+    let typed = ask_until(&format!("handle [{user}]: "), |handle| match handle {
+        "" => Ok(()),
+        handle => proto::check::handle(handle),
+    })?;
+    Ok(if typed.is_empty() { user } else { typed })
+}
+
+/// Repeats one question until the answer is allowed.
+fn ask_until(
+    question: &str,
+    check: impl Fn(&str) -> Result<(), proto::check::Refused>,
+) -> Result<String, Failure> {
+    for _ in 0..QUESTIONS_MAX {
+        let answer = ask(question)?;
+        match check(&answer) {
+            Ok(()) => return Ok(answer),
+            Err(why) => say(&format!("  {why}\n"))?,
         }
     }
     Err(Failure::new(Exit::NotLoggedIn, "not logged in"))
@@ -203,7 +257,9 @@ fn ask(question: &str) -> Result<String, Failure> {
 
 fn password(question: &str, from_stdin: bool) -> Result<String, Failure> {
     if !from_stdin {
-        return Ok(rpassword::prompt_password(question)?);
+        let no_terminal = "there is no terminal to ask on: use --password-stdin";
+        let asked = rpassword::prompt_password(question);
+        return asked.map_err(|_| Failure::new(Exit::Usage, no_terminal));
     }
     let mut line = String::new();
     io::stdin().lock().read_line(&mut line)?;
@@ -212,15 +268,20 @@ fn password(question: &str, from_stdin: bool) -> Result<String, Failure> {
 
 /// Asked for twice when a person types it, and checked before anything is sent.
 fn new_password(from_stdin: bool) -> Result<String, Failure> {
-    let first = password("new password: ", from_stdin)?;
-    proto::check::password(&first).map_err(|e| Failure::new(Exit::Refused, e.0))?;
-    if !from_stdin && password("once more: ", false)? != first {
-        return Err(Failure::new(
-            Exit::Refused,
-            "these were two different passwords",
-        ));
+    if from_stdin {
+        let typed = password("", true)?;
+        proto::check::password(&typed).map_err(|e| Failure::new(Exit::Refused, e.0))?;
+        return Ok(typed);
     }
-    Ok(first)
+    for _ in 0..QUESTIONS_MAX {
+        let first = password("new password (8 characters or more): ", false)?;
+        match proto::check::password(&first) {
+            Err(why) => say(&format!("  {why}\n"))?,
+            Ok(()) if password("once more: ", false)? == first => return Ok(first),
+            Ok(()) => say("  these were two different passwords\n")?,
+        }
+    }
+    Err(Failure::new(Exit::Refused, "no password was chosen"))
 }
 
 /// How this login is called in the list of sessions: `user@host`.

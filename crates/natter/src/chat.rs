@@ -3,16 +3,16 @@
 
 use std::collections::HashMap;
 use std::io::Read;
-use std::time::Duration;
 
 use client::{Client, Event};
 use proto::{Conversation, Message, Relation, SentState, client_frame, server_frame};
 use serde_json::json;
 use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
 
 use crate::cli;
 use crate::failure::{Exit, Failure};
-use crate::output::{Names, Output, clock};
+use crate::output::{Names, Output, clock, clock_ms};
 
 type Done = Result<(), Failure>;
 
@@ -21,13 +21,28 @@ pub(crate) struct Talk {
     pub(crate) client: Client,
     pub(crate) events: mpsc::Receiver<Event>,
     pub(crate) output: Output,
-    pub(crate) timeout: Duration,
+    /// From here on nothing is waited for any more.
+    pub(crate) deadline: Instant,
 }
 
 impl Talk {
-    async fn names(&self) -> Result<Names, Failure> {
-        let people = self.client.people().await?;
-        let people: HashMap<_, _> = people.into_iter().map(|p| (p.user_id, p)).collect();
+    /// The people behind `ids`, and everybody else this client knows.
+    async fn names(&self, ids: &[i64]) -> Result<Names, Failure> {
+        let known = self.client.people().await?;
+        let mut people: HashMap<_, _> = known.into_iter().map(|p| (p.user_id, p)).collect();
+        let mut unknown: Vec<i64> = ids.to_vec();
+        unknown.retain(|id| *id != 0 && !people.contains_key(id));
+        unknown.sort_unstable();
+        unknown.dedup();
+        for user_ids in unknown.chunks(proto::limits::PEOPLE_PER_FRAME_MAX) {
+            let who = client_frame::Body::Who(proto::Who {
+                user_ids: user_ids.to_vec(),
+            });
+            // Without a line a number has to do.
+            if let Ok(server_frame::Body::Found(found)) = self.client.call(who).await {
+                people.extend(found.people.into_iter().map(|p| (p.user_id, p)));
+            }
+        }
         Ok(Names { people })
     }
 
@@ -41,9 +56,18 @@ impl Talk {
         Ok(self.client.call(body).await?)
     }
 
+    /// The next thing that happens. A line that will not come back by itself ends the command.
     async fn next(&mut self) -> Result<Event, Failure> {
-        let silent = || Failure::new(Exit::NoLine, "the line ended");
-        self.events.recv().await.ok_or_else(silent)
+        match self.events.recv().await {
+            Some(Event::Line(client::Line::SignedOut { why })) => {
+                Err(Failure::new(Exit::NotLoggedIn, why))
+            }
+            Some(Event::Line(client::Line::Stopped { why })) => {
+                Err(Failure::new(Exit::NoLine, why))
+            }
+            Some(event) => Ok(event),
+            None => Err(Failure::new(Exit::NoLine, "the line ended")),
+        }
     }
 }
 
@@ -59,8 +83,8 @@ pub(crate) async fn send(talk: &mut Talk, args: &cli::Send) -> Done {
         .client
         .send(conversation.conv_id, &text, args.reply, args.key)
         .await?;
-    let timeout = talk.timeout;
-    let sent = match tokio::time::timeout(timeout, sent(talk, key)).await {
+    let deadline = talk.deadline;
+    let sent = match timeout_at(deadline, sent(talk, key)).await {
         Ok(sent) => sent?,
         Err(_) => {
             let text = "queued: there is no line now; it goes out the next time natter runs";
@@ -71,11 +95,11 @@ pub(crate) async fn send(talk: &mut Talk, args: &cli::Send) -> Done {
     let text = format!("{state} #{}", sent.seq);
     talk.output.line(&text, &sent_json(&args.who, &sent))?;
     let Some(wait) = args.wait else { return Ok(()) };
-    match tokio::time::timeout(timeout, receipt(talk, &sent, wait)).await {
+    match timeout_at(deadline, receipt(talk, &sent, wait)).await {
         Ok(done) => done,
         Err(_) => Err(Failure::new(
             Exit::NoLine,
-            format!("{} has not answered in time", args.who),
+            format!("{} has not got so far in time", args.who),
         )),
     }
 }
@@ -88,7 +112,11 @@ fn read_stdin() -> Result<String, Failure> {
         .lock()
         .take(most + 1)
         .read_to_end(&mut bytes)?;
-    let text = String::from_utf8_lossy(&bytes).trim_end().to_owned();
+    let not_text = |_| Failure::new(Exit::Refused, "what came in is not UTF-8 text");
+    let text = String::from_utf8(bytes)
+        .map_err(not_text)?
+        .trim_end()
+        .to_owned();
     proto::check::body(&proto::clean::text(&text)).map_err(|e| Failure::new(Exit::Refused, e.0))?;
     Ok(text)
 }
@@ -104,9 +132,6 @@ async fn sent(talk: &mut Talk, key: i64) -> Result<proto::Sent, Failure> {
                 talk.client.unqueue(key).await?;
                 return Err(Failure::new(Exit::Refused, text));
             }
-            Event::Line(client::Line::SignedOut { why }) => {
-                return Err(Failure::new(Exit::NotLoggedIn, why));
-            }
             _ => {}
         }
     }
@@ -114,6 +139,8 @@ async fn sent(talk: &mut Talk, key: i64) -> Result<proto::Sent, Failure> {
 
 fn state_of(sent: &proto::Sent, who: &str) -> String {
     match sent.state() {
+        // The text may be another one now; what counts is what was stored under this key.
+        _ if sent.repeated => "stored before".into(),
         SentState::OnItsWay | SentState::Stored => "stored".into(),
         SentState::Kept if who.starts_with('+') => format!("kept (nobody else in {who} is online)"),
         SentState::Kept if sent.offline_since > 0 => {
@@ -181,16 +208,13 @@ pub(crate) async fn tail(talk: &mut Talk, who: Option<&str>, count: Option<u64>)
         None => None,
     };
     let mut left = count.unwrap_or(u64::MAX);
-    let mut names = talk.names().await?;
+    let mut names = talk.names(&[]).await?;
     while left > 0 {
         let message = match talk.next().await? {
             Event::New { message, .. } => message,
             Event::Person(person) => {
                 names.people.insert(person.user_id, person);
                 continue;
-            }
-            Event::Line(client::Line::SignedOut { why }) => {
-                return Err(Failure::new(Exit::NotLoggedIn, why));
             }
             _ => continue,
         };
@@ -206,7 +230,7 @@ pub(crate) async fn tail(talk: &mut Talk, who: Option<&str>, count: Option<u64>)
 
 async fn print_message(talk: &Talk, message: &Message, names: &mut Names) -> Done {
     if !names.people.contains_key(&message.sender_id) {
-        *names = talk.names().await?;
+        *names = talk.names(&[message.sender_id]).await?;
     }
     let conversation = talk.client.conversation(message.conv_id).await?;
     let who = conversation.map(|c| names.who(&c)).unwrap_or_default();
@@ -236,23 +260,29 @@ pub(crate) async fn history(talk: &Talk, who: &str, limit: u32, before: i64) -> 
             break;
         }
     }
-    let names = talk.names().await?;
-    for message in talk
+    let messages = talk
         .client
         .messages(conversation.conv_id, before, limit)
-        .await?
-    {
+        .await?;
+    let senders: Vec<i64> = messages.iter().map(|m| m.sender_id).collect();
+    let names = talk.names(&senders).await?;
+    for message in messages {
         talk.output.message(who, &message, &names)?;
     }
     Ok(())
 }
 
 pub(crate) async fn chats(talk: &Talk) -> Done {
-    let names = talk.names().await?;
-    for conversation in talk.client.conversations().await? {
-        if !conversation.left {
-            talk.output.conversation(&conversation, &names)?;
-        }
+    let mut conversations = talk.client.conversations().await?;
+    conversations.retain(|conversation| !conversation.left);
+    let last = |c: &Conversation| c.last.as_ref().map_or(0, |m| m.sender_id);
+    let named: Vec<i64> = conversations
+        .iter()
+        .flat_map(|c| [c.friend_id, last(c)])
+        .collect();
+    let names = talk.names(&named).await?;
+    for conversation in conversations {
+        talk.output.conversation(&conversation, &names)?;
     }
     Ok(())
 }
@@ -262,8 +292,8 @@ pub(crate) async fn read(talk: &mut Talk, who: &str) -> Done {
     let (conv_id, seq) = (conversation.conv_id, conversation.last_seq);
     if conversation.read_seq < seq {
         talk.client.read(conv_id, seq).await?;
-        let timeout = talk.timeout;
-        let done = tokio::time::timeout(timeout, read_receipt(talk, conv_id, seq));
+        let deadline = talk.deadline;
+        let done = timeout_at(deadline, read_receipt(talk, conv_id, seq));
         done.await
             .map_err(|_| Failure::new(Exit::NoLine, "the server has not answered"))??;
     }
@@ -290,10 +320,17 @@ pub(crate) async fn find(talk: &Talk, text: &str) -> Done {
         text: text.into(),
         limit: 0,
     });
-    if let server_frame::Body::Found(found) = talk.ask(ask).await? {
-        for person in found.people {
-            talk.output.person(&person)?;
-        }
+    let server_frame::Body::Found(found) = talk.ask(ask).await? else {
+        return Ok(());
+    };
+    if found.people.is_empty() {
+        return Err(Failure::new(
+            Exit::NotFound,
+            format!("nobody is called like {text}"),
+        ));
+    }
+    for person in found.people {
+        talk.output.person(&person)?;
     }
     Ok(())
 }
@@ -331,7 +368,7 @@ pub(crate) async fn group(talk: &Talk, action: &cli::Group, now: i64) -> Done {
     let server_frame::Body::Conversation(conversation) = talk.ask(body).await? else {
         return Ok(());
     };
-    let names = talk.names().await?;
+    let names = talk.names(&[conversation.friend_id]).await?;
     if matches!(action, cli::Group::Members { .. }) {
         return members(talk, &conversation);
     }
@@ -484,7 +521,8 @@ pub(crate) async fn react(talk: &Talk, who: &str, seq: i64, emoji: &str, remove:
 
 async fn changed(talk: &Talk, who: &str, body: client_frame::Body) -> Done {
     if let server_frame::Body::Message(message) = talk.ask(body).await? {
-        talk.output.message(who, &message, &talk.names().await?)?;
+        talk.output
+            .message(who, &message, &talk.names(&[message.sender_id]).await?)?;
     }
     Ok(())
 }
@@ -499,28 +537,34 @@ pub(crate) async fn journey(talk: &Talk, who: &str, seq: i64) -> Done {
     let server_frame::Body::Journey(journey) = talk.ask(ask).await? else {
         return Ok(());
     };
-    let names = talk.names().await?;
+    let whose: Vec<i64> = journey.hops.iter().map(|hop| hop.user_id).collect();
+    let names = talk.names(&whose).await?;
     for hop in &journey.hops {
-        let word = hop
+        let kind = hop
             .kind()
             .as_str_name()
             .trim_start_matches("HOP_KIND_")
             .to_lowercase();
-        let word = word.replace('_', " ");
+        // Cursors remember only their last move: it was then or before.
+        let word = match hop.kind() {
+            proto::HopKind::DeliveredTo => "delivered, at the latest, to".to_owned(),
+            proto::HopKind::ReadBy => "read, at the latest, by".to_owned(),
+            _ => kind.clone(),
+        };
         let whom = if hop.user_id == 0 {
             String::new()
         } else {
             names.handle(hop.user_id)
         };
         let after = match hop.after_us {
-            0 => clock(hop.at),
+            0 => clock_ms(hop.at),
             us => format!("+{:.2} ms", us as f64 / 1_000.0),
         };
         let value = json!({
             "type": "hop",
-            "kind": word,
+            "kind": kind,
             "at": hop.at,
-            "after_us": hop.after_us,
+            "after_us": (hop.after_us != 0).then_some(hop.after_us),
             "handle": (hop.user_id != 0).then_some(&whom),
         });
         talk.output

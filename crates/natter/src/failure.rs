@@ -2,10 +2,11 @@
 
 use std::process::ExitCode;
 
-/// The exit codes of natter. 2 (wrong usage) is clap's.
+/// The exit codes of natter. Most of 2 (wrong usage) is clap's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
     Failed = 1,
+    Usage = 2,
     NotLoggedIn = 3,
     NoLine = 4,
     Refused = 5,
@@ -40,6 +41,10 @@ impl From<client::Error> for Failure {
             Error::Offline | Error::Silent(_) | Error::Stopped(_) | Error::Unreachable { .. } => {
                 Exit::NoLine
             }
+            Error::Refused {
+                code: proto::ErrorCode::NotFound,
+                ..
+            } => Exit::NotFound,
             Error::Refused { .. } | Error::Http { .. } | Error::Invalid(_) => Exit::Refused,
             Error::NobodyCalled(_) => Exit::NotFound,
             Error::Disk(_) => Exit::Failed,

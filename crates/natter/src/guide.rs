@@ -72,7 +72,10 @@ pub(crate) async fn run(profile: &Profile, login: Login) -> Result<()> {
 /// Those who came while the guide was away.
 async fn greet_all(client: &Client) -> client::Result<()> {
     for person in client.people().await? {
-        greet(client, &person).await?;
+        // One who cannot be greeted now must not keep the others waiting.
+        if let Err(error) = greet(client, &person).await {
+            tracing::warn!(%error, "somebody could not be greeted");
+        }
     }
     Ok(())
 }
@@ -90,6 +93,14 @@ async fn greet(client: &Client, person: &Person) -> client::Result<()> {
         Relation::None | Relation::Asked | Relation::Blocked => false,
     };
     if !friend || person.user_id == client.me() {
+        return Ok(());
+    }
+    // Whoever has a conversation with the guide was greeted; most are known from the own copy.
+    let known = client.conversations().await?;
+    if known
+        .iter()
+        .any(|c| c.friend_id == person.user_id && c.last_seq > 0)
+    {
         return Ok(());
     }
     let open = client_frame::Body::OpenDirect(proto::OpenDirect {
@@ -152,7 +163,7 @@ const LESSONS: [&str; 6] = [
     "Hello NAME, I am the guide; I live in this server. Press i, write me a line, press Enter.",
     "There you are. Look at your message: ✓✓ read means that I have read it. ✓ would say that it \
      is stored and safe even if the power fails now; ✓ kept, that I am away and it waits for me.\nNow \
-     press Esc twice to leave the box, j and k to move, and i to come back and tell me that it \
+     press Esc until the box is left, j and k to move, and i to come back and tell me that it \
      worked.",
     "Good. f finds people: type a part of a name, Tab searches everybody on this server, Enter \
      opens a conversation, Ctrl-A asks for friendship. With more than one person here it is more \

@@ -115,7 +115,7 @@ fn server(action: cli::ServerAction, json: bool) -> Result<(), Failure> {
 }
 
 async fn client_command(cli: &Cli) -> Result<(), Failure> {
-    let profile = Profile::open(&cli.profile)?;
+    let profile = open_profile(&cli.profile)?;
     let output = Output { json: cli.json };
     let server = cli.server.as_deref();
     match &cli.command {
@@ -157,6 +157,16 @@ async fn screen(profile: &Profile, server: Option<&str>) -> Result<(), Failure> 
     }
 }
 
+/// `server` is where this machine's own server keeps its data.
+fn open_profile(name: &str) -> Result<Profile, Failure> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if name == "server" || name.starts_with('.') || !name.chars().all(plain) {
+        let text = "a profile's name has letters, digits, '.', '_' and '-', and is not \"server\"";
+        return Err(Failure::new(Exit::Usage, text));
+    }
+    Ok(Profile::open(name)?)
+}
+
 async fn open(
     profile: &Profile,
     login: &client::Login,
@@ -169,7 +179,7 @@ async fn open(
         client,
         events,
         output,
-        timeout: Duration::from_secs(timeout),
+        deadline: tokio::time::Instant::now() + Duration::from_secs(timeout),
     })
 }
 
@@ -178,12 +188,12 @@ async fn talk_command(
     command: &Command,
     login: &client::Login,
 ) -> Result<(), Failure> {
+    let left = talk.deadline.duration_since(tokio::time::Instant::now());
+    let left_ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
     if answers_from_disk(command) {
-        offline_note(talk.client.caught_up(LINE_WAIT_MS).await)?;
+        offline_note(talk.client.caught_up(left_ms.min(LINE_WAIT_MS)).await)?;
     } else {
-        talk.client
-            .caught_up(talk.timeout.as_millis() as u64)
-            .await?;
+        talk.client.caught_up(left_ms).await?;
     }
     match command {
         Command::Send(args) => chat::send(talk, args).await,

@@ -174,6 +174,11 @@ pub(crate) fn clock(at: i64) -> String {
     local(at, "%H:%M")
 }
 
+/// Local time, `14:02:33.120`.
+pub(crate) fn clock_ms(at: i64) -> String {
+    local(at, "%H:%M:%S%.3f")
+}
+
 /// Local time, `2026-11-22 14:02`.
 pub(crate) fn day_and_clock(at: i64) -> String {
     if at == 0 {

@@ -238,6 +238,9 @@ async fn check(data: &Path, journals: &[Journal]) -> usize {
             stored, journal.shown,
             "the recipient was shown the log, each once, in order"
         );
+        for (n, (_, text)) in stored.iter().enumerate() {
+            assert_eq!(*text, format!("message {n}"), "in the order of writing");
+        }
         for (key, seq) in &journal.acked {
             assert_eq!(
                 stored[*seq as usize - 1].1,

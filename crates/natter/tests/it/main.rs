@@ -1,5 +1,6 @@
 //! The whole product from outside: real processes, real sockets, a real terminal.
 
+mod bench;
 mod commands;
 mod first_run;
 mod kill;
