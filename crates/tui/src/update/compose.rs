@@ -39,9 +39,14 @@ fn escape(model: &mut Model) -> Vec<Effect> {
         || composer.is_selecting()
         || composer.mode == vim::Mode::OneCommand
         || (composer.is_inserting() && !empty);
+    let before = composer.text.clone();
     composer.escape();
     if begun {
-        return Vec::new();
+        // a count before an insert, a block, CTRL-V: Esc may write too
+        return match model.composer.text != before {
+            true => changed(model),
+            false => Vec::new(),
+        };
     }
     if let Some(register) = composer.editor.recording() {
         model.tell(Tone::Dim, format!("recording @{register}: q ends it"));

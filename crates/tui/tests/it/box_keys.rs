@@ -107,6 +107,27 @@ fn registers_and_macros_outlive_what_was_sent_and_the_conversation() {
 }
 
 #[test]
+fn what_esc_writes_belongs_to_the_draft() {
+    let mut stage = talking_with_ann(80, 24);
+    stage.keys("iab<Esc>").tick(2_000);
+    stage.taken();
+    stage.keys("2ax<Esc>").tick(2_000);
+    assert_eq!(text(&stage), "abxx");
+    let draft = Effect::SaveDraft {
+        conv_id: WITH_ANN,
+        text: "abxx".into(),
+    };
+    assert!(stage.taken().contains(&draft));
+    stage.keys("A<C-v><Esc>").tick(2_000);
+    assert!(
+        stage
+            .taken()
+            .iter()
+            .any(|effect| matches!(effect, Effect::SaveDraft { text, .. } if text == "abxx␛"))
+    );
+}
+
+#[test]
 fn only_a_yank_to_the_clipboard_register_reaches_the_terminal() {
     let mut stage = talking_with_ann(80, 24);
     stage.keys("ione two<Esc>yiw");
