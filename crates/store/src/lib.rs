@@ -24,6 +24,7 @@ mod users;
 mod words;
 
 pub use commit::Online;
+pub use limits::DIGEST_MAX;
 pub use types::*;
 
 use std::sync::{Arc, Mutex};

@@ -18,7 +18,7 @@ pub(crate) const DATABASES_AT_ONCE: usize = 8;
 /// Databases behind one store: one for each logical shard at the very most.
 pub(crate) const DATABASES_MAX: usize = proto::id::SHARDS as usize;
 /// Conversations in one digest: those with the newest messages. Older ones come when they move.
-pub(crate) const DIGEST_MAX: i64 = 10_000;
+pub const DIGEST_MAX: i64 = 10_000;
 /// Contacts of one person with the blocks that were made when there was no room for more contacts:
 /// `Limit`.
 pub(crate) const CONTACTS_AND_BLOCKS_MAX: i64 = 2 * proto::limits::CONTACTS_MAX as i64;

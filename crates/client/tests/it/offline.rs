@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use client::{Error, Event, Line};
+use proto::{CreateGroup, Kick, client_frame, server_frame};
 use server::Rate;
 use store::{Batch, NewMessage};
 
@@ -278,4 +279,43 @@ async fn a_writer_who_is_too_fast_for_the_server_is_slowed_down_and_keeps_the_or
     let bodies: Vec<&str> = here.iter().map(|m| m.body.as_str()).collect();
     let wanted: Vec<String> = (0..MESSAGES).map(|n| format!("line {n}")).collect();
     assert_eq!(bodies, wanted);
+}
+
+#[tokio::test]
+async fn who_is_put_out_of_a_group_while_away_learns_it_when_he_comes_back() {
+    let world = World::start().await;
+    let ann = world.person("ann").await.open_and_catch_up().await;
+    let eve = world.person("eve").await;
+    let mut running = eve.open_and_catch_up().await;
+    let create = CreateGroup {
+        title: "Team".to_owned(),
+        user_ids: vec![running.client.me()],
+    };
+    let created = ann.call(client_frame::Body::CreateGroup(create)).await;
+    let server_frame::Body::Conversation(group) = created else {
+        panic!("{created:?}");
+    };
+    let team = group.conv_id;
+    ann.client.send(team, "hello", 0, None).await.unwrap();
+    running.until_text("hello").await;
+    assert_eq!(
+        running.client.find_conversation("+Team").await.unwrap(),
+        team
+    );
+    let (conv_id, user_id) = (team, running.client.me());
+    running.client.close().await;
+    let kick = Kick { conv_id, user_id };
+    ann.call(client_frame::Body::Kick(kick)).await;
+
+    let back = eve.open_and_catch_up().await;
+    let mine = back.client.conversations().await.unwrap();
+    let left: Vec<i64> = mine.iter().filter(|c| c.left).map(|c| c.conv_id).collect();
+    assert_eq!(left, [team]);
+    let gone = back.client.find_conversation("+Team").await;
+    assert!(matches!(gone, Err(Error::NobodyCalled(_))), "{gone:?}");
+    let here = back.client.messages(team, 0, 10).await.unwrap();
+    assert!(
+        here.iter().any(|message| message.body == "hello"),
+        "what he read stays his"
+    );
 }

@@ -2,7 +2,7 @@
 //! same procedure serves a client that comes back, a bus that lost something, and the check every
 //! few minutes.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use proto::server_frame::Body;
 use proto::{Conversation, Message, Page, Position, history, limits};
@@ -14,6 +14,8 @@ pub(crate) struct Sync {
     user_id: i64,
     known: HashMap<i64, Known>,
     holes: VecDeque<Hole>,
+    /// Conversations that the client has and that are not the user's any more.
+    lost: VecDeque<i64>,
     /// Messages that went out in pages.
     pub(crate) messages: u32,
     /// Changes to old messages that went out in pages.
@@ -62,13 +64,14 @@ pub(crate) enum Verdict {
 
 impl Sync {
     /// From what the client says it has and where the store stands. Positions that lie ahead of the
-    /// log count as its end, those of foreign conversations as nothing.
+    /// log count as its end; of conversations that are not his the client is told just that.
     pub(crate) fn start(user_id: i64, have: &[Position], standings: &[Standing]) -> Self {
         let have: HashMap<i64, &Position> = have.iter().map(|p| (p.conv_id, p)).collect();
         let mut sync = Self {
             user_id,
             ..Self::default()
         };
+        sync.lose(have.keys().copied().collect(), standings);
         for standing in standings {
             let known = match have.get(&standing.conv_id) {
                 Some(position) => Known {
@@ -86,6 +89,7 @@ impl Sync {
 
     /// Finds holes by the positions of the store.
     pub(crate) fn compare(&mut self, standings: &[Standing]) {
+        self.lose(self.known.keys().copied().collect(), standings);
         for standing in standings {
             let introduce = !self.known.contains_key(&standing.conv_id);
             let known = self
@@ -103,6 +107,19 @@ impl Sync {
                     sent: 0,
                 });
             }
+        }
+    }
+
+    /// Whoever was put out of a conversation while he was away, or while the bus lost the word, is to
+    /// be told. Standings that were cut say nothing about the rest.
+    fn lose(&mut self, named: Vec<i64>, standings: &[Standing]) {
+        if standings.len() >= store::DIGEST_MAX as usize {
+            return;
+        }
+        let mine: HashSet<i64> = standings.iter().map(|standing| standing.conv_id).collect();
+        for conv_id in named.into_iter().filter(|conv_id| !mine.contains(conv_id)) {
+            self.forget(conv_id);
+            self.lost.push_back(conv_id);
         }
     }
 
@@ -166,12 +183,19 @@ impl Sync {
     }
 
     pub(crate) fn has_holes(&self) -> bool {
-        !self.holes.is_empty()
+        !self.holes.is_empty() || !self.lost.is_empty()
     }
 
     /// The next piece of what is missing: a Page, or a Conversation that the client has not heard
-    /// of. `None`: nothing is missing.
+    /// of, or does not know to be lost. `None`: nothing is missing.
     pub(crate) async fn next(&mut self, store: &Store) -> Result<Option<Body>, store::Error> {
+        if let Some(conv_id) = self.lost.pop_front() {
+            return Ok(Some(Body::Conversation(Conversation {
+                conv_id,
+                left: true,
+                ..Conversation::default()
+            })));
+        }
         while let Some(mut hole) = self.holes.pop_front() {
             match self.piece(&mut hole, store).await {
                 Ok(Piece::Body(body)) => {
