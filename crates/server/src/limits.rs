@@ -106,6 +106,10 @@ pub const JOBS_AT_ONCE: u32 = 16;
 pub const JOB_LEASE_MS: i64 = 5 * 60_000;
 /// Tries of one account mail. After that it waits for a person, in `outbox_dead`.
 pub const JOB_ATTEMPTS_MAX: u32 = 5;
+/// Claims of one account mail without an end, that is, processes that died with it: it may be what
+/// they die of. More: it waits for a person too. Larger than the tries, because it may as well have
+/// been a neighbour.
+pub const JOB_CLAIMS_MAX: u32 = 20;
 /// From the first try to the second, in milliseconds; each further pause is four times as long.
 pub const JOB_RETRY_MS: i64 = 60_000;
 /// A mail about messages that could not be sent is tried again after this, in milliseconds, as long

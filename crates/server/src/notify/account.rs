@@ -1,5 +1,6 @@
 //! Mails about accounts: is this address yours; a new password.
 
+use proto::clean;
 use store::{Claimed, Job, Purpose, Recipient};
 
 use super::letter::{Block, Letter};
@@ -51,6 +52,7 @@ async fn confirm(
         to_address,
         subject: "Is this your address?".into(),
         body: vec![
+            Block::Line(format!("Hello {},", clean::line(&person.name))),
             Block::Line(format!("{said} and said that this is the address for it.")),
             Block::Link {
                 label: "Yes, it is mine (good for a day)".into(),
@@ -78,6 +80,7 @@ async fn reset(
         to_address,
         subject: "A new password for natter".into(),
         body: vec![
+            Block::Line(format!("Hello {},", clean::line(&person.name))),
             Block::Line(format!(
                 "somebody asked for a new password for @{}.",
                 person.handle

@@ -31,8 +31,8 @@ async fn do_fact(notify: &Notify, fact: &Claimed, now: i64) {
 
 async fn try_fact(notify: &Notify, fact: &Claimed, now: i64) -> store::Result<()> {
     let (store, id, topic) = (&notify.store, fact.id, fact.job.topic());
-    if fact.attempts > limits::JOB_ATTEMPTS_MAX {
-        return bury(notify, fact, "it ended the process that did it", now).await;
+    if fact.attempts > limits::JOB_CLAIMS_MAX {
+        return bury(notify, fact, "whoever began it died", now).await;
     }
     match store
         .job_begin(topic, id, now + limits::JOB_LEASE_MS, now)
@@ -59,7 +59,7 @@ async fn try_fact(notify: &Notify, fact: &Claimed, now: i64) -> store::Result<()
     };
     store.job_free(topic, id).await?;
     notify.counters.mails_put_off.add(1);
-    if fact.attempts == limits::JOB_ATTEMPTS_MAX {
+    if fact.attempts >= limits::JOB_ATTEMPTS_MAX {
         return bury(notify, fact, &why, now).await;
     }
     let due_at = now + retry_after_ms(fact.attempts);

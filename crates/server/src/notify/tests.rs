@@ -515,3 +515,81 @@ async fn a_worker_that_died_gives_its_job_back_and_a_done_one_is_not_done_again(
 async fn carl_again(store: &Store) {
     store.ask_reset("ann@example.org", NOON).await.unwrap();
 }
+
+/// Many jobs, two workers that are cut off at any await, again and again, and time that passes.
+#[tokio::test]
+async fn workers_that_die_at_any_moment_lose_no_mail_and_repeat_only_what_was_on_its_way() {
+    const PEOPLE: usize = 60;
+    const DEATHS: usize = 24;
+    let stage = Stage::new(None).await;
+    let store = &stage.notify.store;
+    for n in 0..PEOPLE {
+        let user = NewUser {
+            user_id: id::new(0, NOON),
+            handle: format!("user{n}"),
+            name: format!("User {n}"),
+            email: Some(format!("user{n}@example.org")),
+            pass_hash: String::new(),
+        };
+        store.create_user(&user, NOON).await.unwrap();
+    }
+    let mut now = NOON;
+    for death in 0..DEATHS {
+        // A round of each, side by side; both are dropped after so many steps, as a kill does.
+        let polls = 5 + death * 97 % 600;
+        let both = async {
+            let (one, two) = tokio::join!(
+                relay::round(&stage.notify, now),
+                relay::round(&stage.notify, now)
+            );
+            one.unwrap() + two.unwrap()
+        };
+        cut_after(polls, Box::pin(both)).await;
+        now += limits::JOB_LEASE_MS;
+    }
+    stage.minutes_pass(now, now + HOUR).await;
+    let mails = stage.mails();
+    let mut ids: Vec<&str> = mails.iter().map(|mail| message_id(mail)).collect();
+    let sent = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(
+        ids.len(),
+        PEOPLE,
+        "one mail for each, and a repeated one is known as such"
+    );
+    assert!(
+        sent <= PEOPLE + DEATHS * 2 * limits::JOBS_AT_ONCE as usize,
+        "{sent}"
+    );
+    let again = sent - PEOPLE;
+    println!("{PEOPLE} mails, {DEATHS} deaths, {again} sent again");
+    assert_eq!(
+        store.outbox_oldest(i64::MAX).await.unwrap(),
+        None,
+        "nothing is left"
+    );
+    assert_eq!(store.dead_jobs().await.unwrap(), []);
+    stage.end().await;
+}
+
+fn message_id(mail: &str) -> &str {
+    let line = mail
+        .lines()
+        .find_map(|line| line.strip_prefix("Message-ID: "));
+    line.expect("every mail has one")
+}
+
+/// Lets the work go on for so many polls, then drops it where it stands.
+async fn cut_after(polls: usize, work: impl Future<Output = usize>) {
+    let mut work = std::pin::pin!(work);
+    let mut left = polls;
+    std::future::poll_fn(|cx| {
+        if left == 0 {
+            return std::task::Poll::Ready(());
+        }
+        left -= 1;
+        work.as_mut().poll(cx).map(|_| ())
+    })
+    .await;
+}
