@@ -39,7 +39,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "natter-tui",
         &["natter-client", "natter-proto", "natter-vim"],
     ),
-    ("natter-bench", &["natter-client", "natter-proto"]),
+    ("natter-bench", &["natter-proto", "natter-store"]),
     ("natter", ALL_ROOMS),
     ("xtask", &["natter-proto", "natter-vim"]),
 ];
@@ -111,7 +111,10 @@ pub(crate) fn homes(tree: &Tree) -> Vec<String> {
 /// Crates that are there more than once, and who has not moved on yet. An entry falls when it is
 /// not needed any more.
 const DUPLICATES_ALLOWED: &[(&str, &str)] = &[
-    ("base64", "lettre 0.11 has 0.23, sqlx and prost-reflect 0.22"),
+    (
+        "base64",
+        "lettre 0.11 has 0.23, sqlx and prost-reflect 0.22",
+    ),
     ("bitflags", "portable-pty 0.9 (tests only) has 1"),
     ("block-buffer", "digest 0.10"),
     ("cpufeatures", "sha1 0.10 and sha2 0.10"),

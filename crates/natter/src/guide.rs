@@ -162,8 +162,8 @@ async fn spoken(client: &Client, message: &Message) -> client::Result<usize> {
 const LESSONS: [&str; 6] = [
     "Hello NAME, I am the guide; I live in this server. Press i, write me a line, press Enter.",
     "There you are. Look at your message: ✓✓ read means that I have read it. ✓ would say that it \
-     is stored and safe even if the power fails now; ✓ kept, that I am away and it waits for me.\nNow \
-     press Esc until the box is left, j and k to move, and i to come back and tell me that it \
+     is stored and safe even if the power fails now; ✓ kept, that I am away and it waits for me.\n\
+     Now press Esc until the box is left, j and k to move, and i to come back and tell me that it \
      worked.",
     "Good. f finds people: type a part of a name, Tab searches everybody on this server, Enter \
      opens a conversation, Ctrl-A asks for friendship. With more than one person here it is more \

@@ -13,6 +13,7 @@ mod history;
 mod journey;
 mod people;
 mod presence;
+mod put_off;
 #[cfg(test)]
 mod race;
 mod refusal;

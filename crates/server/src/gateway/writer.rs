@@ -3,7 +3,7 @@
 //! nothing is delayed. `docs/flows/send.md`.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use proto::limits::RECEIPT_MEMBERS_MAX;
@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, watch};
 use super::Gateway;
 use super::cursor::Moves;
 use super::journey::Trace;
+use super::put_off::PutOff;
 use super::refusal::Refusal;
 use crate::bus::Bus;
 use crate::listen::announced;
@@ -72,54 +73,6 @@ pub(crate) fn new() -> (Writer, Queue) {
             moves,
         },
     )
-}
-
-/// Messages that were put off because the database did not take them. What the same connection
-/// sent behind one of them into the same conversation has to wait too, until the first one comes
-/// again: else it would be stored before it.
-#[derive(Default)]
-struct PutOff(HashMap<(usize, i64), Head>);
-
-/// The first message that was put off. The queue stays allocated as long as it is known here, so
-/// its address names the connection.
-struct Head {
-    client_key: i64,
-    connection: Weak<Outbound>,
-}
-
-impl PutOff {
-    /// Must this one wait behind another?
-    fn holds(&mut self, pending: &Pending) -> bool {
-        let place = place(&pending.asker, &pending.message);
-        match self.0.get(&place) {
-            None => false,
-            Some(head) if head.client_key == pending.message.client_key => {
-                self.0.remove(&place);
-                false
-            }
-            Some(_) => true,
-        }
-    }
-
-    fn put_off(&mut self, asker: &Asker, message: &NewMessage) {
-        if self.0.len() >= limits::PUT_OFF_MAX {
-            // The dead ones first. If that is not enough the oldest promise cannot be kept either.
-            self.0.retain(|_, head| head.connection.strong_count() > 0);
-        }
-        if self.0.len() < limits::PUT_OFF_MAX {
-            let connection = Arc::downgrade(&asker.queue);
-            let client_key = message.client_key;
-            let head = Head {
-                client_key,
-                connection,
-            };
-            self.0.entry(place(asker, message)).or_insert(head);
-        }
-    }
-}
-
-fn place(asker: &Asker, message: &NewMessage) -> (usize, i64) {
-    (Arc::as_ptr(&asker.queue) as usize, message.conv_id)
 }
 
 /// Writes until `finish` is true and nothing waits any more.
