@@ -321,7 +321,7 @@ pub static TABLE: &[Row] = &[
     row(L::Select, "y \"<any>y", C::Message(D::Copy), "copy", "copy their texts"),
     row(L::Select, "d", C::Message(D::Delete), "delete", "delete those that are mine; asks once"),
     row(L::Select, "r", C::Message(D::Reply), "reply", "reply to the one under the cursor"),
-    row(L::Select, "v V <Esc> <C-c>", C::Message(D::Unselect), "back", "select nothing"),
+    row(L::Select, "v V <Esc> <C-c> q", C::Message(D::Unselect), "back", "select nothing"),
 
     row(L::List, "j <Down>", C::Move(M::Down), "", "next row"),
     row(L::List, "k <Up>", C::Move(M::Up), "", "row before"),
@@ -342,7 +342,8 @@ pub static TABLE: &[Row] = &[
     row(L::Insert, "<C-o>", C::Editor, "", "one command of NORMAL"),
     row(L::Insert, "<C-t> <C-d>", C::Editor, "", "indent the line more, less"),
     row(L::Insert, "<C-v> <C-a> <C-e> <C-y>", C::Editor, "", "as in vim"),
-    row(L::Insert, "<Left> <Right> <Up> <Down> <Home> <End>", C::Editor, "", "move the cursor"),
+    row(L::Insert, "<Up>", C::Editor, "", "line up; in an empty box: edit my last message"),
+    row(L::Insert, "<Left> <Right> <Down> <Home> <End>", C::Editor, "", "move the cursor"),
 
     row(L::Normal, "<CR>", C::Box(B::Send), "send", "send"),
     row(L::Normal, "<Esc> <C-c>", C::Box(B::Leave), "messages", "to the messages; the draft stays"),

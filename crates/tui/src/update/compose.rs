@@ -1,6 +1,6 @@
 //! Writing: into the box, out of it, sending what is in it, keeping what is not sent.
 
-use proto::{check, clean, limits::TYPING_REPEAT_MS};
+use proto::{Message, MessageKind, check, clean, limits::TYPING_REPEAT_MS};
 
 use crate::commands::{BoxDeed, Write};
 use crate::composer::{At, Pressed};
@@ -108,6 +108,11 @@ fn names(model: &Model, begun: &str) -> Vec<String> {
 
 /// Passes a key to the editor.
 pub(super) fn type_key(model: &mut Model, key: Key) -> (Pressed, Vec<Effect>) {
+    let begins_nothing = model.composer.text.is_empty() && model.target == Target::New;
+    if key == Key::Up && begins_nothing && model.composer.is_inserting() {
+        edit_last(model);
+        return (Pressed::Done, Vec::new());
+    }
     let before = model.composer.text.clone();
     let pressed = model.composer.press(key);
     let mut effects = match model.composer.text != before {
@@ -199,6 +204,19 @@ pub(super) fn begin_edit(model: &mut Model, seq: i64, body: &str) {
     model.composer.set_text(body);
     model.place = Place::Compose;
     model.composer.enter_insert(At::LineEnd);
+}
+
+/// The newest message of mine, without looking for it.
+fn edit_last(model: &mut Model) {
+    let messages = model.chat.as_ref().map_or(&[][..], |chat| &chat.messages);
+    let mine = |m: &&Message| m.sender_id == model.me && m.kind() == MessageKind::Text;
+    match messages.iter().rev().find(mine) {
+        Some(message) => {
+            let (seq, body) = (message.seq, message.body.clone());
+            begin_edit(model, seq, &body);
+        }
+        None => model.tell(Tone::Dim, "no message of yours is here to edit"),
+    }
 }
 
 fn cancel_edit(model: &mut Model) {

@@ -128,6 +128,18 @@ fn what_esc_writes_belongs_to_the_draft() {
 }
 
 #[test]
+fn up_in_an_empty_box_edits_my_last_message() {
+    let mut stage = talking_with_ann(80, 24);
+    stage.keys("i<Up>");
+    assert_eq!(text(&stage), "are you there?");
+    assert!(stage.picture().contains("edit #6"));
+    stage.keys("<C-u><Up><Esc>");
+    assert_eq!(stage.model.layer(), Layer::Messages);
+    stage.keys("ione<C-j>two<Up>X");
+    assert_eq!(text(&stage), "oneX\ntwo");
+}
+
+#[test]
 fn only_a_yank_to_the_clipboard_register_reaches_the_terminal() {
     let mut stage = talking_with_ann(80, 24);
     stage.keys("ione two<Esc>yiw");

@@ -119,7 +119,7 @@ fn messages_are_selected_seen_copied_and_deleted() {
     stage.keys("d");
     assert_eq!(stage.taken(), [delete(5), delete(6)]);
     assert_eq!(stage.model.layer(), Layer::Messages);
-    stage.keys("v<Esc>");
+    stage.keys("v<Esc>vq");
     assert_eq!(stage.model.layer(), Layer::Messages);
     stage.keys("vkr");
     assert_eq!(stage.model.layer(), Layer::Insert);
