@@ -30,6 +30,15 @@ pub(crate) struct Socket {
     _place: OwnedSemaphorePermit,
 }
 
+impl Socket {
+    pub(crate) fn new(stream: TcpStream, place: OwnedSemaphorePermit) -> Self {
+        Self {
+            stream,
+            _place: place,
+        }
+    }
+}
+
 /// Accepts until `drain` becomes true. Connections that are under way go on by themselves.
 pub(crate) async fn accept(
     listener: TcpListener,
@@ -59,10 +68,7 @@ pub(crate) async fn accept(
         };
         // Frames are small and answered; waiting to fill a packet would only delay them.
         let _ = stream.set_nodelay(true);
-        let socket = Socket {
-            stream,
-            _place: place,
-        };
+        let socket = Socket::new(stream, place);
         tokio::spawn(serve(socket, Peer(address), router.clone(), drain.clone()));
     }
 }

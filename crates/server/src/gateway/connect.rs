@@ -24,7 +24,7 @@ pub(crate) struct Snapshot {
     people: Vec<Person>,
     conversations: Vec<Conversation>,
     /// Where all conversations stand.
-    pub(crate) standings: Vec<Standing>,
+    standings: Vec<Standing>,
     now: i64,
 }
 
@@ -49,6 +49,27 @@ pub(crate) fn check_hello(hello: &Hello) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// What is done between Hello and live. `take` says which step follows which.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    Subscribe,
+    /// Reads the store and paints what it says.
+    Read {
+        round: u32,
+    },
+    Fill {
+        round: u32,
+    },
+    Play {
+        round: u32,
+    },
+    Live,
+}
+
+impl Step {
+    pub(crate) const FIRST: Self = Self::Subscribe;
+}
+
 /// Everything between Hello and live.
 pub(crate) async fn catch_up(
     c: &mut Connection,
@@ -56,44 +77,47 @@ pub(crate) async fn catch_up(
     hello_ref: u32,
     hello: &Hello,
 ) -> Result<(), End> {
-    subscribe(c).await;
-    is_signed_in(c).await?;
-    wire.patient = true;
-    for round in 0..limits::CATCH_UP_ROUNDS_MAX {
-        let snapshot = {
-            let _turn = c
-                .gateway
-                .paints
-                .acquire()
-                .await
-                .expect("this semaphore is never closed");
-            snapshot(&c.gateway.store, &c.gateway.bus, c.user_id).await?
-        };
-        // A second round goes on from what the first one sent.
-        match round {
-            0 => c.sync = Sync::start(c.user_id, &hello.have, &snapshot.standings),
-            _ => c.sync.compare(&snapshot.standings),
-        }
-        for part in paint(snapshot) {
-            wire.feed(&frame::answer(hello_ref, Body::Paint(part)))
-                .await?;
-        }
-        wire.flush().await?;
-        fill(c, wire).await?;
-        if play(c, wire).await? {
-            let caught_up = CaughtUp {
-                messages: c.sync.messages,
-                changes: c.sync.changes,
-                unfinished: std::mem::take(&mut c.sync.unfinished),
-            };
-            wire.feed(&frame::answer(hello_ref, Body::CaughtUp(caught_up)))
-                .await?;
-            wire.flush().await?;
-            wire.patient = false;
-            return Ok(());
-        }
+    let mut step = Step::FIRST;
+    while step != Step::Live {
+        step = take(c, wire, hello_ref, hello, step).await?;
     }
-    Err(End::Goodbye(GoodbyeReason::TooSlow))
+    Ok(())
+}
+
+/// Takes one step and says which is next.
+pub(crate) async fn take(
+    c: &mut Connection,
+    wire: &mut Wire,
+    hello_ref: u32,
+    hello: &Hello,
+    step: Step,
+) -> Result<Step, End> {
+    match step {
+        Step::Subscribe => {
+            subscribe(c).await;
+            is_signed_in(c).await?;
+            Ok(Step::Read { round: 0 })
+        }
+        Step::Read { round } => {
+            read(c, wire, hello_ref, hello, round).await?;
+            Ok(Step::Fill { round })
+        }
+        Step::Fill { round } => {
+            fill(c, wire).await?;
+            Ok(Step::Play { round })
+        }
+        Step::Play { round } => {
+            if play(c, wire).await? {
+                tell_caught_up(c, wire, hello_ref).await?;
+                return Ok(Step::Live);
+            }
+            if round + 1 >= limits::CATCH_UP_ROUNDS_MAX {
+                return Err(End::Goodbye(GoodbyeReason::TooSlow));
+            }
+            Ok(Step::Read { round: round + 1 })
+        }
+        Step::Live => Ok(Step::Live),
+    }
 }
 
 /// Step 1: from here on nothing that is published passes this connection by.
@@ -118,13 +142,37 @@ async fn is_signed_in(c: &Connection) -> Result<(), End> {
     }
 }
 
+/// Steps 2 and 3. A second round goes on from what the first one sent.
+async fn read(
+    c: &mut Connection,
+    wire: &mut Wire,
+    hello_ref: u32,
+    hello: &Hello,
+    round: u32,
+) -> Result<(), End> {
+    let snapshot = {
+        let _turn = c
+            .gateway
+            .paints
+            .acquire()
+            .await
+            .expect("this semaphore is never closed");
+        snapshot(&c.gateway.store, &c.gateway.bus, c.user_id).await?
+    };
+    match round {
+        0 => c.sync = Sync::start(c.user_id, &hello.have, &snapshot.standings),
+        _ => c.sync.compare(&snapshot.standings),
+    }
+    for part in paint(snapshot) {
+        wire.feed(&frame::answer(hello_ref, Body::Paint(part)))
+            .await?;
+    }
+    wire.flush().await
+}
+
 /// Step 2: the store as it is after the subscription. The standings are read first, so that a
 /// conversation can be newer in the Paint than in them, never older.
-pub(crate) async fn snapshot(
-    store: &Store,
-    bus: &Bus,
-    user_id: i64,
-) -> Result<Snapshot, store::Error> {
+async fn snapshot(store: &Store, bus: &Bus, user_id: i64) -> Result<Snapshot, store::Error> {
     let standings = store.digest(user_id).await?;
     let newest = proto::limits::PAINT_CONVERSATIONS_MAX;
     let conversations = store.conversations(user_id, newest).await?;
@@ -221,4 +269,18 @@ async fn play(c: &mut Connection, wire: &mut Wire) -> Result<bool, End> {
         }
         deliver(c, wire, taken.items).await?;
     }
+}
+
+/// Step 6.
+async fn tell_caught_up(c: &mut Connection, wire: &mut Wire, hello_ref: u32) -> Result<(), End> {
+    let caught_up = CaughtUp {
+        messages: c.sync.messages,
+        changes: c.sync.changes,
+        unfinished: std::mem::take(&mut c.sync.unfinished),
+    };
+    wire.feed(&frame::answer(hello_ref, Body::CaughtUp(caught_up)))
+        .await?;
+    wire.flush().await?;
+    wire.patient = false;
+    Ok(())
 }

@@ -1,23 +1,44 @@
 //! The connect race, every interleaving of it: two senders commit and ring while a third person
-//! subscribes, reads the store and plays what arrived. The steps are the functions that connections
-//! and writers really run; only the order in which they get their turn is the test's.
+//! comes. The steps are those that connections and writers really take, one after the other as
+//! `connect::take` says; only whose turn it is between them is the test's. What counts is what
+//! comes out of the socket.
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use proto::Message;
+use futures_util::StreamExt;
 use proto::server_frame::Body;
-use store::{Batch, NewMessage, NewUser, Options, SendOutcome, Store};
+use proto::{Codec, Hello, Position};
+use store::{Batch, NewMessage, NewUser, Options, SendOutcome, Session, Store};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::Role;
 
-use super::connect;
+use super::connect::{self, Step};
+use super::connection::{self, Connection};
 use super::cursor::Moves;
-use super::sync::{Sync, Verdict};
+use super::fragments::Watched;
+use super::wire::Wire;
 use super::writer::{self, Asker};
-use crate::bus::{Bus, Subscriber};
-use crate::outbound::{Event, Item, Outbound};
+use super::{Gateway, Running, start};
+use crate::bus::Bus;
+use crate::cache::{Cache, Grant};
+use crate::config::Config;
+use crate::counters::Counters;
+use crate::listen::Socket;
 
 const NOW: i64 = 1_800_000_000_000;
-const RECEIVER: i64 = 3;
+const HELLO_REF: u32 = 1;
+const RECEIVER_STEPS: usize = 4;
+
+/// What every naive server does, to show that this test would see it.
+const SNAPSHOT_FIRST: [Step; RECEIVER_STEPS] = [
+    Step::Read { round: 0 },
+    Step::Subscribe,
+    Step::Fill { round: 0 },
+    Step::Play { round: 0 },
+];
 
 /// Whose turn it is next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,15 +48,7 @@ enum Actor {
     Receiver,
 }
 
-/// The order in which a receiver does its first two steps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Order {
-    SubscribeFirst,
-    /// What every naive server does, to show that this test would see it.
-    SnapshotFirst,
-}
-
-/// What a receiver saw that it should not have, summed over all schedules.
+/// What a receiver got that it should not have, summed over all schedules.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Faults {
     lost: u32,
@@ -45,35 +58,39 @@ struct Faults {
 
 #[tokio::test]
 async fn in_no_interleaving_is_a_message_lost_doubled_or_out_of_order() {
-    let (schedules, faults) = run_all(Order::SubscribeFirst).await;
+    let stage = Stage::build().await;
+    let schedules = schedules();
     assert_eq!(
-        schedules, 210,
-        "2 + 2 steps of senders and 3 of the receiver: 7! / (2! 2! 3!)"
+        schedules.len(),
+        420,
+        "2 + 2 steps of senders and 4 of the receiver: 8! / (2! 2! 4!)"
     );
+    let mut faults = Faults::default();
+    for (n, schedule) in schedules.iter().enumerate() {
+        let got = stage.play(n, schedule, None).await;
+        if judge(&got, &mut faults) {
+            println!("{schedule:?} gave {got:?}");
+        }
+    }
     assert_eq!(faults, Faults::default());
 }
 
 #[tokio::test]
 async fn reading_the_store_before_subscribing_would_lose_messages() {
-    let (_, faults) = run_all(Order::SnapshotFirst).await;
+    let stage = Stage::build().await;
+    let between = [Actor::Receiver, Actor::FirstSender, Actor::FirstSender];
+    let mut faults = Faults::default();
+    for (n, schedule) in schedules().iter().enumerate() {
+        if schedule.starts_with(&between) {
+            let got = stage.play(n, schedule, Some(SNAPSHOT_FIRST)).await;
+            judge(&got, &mut faults);
+        }
+    }
     assert!(faults.lost > 0, "the checker sees nothing: {faults:?}");
     assert_eq!((faults.doubled, faults.disordered), (0, 0));
 }
 
-async fn run_all(order: Order) -> (usize, Faults) {
-    let stage = Stage::build().await;
-    let schedules = schedules();
-    let mut faults = Faults::default();
-    for schedule in &schedules {
-        let got = stage.play(schedule, order).await;
-        judge(&got, schedule, &mut faults, order);
-    }
-    stage.store.close().await;
-    let _ = std::fs::remove_dir_all(&stage.dir);
-    (schedules.len(), faults)
-}
-
-/// All orders of two senders with two steps each and a receiver with three.
+/// All orders of two senders with two steps each and a receiver with four.
 fn schedules() -> Vec<Vec<Actor>> {
     fn go(left: [usize; 3], so_far: &mut Vec<Actor>, all: &mut Vec<Vec<Actor>>) {
         if left == [0, 0, 0] {
@@ -93,13 +110,12 @@ fn schedules() -> Vec<Vec<Actor>> {
         }
     }
     let mut all = Vec::new();
-    go([2, 2, 3], &mut Vec::new(), &mut all);
+    go([2, 2, RECEIVER_STEPS], &mut Vec::new(), &mut all);
     all
 }
 
-/// What the receiver holds at the end, held against what was committed: seq 1 and 2.
-fn judge(got: &[i64], schedule: &[Actor], faults: &mut Faults, order: Order) {
-    let before = (faults.lost, faults.doubled, faults.disordered);
+/// What the receiver got, held against what was committed: seq 1 and 2. `true`: there is a fault.
+fn judge(got: &[i64], faults: &mut Faults) -> bool {
     for seq in [1, 2] {
         match got.iter().filter(|s| **s == seq).count() {
             0 => faults.lost += 1,
@@ -108,16 +124,21 @@ fn judge(got: &[i64], schedule: &[Actor], faults: &mut Faults, order: Order) {
         }
     }
     faults.disordered += u32::from(!got.is_sorted());
-    let now = (faults.lost, faults.doubled, faults.disordered);
-    if order == Order::SubscribeFirst && before != now {
-        println!("{schedule:?} gave {got:?}");
-    }
+    got != [1, 2]
 }
 
-/// A real store and three people in one group; each schedule takes place in a group of its own.
+/// A real gateway with a real store and two people; each schedule takes place in a group of its
+/// own, with a receiver of its own.
 struct Stage {
-    store: Store,
+    running: Running,
     dir: std::path::PathBuf,
+    _drain: watch::Sender<bool>,
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.dir);
+    }
 }
 
 /// A send between its two steps.
@@ -126,14 +147,13 @@ struct Sender {
     committed: Option<(Batch, Asker, writer::Done)>,
 }
 
-/// A connection between its steps.
+/// A connection between its steps, and the client's end of its socket.
 struct Receiver {
-    order: Order,
-    steps: usize,
-    queue: Arc<Outbound>,
-    sync: Sync,
-    /// The seqs that went down the socket, in order.
-    got: Vec<i64>,
+    c: Connection,
+    wire: Wire,
+    client: TcpStream,
+    hello: Hello,
+    step: Step,
 }
 
 impl Stage {
@@ -142,62 +162,94 @@ impl Stage {
         std::fs::create_dir_all(&dir).unwrap();
         let url = format!("sqlite:{}", dir.join("natter.db").display());
         let store = Store::open(&[url], &Options::default()).await.unwrap();
-        for (user_id, handle) in [(1, "ann"), (2, "bob"), (RECEIVER, "eve")] {
-            let (handle, name) = (handle.to_owned(), handle.to_owned());
-            let pass_hash = "no password".to_owned();
-            let user = NewUser {
-                user_id,
-                handle,
-                name,
-                email: None,
-                pass_hash,
-            };
-            store.create_user(&user, NOW).await.unwrap();
-        }
-        Self { store, dir }
+        let (drain, draining) = watch::channel(false);
+        let running = start(
+            Arc::new(Config::default()),
+            store,
+            Arc::new(Bus::local()),
+            Arc::new(Cache::local()),
+            Arc::new(Counters::default()),
+            draining,
+        );
+        let stage = Self {
+            running,
+            dir,
+            _drain: drain,
+        };
+        stage.sign_up(1).await;
+        stage.sign_up(2).await;
+        stage
     }
 
-    async fn play(&self, schedule: &[Actor], order: Order) -> Vec<i64> {
-        let bus = Bus::local();
-        let group = self
-            .store
-            .create_group(1, "race", &[2, RECEIVER], NOW)
-            .await
-            .unwrap();
+    fn gateway(&self) -> &Arc<Gateway> {
+        &self.running.gateway
+    }
+
+    async fn sign_up(&self, user_id: i64) -> Grant {
+        let store = &self.gateway().store;
+        let handle = format!("user{user_id}");
+        let user = NewUser {
+            user_id,
+            name: handle.clone(),
+            handle,
+            email: None,
+            pass_hash: "no password".to_owned(),
+        };
+        store.create_user(&user, NOW).await.unwrap();
+        let mut session_hash = vec![0; 24];
+        session_hash.extend(user_id.to_be_bytes());
+        let session = Session {
+            token_hash: session_hash.clone(),
+            user_id,
+            device: "test".to_owned(),
+            created_at: NOW,
+            used_at: NOW,
+            expires_at: i64::MAX,
+        };
+        store.create_session(&session).await.unwrap();
+        Grant {
+            user_id,
+            session_hash,
+        }
+    }
+
+    /// The seqs that came out of the receiver's socket. `order`: not that of the gateway.
+    async fn play(
+        &self,
+        n: usize,
+        schedule: &[Actor],
+        order: Option<[Step; RECEIVER_STEPS]>,
+    ) -> Vec<i64> {
+        let gateway = self.gateway();
+        let grant = self.sign_up(10 + n as i64).await;
+        let eve = grant.user_id;
+        let others = [2, eve];
+        let founded = gateway.store.create_group(1, "race", &others, NOW);
+        let group = founded.await.unwrap();
         // The traces of the founding come before the race; count from behind them.
         let base = group.messages.last().map_or(0, |m| m.seq);
         let conv_id = group.conv_id;
-        let mut first = Sender {
-            user_id: 1,
+        let [mut first, mut second] = [1, 2].map(|user_id| Sender {
+            user_id,
             committed: None,
-        };
-        let mut second = Sender {
-            user_id: 2,
-            committed: None,
-        };
-        let mut receiver = Receiver {
-            order,
-            steps: 0,
-            queue: Arc::default(),
-            sync: Sync::default(),
-            got: Vec::new(),
-        };
+        });
+        let mut receiver = Receiver::connect(gateway, grant, conv_id, base).await;
+        let mut order = order.into_iter().flatten();
         for actor in schedule {
             match actor {
-                Actor::FirstSender => first.step(&self.store, &bus, conv_id).await,
-                Actor::SecondSender => second.step(&self.store, &bus, conv_id).await,
-                Actor::Receiver => receiver.step(&self.store, &bus, conv_id, base).await,
+                Actor::FirstSender => first.step(gateway, conv_id).await,
+                Actor::SecondSender => second.step(gateway, conv_id).await,
+                Actor::Receiver => receiver.step(order.next()).await,
             }
         }
-        // The connection is live now: what is still in its queue arrives.
-        receiver.play(&self.store).await;
-        bus.unsubscribe(RECEIVER, 1).await;
-        receiver.got.iter().map(|seq| seq - base).collect()
+        assert_eq!(receiver.step, Step::Live, "it has more steps than turns");
+        receiver.end().await.iter().map(|seq| seq - base).collect()
     }
 }
 
 impl Sender {
-    async fn step(&mut self, store: &Store, bus: &Bus, conv_id: i64) {
+    async fn step(&mut self, gateway: &Gateway, conv_id: i64) {
+        let (store, bus) = (&gateway.store, &gateway.bus);
         match self.committed.take() {
             None => self.committed = Some(self.commit(store, bus, conv_id).await),
             Some((batch, asker, done)) => {
@@ -219,7 +271,7 @@ impl Sender {
         };
         let asker = Asker {
             frame_ref: 1,
-            origin: 100,
+            origin: 0,
             queue: Arc::default(),
             received: Instant::now(),
             received_at: NOW,
@@ -239,71 +291,66 @@ impl Sender {
 }
 
 impl Receiver {
-    async fn step(&mut self, store: &Store, bus: &Bus, conv_id: i64, base: i64) {
-        self.steps += 1;
-        match (self.steps, self.order) {
-            (1, Order::SubscribeFirst) | (2, Order::SnapshotFirst) => self.subscribe(bus).await,
-            (2, Order::SubscribeFirst) | (1, Order::SnapshotFirst) => {
-                self.snapshot(store, bus, conv_id, base).await;
-            }
-            _ => self.play(store).await,
-        }
-    }
-
-    async fn subscribe(&self, bus: &Bus) {
-        let queue = Arc::clone(&self.queue);
-        bus.subscribe(
-            RECEIVER,
-            Subscriber {
-                connection: 1,
-                session: [0; 8],
-                queue,
-            },
-        )
-        .await;
-    }
-
-    async fn snapshot(&mut self, store: &Store, bus: &Bus, conv_id: i64, base: i64) {
-        let snapshot = connect::snapshot(store, bus, RECEIVER).await.unwrap();
-        // Only this schedule's group; the client has it up to its founding.
-        let mut standings = snapshot.standings;
-        standings.retain(|standing| standing.conv_id == conv_id);
-        let have = [proto::Position {
+    /// The client has the conversation up to `base`.
+    async fn connect(gateway: &Arc<Gateway>, grant: Grant, conv_id: i64, base: i64) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
+        let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        let socket = Watched::new(Socket::new(accepted.unwrap().0, place), bytes::Bytes::new());
+        let c = Connection::new(gateway, grant);
+        let timers = &gateway.config.timers;
+        let wire = Wire::new(socket, Codec::Protobuf, Arc::clone(&c.queue), timers).await;
+        let position = Position {
             conv_id,
             seq: base,
             rev: 0,
-        }];
-        self.sync = Sync::start(RECEIVER, &have, &standings);
-        self.fill(store).await;
-    }
-
-    async fn play(&mut self, store: &Store) {
-        for item in self.queue.take().items {
-            let Item::Event(event) = item else { continue };
-            self.event(store, &event).await;
-        }
-    }
-
-    async fn event(&mut self, store: &Store, event: &Event) {
-        let Body::Message(message) = &event.body else {
-            return;
         };
-        match self.sync.judge(message) {
-            Verdict::Push => self.give(message),
-            Verdict::Drop => {}
-            Verdict::Fill => self.fill(store).await,
+        let hello = Hello {
+            have: vec![position],
+            client: "test".to_owned(),
+        };
+        Self {
+            c,
+            wire,
+            client: client.unwrap(),
+            hello,
+            step: Step::FIRST,
         }
     }
 
-    async fn fill(&mut self, store: &Store) {
-        while let Some(body) = self.sync.next(store).await.unwrap() {
-            if let Body::Page(page) = body {
-                page.messages.iter().for_each(|message| self.give(message));
+    /// The step that is next, or another one in its place.
+    async fn step(&mut self, instead: Option<Step>) {
+        assert_ne!(self.step, Step::Live, "it has more turns than steps");
+        let step = instead.unwrap_or(self.step);
+        let next = connect::take(&mut self.c, &mut self.wire, HELLO_REF, &self.hello, step);
+        self.step = next.await.unwrap();
+        // Nobody gets a turn in the midst of a step, so there it must not be either.
+        let subscribed = self.c.subscribed || instead.is_some();
+        assert!(subscribed, "subscribed behind its first step");
+    }
+
+    /// The connection is live now: what is still in its queue is delivered. Then the client reads
+    /// everything to the end.
+    async fn end(mut self) -> Vec<i64> {
+        let waiting = self.c.queue.take().items;
+        connection::deliver(&mut self.c, &mut self.wire, waiting)
+            .await
+            .unwrap();
+        self.wire.flush().await.unwrap();
+        drop(self.wire);
+        let bus = &self.c.gateway.bus;
+        bus.unsubscribe(self.c.user_id, self.c.id).await;
+        let mut client = WebSocketStream::from_raw_socket(self.client, Role::Client, None).await;
+        let mut got = Vec::new();
+        while let Some(Ok(message)) = client.next().await {
+            let frame = Codec::Protobuf.read_server(&message.into_data()).unwrap();
+            match frame.body.unwrap() {
+                Body::Message(message) => got.push(message.seq),
+                Body::Page(page) => got.extend(page.messages.iter().map(|message| message.seq)),
+                _ => {}
             }
         }
-    }
-
-    fn give(&mut self, message: &Message) {
-        self.got.push(message.seq);
+        got
     }
 }
