@@ -98,6 +98,10 @@ async fn tell_gone(gateway: &Gateway, user_id: i64) {
         tracing::warn!(%error, user_id, "somebody left and could not be nudged");
     }
     tell(gateway, user_id, false).await;
+    // Whoever came back while this was told may have been told before it.
+    if gateway.bus.online(&[user_id]).await[0] {
+        tell(gateway, user_id, true).await;
+    }
 }
 
 /// Tells the friends who are there. A fault costs the news and nothing else: the next Paint tells
@@ -118,5 +122,68 @@ async fn tell(gateway: &Gateway, user_id: i64, online: bool) {
     let event = Event::new(Body::Presence(presence), 0);
     for friend in friends {
         gateway.bus.publish(friend, &event).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use store::{NewUser, Options, Store};
+
+    use super::*;
+    use crate::bus::{Bus, Subscriber};
+    use crate::cache::Cache;
+    use crate::config::Config;
+    use crate::counters::Counters;
+    use crate::outbound::{Item, Outbound};
+
+    #[tokio::test]
+    async fn who_comes_back_while_his_going_is_told_is_seen_online_in_the_end() {
+        let dir = std::env::temp_dir().join(format!("natter-{}", proto::id::random_key()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let url = format!("sqlite:{}", dir.join("natter.db").display());
+        let store = Store::open(&[url], &Options::default()).await.unwrap();
+        for (user_id, handle) in [(1, "ann"), (2, "bob")] {
+            let user = NewUser {
+                user_id,
+                handle: handle.to_owned(),
+                name: handle.to_owned(),
+                email: None,
+                pass_hash: "no password".to_owned(),
+            };
+            store.create_user(&user, 1).await.unwrap();
+        }
+        store.befriend(1, 2, 1).await.unwrap();
+        store.accept(2, 1, 1).await.unwrap();
+        let (_drain, draining) = watch::channel(false);
+        let (config, counters) = (Arc::default(), Arc::new(Counters::default()));
+        let config: Arc<Config> = config;
+        let (bus, cache) = (Arc::new(Bus::local()), Arc::new(Cache::local()));
+        let running = super::super::start(config, store, bus, cache, counters, draining);
+        let gateway = &running.gateway;
+        let seen_by_bob = Arc::new(Outbound::default());
+        for (user_id, queue) in [(1_i64, Arc::default()), (2, Arc::clone(&seen_by_bob))] {
+            let subscriber = Subscriber {
+                connection: user_id.unsigned_abs(),
+                session: [0; 8],
+                queue,
+            };
+            gateway.bus.subscribe(user_id, subscriber).await;
+        }
+        // Ann has subscribed after the look whether she is there.
+        tell_gone(gateway, 1).await;
+        let told = seen_by_bob.take().items.into_iter();
+        let told: Vec<bool> = told
+            .filter_map(|item| match item {
+                Item::Event(event) => match &event.body {
+                    Body::Presence(presence) => Some(presence.online),
+                    _ => None,
+                },
+                Item::Settled(_) => None,
+            })
+            .collect();
+        let _ = std::fs::remove_dir_all(&dir);
+        assert_eq!(told, [false, true]);
     }
 }
