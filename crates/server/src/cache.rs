@@ -30,6 +30,10 @@ pub(crate) enum RateKey {
     /// IPv4 as it is, IPv6 by its /64: one household, one key.
     Address(IpAddr),
     Account([u8; 8]),
+    /// Tries at the password of somebody who is signed in.
+    Password(i64),
+    /// Tickets of one user.
+    Tickets(i64),
 }
 
 impl RateKey {

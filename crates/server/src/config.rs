@@ -63,13 +63,15 @@ pub struct Rates {
     pub auth_loopback: Rate,
     /// Tries at the password of one account.
     pub auth_account: Rate,
+    /// Tickets of one user: one for each connection that he opens.
+    pub tickets: Rate,
     /// Sends of one connection. A person types one message in a few seconds; scripts pipe a log.
     /// The default lets through what a pipe writes at once, and a steady 100 a second: the writer
     /// groups them anyway.
     pub sends: Rate,
     /// Cursors, typing, pings, questions about people: they cost next to nothing.
     pub light: Rate,
-    /// Pages of history.
+    /// Pages of history, and changes of old messages.
     pub pages: Rate,
     /// Searches, and everything that changes people or groups.
     pub heavy: Rate,
@@ -139,6 +141,10 @@ impl Default for Rates {
             auth_account: Rate {
                 burst: 10,
                 per_minute: 10,
+            },
+            tickets: Rate {
+                burst: 300,
+                per_minute: 1_200,
             },
             sends: Rate {
                 burst: 400,

@@ -93,7 +93,7 @@ pub(super) async fn change_password(
     let Json(change) = body?;
     count_address(&auth, peer.0.ip()).await?;
     let session = session::bearer(&auth, &headers).await?;
-    count_account(&auth, &session.user_id.to_string()).await?;
+    count_user(&auth, session.user_id).await?;
     check::password(&change.new).map_err(|why| Problem::field("new", why))?;
     let credential = auth.store.credential_of(session.user_id).await?;
     let stored = credential.map(|found| found.pass_hash);
@@ -136,6 +136,12 @@ pub(super) async fn count_address(auth: &Auth, address: IpAddr) -> Result<(), Pr
 pub(super) async fn count_account(auth: &Auth, handle: &str) -> Result<(), Problem> {
     let rate = auth.config.rates.auth_account;
     let counted = auth.cache.take_rate(RateKey::account(handle), rate).await;
+    counted.map_err(Problem::too_fast)
+}
+
+async fn count_user(auth: &Auth, user_id: i64) -> Result<(), Problem> {
+    let rate = auth.config.rates.auth_account;
+    let counted = auth.cache.take_rate(RateKey::Password(user_id), rate).await;
     counted.map_err(Problem::too_fast)
 }
 

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::problem::Problem;
 use super::{Auth, random_token, session};
-use crate::cache::Grant;
+use crate::cache::{Grant, RateKey};
 
 /// `GET /v1/connect`: 307 to a gateway.
 pub(super) async fn connect(
@@ -18,6 +18,10 @@ pub(super) async fn connect(
 ) -> Result<Response, Problem> {
     let session = session::bearer(&auth, &headers).await?;
     let gateway = gateway_url(&auth, &headers)?;
+    let rate = auth.config.rates.tickets;
+    let key = RateKey::Tickets(session.user_id);
+    let counted = auth.cache.take_rate(key, rate).await;
+    counted.map_err(Problem::too_fast)?;
     let ticket = random_token();
     let grant = Grant {
         user_id: session.user_id,

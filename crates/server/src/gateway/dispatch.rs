@@ -21,10 +21,12 @@ pub(crate) type Obeyed = Result<Option<Answer>, Refusal>;
 pub(crate) async fn obey(c: &mut Connection, said: ClientFrame) -> Option<ServerFrame> {
     let frame_ref = said.r#ref;
     let Some(body) = said.body else {
-        let refused = Refusal::new(
+        let unknown = Refusal::new(
             ErrorCode::Unsupported,
             "this gateway does not know this frame",
         );
+        let taken = c.budget.take_light(&c.gateway.config.rates);
+        let refused = taken.err().unwrap_or(unknown);
         return Some(refused.frame(frame_ref));
     };
     let obeyed = execute(c, frame_ref, body).await;
@@ -118,9 +120,10 @@ fn kind(said: &Said) -> Kind {
         Said::Hello(_) | Said::Ping(_) | Said::Delivered(_) | Said::Read(_) | Said::Typing(_) => {
             Kind::Light
         }
-        Said::Who(_) | Said::React(_) => Kind::Light,
+        Said::Who(_) => Kind::Light,
         Said::History(_) | Said::Journey(_) | Said::Members(_) => Kind::Page,
-        Said::Edit(_) | Said::Delete(_) | Said::OpenDirect(_) | Said::Mute(_) => Kind::Page,
+        Said::Edit(_) | Said::Delete(_) | Said::React(_) => Kind::Page,
+        Said::OpenDirect(_) | Said::Mute(_) => Kind::Page,
         Said::Search(_) | Said::Find(_) => Kind::Heavy,
         Said::Befriend(_) | Said::Accept(_) | Said::Decline(_) | Said::Unfriend(_) => Kind::Heavy,
         Said::Block(_) | Said::Unblock(_) | Said::CreateGroup(_) | Said::Invite(_) => Kind::Heavy,

@@ -353,3 +353,40 @@ async fn a_request_with_endless_headers_is_refused() {
     );
     assert_eq!(host.status(&long).await, 431);
 }
+
+#[tokio::test]
+async fn reactions_and_unknown_frames_are_counted_too() {
+    let few = server::Rate {
+        burst: 2,
+        per_minute: 1,
+    };
+    let host = host_with(|c| (c.rates.pages, c.rates.light) = (few, few)).await;
+    let mut bystanders = Bystanders::new(&host).await;
+    let (chat, line) = (bystanders.chat, &mut bystanders.ann.line);
+    let seq = line.send(chat, "like this").await.seq;
+    let react = |remove| {
+        Say::React(proto::React {
+            conv_id: chat,
+            seq,
+            emoji: "👍".into(),
+            remove,
+        })
+    };
+    // Opening the conversation took the first of the two.
+    line.ask(react(false)).await;
+    assert_eq!(line.refused(react(true)).await, ErrorCode::TooFast);
+    let mut codes = Vec::new();
+    for frame_ref in 1_000..1_003 {
+        let unknown = proto::ClientFrame {
+            r#ref: frame_ref,
+            body: None,
+        };
+        line.say_frame(&unknown).await;
+        let Hear::Error(error) = line.answer(frame_ref).await else {
+            panic!("an unknown frame was obeyed")
+        };
+        codes.push(error.code());
+    }
+    let unknown = ErrorCode::Unsupported;
+    assert_eq!(codes, [unknown, unknown, ErrorCode::TooFast]);
+}

@@ -95,3 +95,19 @@ async fn a_ticket_from_before_the_logout_opens_nothing_after_it() {
     assert_eq!(code, CloseCode::Revoked);
     assert_eq!(goodbye.unwrap().reason(), GoodbyeReason::Revoked);
 }
+
+#[tokio::test]
+async fn who_draws_too_many_tickets_has_to_wait_and_nobody_else() {
+    let few = server::Rate {
+        burst: 2,
+        per_minute: 1,
+    };
+    let host = host_with(|c| c.rates.tickets = few).await;
+    let (ann, bob) = (host.signup("ann").await, host.signup("bob").await);
+    host.ticket(&ann.token).await;
+    host.ticket(&ann.token).await;
+    let answer = host.call("GET", "/v1/connect", &ann.token, "").await;
+    assert_eq!(answer.status, 429);
+    assert!(answer.header("retry-after").is_some());
+    host.ticket(&bob.token).await;
+}
