@@ -4,6 +4,7 @@
 //! characters a second time (the first was where the text entered the process).
 
 mod compose;
+mod flags;
 mod frame;
 mod list;
 mod messages;
@@ -36,6 +37,7 @@ pub fn draw(model: &Model, frame: &mut Frame<'_>) {
     if model.over.is_none() && model.which_key {
         popups::draw_which_key(model, buffer, area);
     }
+    flags::as_letters(frame.buffer_mut());
     let cursor = match (&model.over, model.place) {
         (Some(_), _) => over_cursor,
         (None, Place::Compose) => box_cursor,
