@@ -1,5 +1,7 @@
 //! The whole product from outside: real processes, real sockets, a real terminal.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 mod bench;
 mod commands;
 mod first_run;
