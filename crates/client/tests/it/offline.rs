@@ -75,11 +75,11 @@ async fn after_a_restart_of_the_server_both_go_on_where_they_were() {
             .unwrap();
         world.start_again().await;
         bob.until_text(&format!("while away {round}")).await;
-        bob.client
-            .send(conv_id, &format!("back {round}"), 0, None)
-            .await
-            .unwrap();
-        ann.until_text(&format!("back {round}")).await;
+        let back = format!("back {round}");
+        let key = bob.client.send(conv_id, &back, 0, None).await.unwrap();
+        ann.until_text(&back).await;
+        // She may have it before he knows that it is stored.
+        bob.until_sent(key).await;
     }
     assert_eq!(bob.shown(conv_id), [1, 2, 4, 6]);
     assert_eq!(ann.shown(conv_id), [3, 5, 7]);
