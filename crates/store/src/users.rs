@@ -139,7 +139,7 @@ impl Store {
         Ok(ids.into_iter().map(|(id,)| id).collect())
     }
 
-    /// Called on disconnect and at most once a minute.
+    /// Called when the last connection of a user has ended.
     pub async fn set_last_seen(&self, user_id: i64, now: i64) -> Result<()> {
         let mut tx = self.directory().begin().await?;
         exec!(

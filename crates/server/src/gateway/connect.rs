@@ -132,8 +132,8 @@ async fn subscribe(c: &mut Connection) {
     presence::arrived(&c.gateway, c.user_id, was_offline).await;
 }
 
-/// A ticket may be older than the end of its session. From the subscription on the bus tells such an
-/// end; what was before is asked here.
+/// A ticket may be older than the end of its session. From the subscription on the bus tells such
+/// an end; what was before is asked here.
 async fn is_signed_in(c: &Connection) -> Result<(), End> {
     let store = &c.gateway.store;
     match store.use_session(&c.session_hash, clock::now()).await? {

@@ -110,8 +110,8 @@ impl Sync {
         }
     }
 
-    /// Whoever was put out of a conversation while he was away, or while the bus lost the word, is to
-    /// be told. Standings that were cut say nothing about the rest.
+    /// Whoever was put out of a conversation while he was away, or while the bus lost the word, is
+    /// to be told. Standings that were cut say nothing about the rest.
     fn lose(&mut self, named: Vec<i64>, standings: &[Standing]) {
         if standings.len() >= store::DIGEST_MAX as usize {
             return;
