@@ -24,10 +24,7 @@ fn generate(root: &Path) -> Result<[(&'static str, Vec<u8>); 2]> {
     }
     Ok([
         ("crates/proto/src/natter.rs", code),
-        (
-            "crates/proto/src/natter.bin",
-            prost::Message::encode_to_vec(&described),
-        ),
+        ("crates/proto/src/natter.bin", prost::Message::encode_to_vec(&described)),
     ])
 }
 
@@ -49,10 +46,7 @@ pub(crate) fn write(root: &Path) -> Result<()> {
 pub(crate) fn check(root: &Path) -> Result<()> {
     for (path, content) in generate(root)? {
         let committed = std::fs::read(root.join(path)).context(path)?;
-        ensure!(
-            committed == content,
-            "{path} is stale: run `cargo xtask codegen`"
-        );
+        ensure!(committed == content, "{path} is stale: run `cargo xtask codegen`");
     }
     Ok(())
 }

@@ -19,12 +19,8 @@ pub(crate) fn reasons(tree: &Tree) -> Vec<String> {
     let lines = tree.text(REASONS).unwrap_or_default().lines();
     let rows = lines.filter_map(|line| line.strip_prefix("| `")?.split_once("` |"));
     let told: BTreeSet<&str> = rows.map(|(name, _)| name).collect();
-    let missing = used
-        .difference(&told)
-        .map(|name| format!("{REASONS}: say what {name} is for"));
-    let idle = told
-        .difference(&used)
-        .map(|name| format!("{REASONS}: {name} is not used"));
+    let missing = used.difference(&told).map(|name| format!("{REASONS}: say what {name} is for"));
+    let idle = told.difference(&used).map(|name| format!("{REASONS}: {name} is not used"));
     missing.chain(idle).collect()
 }
 
@@ -35,10 +31,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("natter-store", &["natter-proto"]),
     ("natter-server", &["natter-proto", "natter-store"]),
     ("natter-client", &["natter-proto"]),
-    (
-        "natter-tui",
-        &["natter-client", "natter-proto", "natter-vim"],
-    ),
+    ("natter-tui", &["natter-client", "natter-proto", "natter-vim"]),
     ("natter-bench", &["natter-proto", "natter-store"]),
     ("natter", ALL_ROOMS),
     ("xtask", &["natter-proto", "natter-vim"]),
@@ -59,9 +52,7 @@ pub(crate) fn arrows(tree: &Tree) -> Vec<String> {
     for package in rooms(&tree.metadata) {
         let name = text(&package["name"]);
         let Some((_, allowed)) = ARROWS.iter().find(|(room, _)| *room == name) else {
-            findings.push(format!(
-                "{name} is a new room: draw its arrows in crate_rules.rs"
-            ));
+            findings.push(format!("{name} is a new room: draw its arrows in crate_rules.rs"));
             continue;
         };
         for dependency in list(&package["dependencies"]) {
@@ -86,10 +77,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("protox", &["xtask"]),
     ("ratatui", &["natter-tui"]),
     ("sqlx", &["natter-client", "natter-store"]),
-    (
-        "tokio-tungstenite",
-        &["natter-bench", "natter-client", "natter-server"],
-    ),
+    ("tokio-tungstenite", &["natter-bench", "natter-client", "natter-server"]),
 ];
 
 pub(crate) fn homes(tree: &Tree) -> Vec<String> {
@@ -111,10 +99,7 @@ pub(crate) fn homes(tree: &Tree) -> Vec<String> {
 /// Crates that are there more than once, and who has not moved on yet. An entry falls when it is
 /// not needed any more.
 const DUPLICATES_ALLOWED: &[(&str, &str)] = &[
-    (
-        "base64",
-        "lettre 0.11 has 0.23, sqlx and prost-reflect 0.22",
-    ),
+    ("base64", "lettre 0.11 has 0.23, sqlx and prost-reflect 0.22"),
     ("bitflags", "portable-pty 0.9 (tests only) has 1"),
     ("block-buffer", "digest 0.10"),
     ("cpufeatures", "sha1 0.10 and sha2 0.10"),
@@ -122,29 +107,17 @@ const DUPLICATES_ALLOWED: &[(&str, &str)] = &[
     ("digest", "sha1 0.10 and sha2 0.10"),
     ("foldhash", "hashbrown 0.15"),
     ("getrandom", "ring 0.17 has 0.2, rand_core 0.9 has 0.3"),
-    (
-        "hashbrown",
-        "hashlink (sqlx) has 0.16, petgraph (prost-build, not in the product) 0.15",
-    ),
-    (
-        "itertools",
-        "prost-derive has 0.15, ratatui 0.14; the first runs in the compiler only",
-    ),
+    ("hashbrown", "hashlink (sqlx) has 0.16, petgraph (prost-build, not in the product) 0.15"),
+    ("itertools", "prost-derive has 0.15, ratatui 0.14; the first runs in the compiler only"),
     ("r-efi", "getrandom 0.3; for UEFI, never built here"),
     ("rand", "tungstenite 0.29 has 0.9"),
     ("rand_core", "rand 0.9"),
     ("sha1", "tungstenite 0.29 has 0.10, sqlx 0.11"),
     ("sha2", "sqlx has 0.10, argon2 0.11"),
-    (
-        "syn",
-        "half of the derive macros have moved to 3; they run in the compiler only",
-    ),
+    ("syn", "half of the derive macros have moved to 3; they run in the compiler only"),
     ("thiserror", "portable-pty 0.9 (tests only) has 1"),
     ("thiserror-impl", "thiserror 1"),
-    (
-        "unicode-width",
-        "miette (protox, not in the product) has 0.1",
-    ),
+    ("unicode-width", "miette (protox, not in the product) has 0.1"),
     ("windows-sys", "ring 0.17; for Windows, never built here"),
 ];
 
@@ -155,19 +128,14 @@ pub(crate) fn duplicates(tree: &Tree) -> Vec<String> {
         match line.split_once(" = ") {
             Some(("name", quoted)) => name = quoted.trim_matches('"'),
             Some(("version", quoted)) => {
-                versions
-                    .entry(name)
-                    .or_default()
-                    .push(quoted.trim_matches('"'));
+                versions.entry(name).or_default().push(quoted.trim_matches('"'));
             }
             _ => {}
         }
     }
     let mut findings = Vec::new();
     for (name, versions) in &versions {
-        let allowed = DUPLICATES_ALLOWED
-            .iter()
-            .any(|(allowed, _)| allowed == name);
+        let allowed = DUPLICATES_ALLOWED.iter().any(|(allowed, _)| allowed == name);
         if versions.len() > 1 && !allowed {
             findings.push(format!(
                 "{name} {}: use one (cargo tree --invert {name}@{}), or give a reason in \
@@ -178,13 +146,8 @@ pub(crate) fn duplicates(tree: &Tree) -> Vec<String> {
         }
     }
     for (allowed, _) in DUPLICATES_ALLOWED {
-        if versions
-            .get(allowed)
-            .is_none_or(|versions| versions.len() < 2)
-        {
-            findings.push(format!(
-                "{allowed} is there once: strike it from crate_rules.rs"
-            ));
+        if versions.get(allowed).is_none_or(|versions| versions.len() < 2) {
+            findings.push(format!("{allowed} is there once: strike it from crate_rules.rs"));
         }
     }
     findings
@@ -207,9 +170,7 @@ pub(crate) fn unwanted(tree: &Tree) -> Vec<String> {
     for package in list(&tree.metadata["packages"]) {
         let (name, source) = (text(&package["name"]), &package["source"]);
         if !source.is_null() && text(source) != CRATES_IO {
-            findings.push(format!(
-                "{name} comes from {source}: use a release from crates.io"
-            ));
+            findings.push(format!("{name} comes from {source}: use a release from crates.io"));
         }
         if let Some((_, instead)) = UNWANTED.iter().find(|(unwanted, _)| *unwanted == name) {
             findings.push(format!("{name} is unwanted; instead: {instead}"));
@@ -256,20 +217,14 @@ fn is_permissive(licence: &str) -> bool {
     let plain = |part: &str| LICENCES.contains(&part.trim_matches(['(', ')', ' ']));
     if licence.contains('(') {
         // AND outside of brackets that hold the ORs.
-        return licence
-            .split(" AND ")
-            .all(|all| all.split(" OR ").any(plain));
+        return licence.split(" AND ").all(|all| all.split(" OR ").any(plain));
     }
-    licence
-        .split(" OR ")
-        .any(|any| any.split(" AND ").all(plain))
+    licence.split(" OR ").any(|any| any.split(" AND ").all(plain))
 }
 
 /// The packages of this workspace.
 fn rooms(metadata: &Value) -> impl Iterator<Item = &Value> {
-    list(&metadata["packages"])
-        .iter()
-        .filter(|package| package["source"].is_null())
+    list(&metadata["packages"]).iter().filter(|package| package["source"].is_null())
 }
 
 fn list(value: &Value) -> &[Value] {
@@ -296,9 +251,7 @@ mod tests {
     fn an_arrow_that_points_back_is_found() {
         let uses = |kind| {
             let used = json!([{ "name": "natter-server", "path": "/x", "kind": kind }]);
-            arrows(&packages(
-                &json!([{ "name": "natter-store", "dependencies": used }]),
-            ))
+            arrows(&packages(&json!([{ "name": "natter-store", "dependencies": used }])))
         };
         assert_eq!(
             uses(Value::Null),
@@ -311,14 +264,9 @@ mod tests {
     fn a_database_driver_in_the_wrong_room_is_found() {
         let uses = |kind: Value| {
             let used = json!([{ "name": "sqlx", "kind": kind }]);
-            homes(&packages(
-                &json!([{ "name": "natter-tui", "dependencies": used }]),
-            ))
+            homes(&packages(&json!([{ "name": "natter-tui", "dependencies": used }])))
         };
-        assert_eq!(
-            uses(Value::Null),
-            ["natter-tui may not use sqlx: it has other rooms"]
-        );
+        assert_eq!(uses(Value::Null), ["natter-tui may not use sqlx: it has other rooms"]);
         assert_eq!(uses(json!("dev")), [""; 0]);
     }
 
@@ -334,10 +282,7 @@ mod tests {
         let used = json!([{ "name": "a" }, { "name": "b" }, { "name": "room", "path": "/x" }]);
         tree.metadata = json!({ "packages": [{ "name": "room", "dependencies": used }] });
         let missing = "docs/decisions/dependencies.md: say what a is for";
-        assert_eq!(
-            reasons(&tree),
-            [missing, "docs/decisions/dependencies.md: c is not used"]
-        );
+        assert_eq!(reasons(&tree), [missing, "docs/decisions/dependencies.md: c is not used"]);
     }
 
     #[test]
@@ -345,11 +290,7 @@ mod tests {
         let lock = "name = \"a\"\nversion = \"1.0.0\"\nname = \"a\"\nversion = \"2.0.0\"\n\
                     name = \"b\"\nversion = \"1.0.0\"\n";
         let findings = duplicates(&Tree::of(&[("Cargo.lock", lock)]));
-        assert!(
-            findings
-                .iter()
-                .any(|finding| finding.starts_with("a 1.0.0 and 2.0.0: "))
-        );
+        assert!(findings.iter().any(|finding| finding.starts_with("a 1.0.0 and 2.0.0: ")));
         assert!(!findings.iter().any(|finding| finding.starts_with("b ")));
     }
 
@@ -371,20 +312,11 @@ mod tests {
 
     #[test]
     fn licence_expressions_are_understood() {
-        for good in [
-            "MIT",
-            "MIT/Apache-2.0",
-            "GPL-2.0 OR MIT",
-            "(MIT OR GPL-2.0) AND Unicode-3.0",
-        ] {
+        for good in ["MIT", "MIT/Apache-2.0", "GPL-2.0 OR MIT", "(MIT OR GPL-2.0) AND Unicode-3.0"]
+        {
             assert!(is_permissive(good), "{good}");
         }
-        for bad in [
-            "",
-            "GPL-3.0",
-            "MIT AND GPL-2.0",
-            "(MIT OR Apache-2.0) AND GPL-2.0",
-        ] {
+        for bad in ["", "GPL-3.0", "MIT AND GPL-2.0", "(MIT OR Apache-2.0) AND GPL-2.0"] {
             assert!(!is_permissive(bad), "{bad}");
         }
     }

@@ -10,11 +10,8 @@ const PROTO: &str = "crates/proto/natter.proto";
 const PROTOCOL: &str = "docs/protocol.md";
 /// Whoever gets one of these looks it up in docs/protocol.md, by its number where a peer that does
 /// not know our names sees numbers.
-const CODES: &[(&str, bool)] = &[
-    ("ErrorCode", true),
-    ("CloseCode", true),
-    ("GoodbyeReason", false),
-];
+const CODES: &[(&str, bool)] =
+    &[("ErrorCode", true), ("CloseCode", true), ("GoodbyeReason", false)];
 
 pub(crate) fn protocol_codes(tree: &Tree) -> Vec<String> {
     let Some(document) = tree.text(PROTOCOL) else {
@@ -32,9 +29,7 @@ pub(crate) fn protocol_codes(tree: &Tree) -> Vec<String> {
                 (has(name) || has(short)) && (has(number) || !by_number)
             });
             if !told {
-                findings.push(format!(
-                    "{PROTOCOL}: no line tells {code} {short} ({number})"
-                ));
+                findings.push(format!("{PROTOCOL}: no line tells {code} {short} ({number})"));
             }
         }
     }
@@ -44,9 +39,7 @@ pub(crate) fn protocol_codes(tree: &Tree) -> Vec<String> {
 /// Names and numbers of an enum in a .proto file; 0, which says nothing, is left out.
 fn enum_values<'a>(proto: &'a str, name: &str) -> Vec<(&'a str, &'a str)> {
     let head = format!("enum {name} {{");
-    let body = proto
-        .split_once(&head)
-        .and_then(|(_, rest)| rest.split_once('}'));
+    let body = proto.split_once(&head).and_then(|(_, rest)| rest.split_once('}'));
     let lines = body.map(|(body, _)| body.lines()).into_iter().flatten();
     let values = lines.filter_map(|line| {
         let (value, number) = line.trim().strip_suffix(';')?.split_once(" = ")?;
@@ -81,9 +74,7 @@ pub(crate) fn protocol_hash(tree: &Tree) -> Vec<String> {
     if document.contains(&line) {
         return Vec::new();
     }
-    vec![format!(
-        "{PROTOCOL}: say what changed in natter.proto, then write: {line}"
-    )]
+    vec![format!("{PROTOCOL}: say what changed in natter.proto, then write: {line}")]
 }
 
 fn missing(path: &str) -> String {
@@ -123,20 +114,11 @@ fn prose(text: &str) -> impl Iterator<Item = (usize, &str)> {
 
 /// Relative targets of `[text](target)` and `[name]: target`.
 fn link_targets(line: &str) -> Vec<&str> {
-    let inline = line
-        .split("](")
-        .skip(1)
-        .filter_map(|rest| rest.split([')', ' ']).next());
-    let reference = line
-        .starts_with('[')
-        .then(|| line.split_once("]: "))
-        .flatten();
+    let inline = line.split("](").skip(1).filter_map(|rest| rest.split([')', ' ']).next());
+    let reference = line.starts_with('[').then(|| line.split_once("]: ")).flatten();
     let reference = reference.and_then(|(_, rest)| rest.split_whitespace().next());
     let absolute = |target: &&str| target.contains("://") || target.starts_with("mailto:");
-    inline
-        .chain(reference)
-        .filter(|target| !absolute(target))
-        .collect()
+    inline.chain(reference).filter(|target| !absolute(target)).collect()
 }
 
 fn directory(path: &str) -> &str {
@@ -145,10 +127,7 @@ fn directory(path: &str) -> &str {
 
 /// `docs/flows` and `../data.md`: `docs/data.md`. What leads out of the repository stays as it is.
 fn join(directory: &str, target: &str) -> String {
-    let mut parts: Vec<&str> = directory
-        .split('/')
-        .filter(|part| !part.is_empty())
-        .collect();
+    let mut parts: Vec<&str> = directory.split('/').filter(|part| !part.is_empty()).collect();
     for part in target.trim_end_matches('/').split('/') {
         match part {
             "." | "" => {}
@@ -162,11 +141,7 @@ fn join(directory: &str, target: &str) -> String {
 
 fn exists(tree: &Tree, path: &str) -> bool {
     let below = format!("{path}/");
-    path.is_empty()
-        || tree
-            .files
-            .iter()
-            .any(|(file, _)| file == path || file.starts_with(&below))
+    path.is_empty() || tree.files.iter().any(|(file, _)| file == path || file.starts_with(&below))
 }
 
 /// What in backticks looks like a file of ours is one, and `file.rs:name` has that name in it.
@@ -189,9 +164,7 @@ fn wrong_mention(tree: &Tree, directory: &str, mention: &str) -> Option<&'static
     let is_rust = file.ends_with(".rs");
     let is_document =
         file.contains('/') && [".md", ".proto", ".sql"].iter().any(|e| file.ends_with(e));
-    let is_plain = file
-        .chars()
-        .all(|char| char.is_alphanumeric() || "/._-".contains(char));
+    let is_plain = file.chars().all(|char| char.is_alphanumeric() || "/._-".contains(char));
     if !(is_rust || is_document) || !is_plain || file.starts_with('.') && is_rust {
         return None;
     }
@@ -205,10 +178,7 @@ fn wrong_mention(tree: &Tree, directory: &str, mention: &str) -> Option<&'static
     if texts.is_empty() {
         return Some("there is no such file");
     }
-    let found = name.is_empty()
-        || texts
-            .iter()
-            .any(|text| words(text).any(|word| word == name));
+    let found = name.is_empty() || texts.iter().any(|text| words(text).any(|word| word == name));
     (!found).then_some("the file has no such name")
 }
 
@@ -254,8 +224,7 @@ pub(crate) fn workplaces(tree: &Tree) -> Vec<String> {
 /// `docs/work/a` is a path of ours; only at the start of a path it is a place on a machine.
 fn names_place(line: &str, place: &str) -> bool {
     let inside_of_path = |char: char| char.is_alphanumeric() || "_-.~".contains(char);
-    line.match_indices(place)
-        .any(|(at, _)| !line[..at].ends_with(inside_of_path))
+    line.match_indices(place).any(|(at, _)| !line[..at].ends_with(inside_of_path))
 }
 
 #[cfg(test)]
@@ -288,18 +257,12 @@ mod tests {
     #[test]
     fn a_link_that_leads_nowhere_is_found() {
         let found = |text| links(&Tree::of(&[("docs/a/b.md", text), ("docs/c.md", "")]));
-        assert_eq!(
-            found("[c](../d.md#e)"),
-            ["docs/a/b.md:1: the link ../d.md#e leads nowhere"]
-        );
+        assert_eq!(found("[c](../d.md#e)"), ["docs/a/b.md:1: the link ../d.md#e leads nowhere"]);
         assert_eq!(found("[c](../../../c.md)").len(), 1);
         assert_eq!(found("[c]: ../d.md").len(), 1);
-        for good in [
-            "[c](../c.md#x)",
-            "[x](#y)",
-            "[a](..) [w](https://a.b/c.md)",
-            "`a`\n```\n[c](d)\n```",
-        ] {
+        for good in
+            ["[c](../c.md#x)", "[x](#y)", "[a](..) [w](https://a.b/c.md)", "`a`\n```\n[c](d)\n```"]
+        {
             assert_eq!(found(good), [""; 0], "{good}");
         }
     }
@@ -310,19 +273,10 @@ mod tests {
             let send = ("crates/server/src/gateway/send.rs", "fn handle() {}");
             mentions(&Tree::of(&[("docs/send.md", text), send]))
         };
-        assert_eq!(
-            found("see `gone.rs`"),
-            ["docs/send.md:1: `gone.rs`: there is no such file"]
-        );
+        assert_eq!(found("see `gone.rs`"), ["docs/send.md:1: `gone.rs`: there is no such file"]);
         assert_eq!(found("`send.rs:answer`").len(), 1);
         assert_eq!(found("`docs/gone.md`").len(), 1);
-        for good in [
-            "`gateway/send.rs:handle`",
-            "`send.rs`",
-            "`a.b()`",
-            "`x/*.rs`",
-            "send.md",
-        ] {
+        for good in ["`gateway/send.rs:handle`", "`send.rs`", "`a.b()`", "`x/*.rs`", "send.md"] {
             assert_eq!(found(good), [""; 0], "{good}");
         }
     }
@@ -330,20 +284,14 @@ mod tests {
     #[test]
     fn a_module_that_links_a_missing_document_is_found() {
         let found = |text| documents_in_code(&Tree::of(&[("a.rs", text), ("docs/a.md", "")]));
-        assert_eq!(
-            found("//! See `docs/b.md`."),
-            ["a.rs:1: docs/b.md is missing"]
-        );
+        assert_eq!(found("//! See `docs/b.md`."), ["a.rs:1: docs/b.md is missing"]);
         assert_eq!(found("//! See `docs/a.md`."), [""; 0]);
     }
 
     #[test]
     fn a_path_of_one_machine_is_found() {
         for place in WORKPLACES {
-            assert_eq!(
-                workplaces(&Tree::of(&[("a.md", &format!("in {place}a"))])).len(),
-                1
-            );
+            assert_eq!(workplaces(&Tree::of(&[("a.md", &format!("in {place}a"))])).len(), 1);
         }
         let ours = format!("docs{}a.md", WORKPLACES[0]);
         assert_eq!(workplaces(&Tree::of(&[("a.md", &ours)])).len(), 0);

@@ -1,9 +1,5 @@
 //! Automation of this repository, in Rust: `cargo xtask help` lists it.
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "this is a command line tool"
-)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is a command line tool")]
 
 mod code_rules;
 mod codegen;
@@ -41,9 +37,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &[String]) -> Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("xtask lies below the root");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies below the root");
     let (task, rest) = match args.split_first() {
         Some((task, rest)) => (task.as_str(), rest),
         None => ("help", args),

@@ -35,14 +35,8 @@ const POSTGRES_OPTIONS: &str = "-c listen_addresses=127.0.0.1 -c unix_socket_dir
     -c shared_buffers=32MB -c max_connections=200 -c max_wal_size=256MB -c log_min_messages=fatal";
 
 pub(crate) enum Postgres {
-    Given {
-        url: String,
-    },
-    Started {
-        url: String,
-        minder: Child,
-        directory: PathBuf,
-    },
+    Given { url: String },
+    Started { url: String, minder: Child, directory: PathBuf },
 }
 
 impl Postgres {
@@ -55,10 +49,7 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        if let Self::Started {
-            minder, directory, ..
-        } = self
-        {
+        if let Self::Started { minder, directory, .. } = self {
             drop(minder.stdin.take());
             let ended = minder.wait().and_then(|_| fs::remove_dir_all(&*directory));
             if let Err(error) = ended {
@@ -92,11 +83,7 @@ fn private_postgres(target: &Path) -> Result<Postgres> {
             continue;
         };
         let url = format!("postgres://postgres@127.0.0.1:{port}/postgres");
-        return Ok(Postgres::Started {
-            url,
-            minder,
-            directory,
-        });
+        return Ok(Postgres::Started { url, minder, directory });
     }
     bail!("PostgreSQL did not start; its log is in {}", data.display())
 }
@@ -113,15 +100,8 @@ fn find_postgres() -> Option<PathBuf> {
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
     found.extend(std::env::split_paths(&path).map(|programs| (0, programs)));
-    found.retain(|(_, programs)| {
-        ["initdb", "pg_ctl"]
-            .iter()
-            .all(|p| programs.join(p).is_file())
-    });
-    found
-        .into_iter()
-        .max_by_key(|(version, _)| *version)
-        .map(|(_, programs)| programs)
+    found.retain(|(_, programs)| ["initdb", "pg_ctl"].iter().all(|p| programs.join(p).is_file()));
+    found.into_iter().max_by_key(|(version, _)| *version).map(|(_, programs)| programs)
 }
 
 fn install_postgres() -> Result<PathBuf> {
@@ -142,26 +122,15 @@ fn install_postgres() -> Result<PathBuf> {
     println!("installing PostgreSQL");
     apt_get(&["update"])?;
     // Debian makes and starts a cluster on installation unless this file says otherwise.
-    apt_get(&[
-        "install",
-        "-y",
-        "--no-install-recommends",
-        "postgresql-common",
-    ])?;
-    fs::write(
-        "/etc/postgresql-common/createcluster.conf",
-        "create_main_cluster = false\n",
-    )?;
+    apt_get(&["install", "-y", "--no-install-recommends", "postgresql-common"])?;
+    fs::write("/etc/postgresql-common/createcluster.conf", "create_main_cluster = false\n")?;
     apt_get(&["install", "-y", "--no-install-recommends", "postgresql"])?;
     find_postgres().context("PostgreSQL was installed, but initdb and pg_ctl are not there")
 }
 
 fn apt_get(args: &[&str]) -> Result<()> {
     let mut command = Command::new("apt-get");
-    command
-        .args(args)
-        .env("DEBIAN_FRONTEND", "noninteractive")
-        .stdin(Stdio::null());
+    command.args(args).env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null());
     let status = command.status()?;
     ensure!(status.success(), "{command:?} ended with {status}");
     Ok(())
@@ -173,19 +142,13 @@ fn server_account() -> Result<Option<(u32, u32)>> {
         return Ok(None);
     }
     let accounts = fs::read_to_string("/etc/passwd")?;
-    let account = ["postgres", "nobody"]
-        .iter()
-        .find_map(|name| account_of(&accounts, name));
-    Ok(Some(account.context(
-        "neither postgres nor nobody is in /etc/passwd",
-    )?))
+    let account = ["postgres", "nobody"].iter().find_map(|name| account_of(&accounts, name));
+    Ok(Some(account.context("neither postgres nor nobody is in /etc/passwd")?))
 }
 
 /// User and group number of a line `name:password:uid:gid:…`.
 fn account_of(accounts: &str, name: &str) -> Option<(u32, u32)> {
-    let fields = accounts
-        .lines()
-        .map(|line| line.split(':').collect::<Vec<_>>());
+    let fields = accounts.lines().map(|line| line.split(':').collect::<Vec<_>>());
     let mut named = fields.filter(|fields| fields[0] == name);
     match named.next()?.as_slice() {
         [_, _, uid, gid, ..] => Some((uid.parse().ok()?, gid.parse().ok()?)),
@@ -215,25 +178,12 @@ fn server_directory(target: &Path, account: Option<(u32, u32)>) -> Result<PathBu
 
 fn init_database(programs: &Path, data: &Path, account: Option<(u32, u32)>) -> Result<()> {
     // People are found by byte order. macOS has that order only under the name C.
-    let locale = if cfg!(target_os = "macos") {
-        "C"
-    } else {
-        "C.UTF-8"
-    };
+    let locale = if cfg!(target_os = "macos") { "C" } else { "C.UTF-8" };
     let mut command = as_account(programs.join("initdb"), account);
-    command
-        .arg("--pgdata")
-        .arg(data)
-        .args(["--username=postgres", "--auth=trust", "--no-sync"]);
-    command
-        .arg("--encoding=UTF8")
-        .arg(format!("--locale={locale}"));
+    command.arg("--pgdata").arg(data).args(["--username=postgres", "--auth=trust", "--no-sync"]);
+    command.arg("--encoding=UTF8").arg(format!("--locale={locale}"));
     let output = command.current_dir("/").output().context("initdb")?;
-    ensure!(
-        output.status.success(),
-        "initdb: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    ensure!(output.status.success(), "initdb: {}", String::from_utf8_lossy(&output.stderr));
     Ok(())
 }
 
@@ -245,17 +195,9 @@ fn start_postgres(
     account: Option<(u32, u32)>,
 ) -> Result<Option<Child>> {
     let mut command = as_account("sh".into(), account);
-    command
-        .args(["-c", POSTGRES_MINDER])
-        .env("BIN", programs)
-        .env("DATA", data);
-    command
-        .env("OPTIONS", format!("-p {port} {POSTGRES_OPTIONS}"))
-        .current_dir("/");
-    let mut minder = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()?;
+    command.args(["-c", POSTGRES_MINDER]).env("BIN", programs).env("DATA", data);
+    command.env("OPTIONS", format!("-p {port} {POSTGRES_OPTIONS}")).current_dir("/");
+    let mut minder = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
     let mut line = String::new();
     let stdout = minder.stdout.take().expect("stdout is piped");
     BufReader::new(stdout).read_line(&mut line)?;
@@ -307,10 +249,7 @@ mod tests {
 
     #[test]
     fn a_server_under_another_account_does_not_live_where_it_may_not_enter() {
-        let me = (
-            rustix::process::getuid().as_raw(),
-            rustix::process::getgid().as_raw(),
-        );
+        let me = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
         let closed = std::env::temp_dir().join(format!("natter-closed-{}", std::process::id()));
         fs::create_dir(&closed).unwrap();
         fs::set_permissions(&closed, fs::Permissions::from_mode(0o700)).unwrap();

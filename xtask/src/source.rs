@@ -37,11 +37,7 @@ enum Kind {
 
 impl Source {
     pub(crate) fn read(path: &str, text: &str) -> Self {
-        let mut source = Self {
-            path: path.into(),
-            lines: Vec::new(),
-            literals: Vec::new(),
-        };
+        let mut source = Self { path: path.into(), lines: Vec::new(), literals: Vec::new() };
         let chars: Vec<char> = text.chars().collect();
         let mut line = Line::default();
         let mut at = 0;
@@ -50,10 +46,7 @@ impl Source {
             let token = &chars[at..at + length];
             if kind == Kind::Literal {
                 let text = token.iter().collect();
-                source.literals.push(Literal {
-                    line: source.lines.len(),
-                    text,
-                });
+                source.literals.push(Literal { line: source.lines.len(), text });
                 line.code.push('"');
             }
             for char in token {
@@ -98,9 +91,7 @@ impl Source {
     /// This line or the one above it says `// tidy: KIND because …`.
     pub(crate) fn is_excused(&self, line: usize, kind: &str) -> bool {
         let excuse = format!("// tidy: {kind} because ");
-        self.lines[line.saturating_sub(1)..=line]
-            .iter()
-            .any(|line| line.comment.contains(&excuse))
+        self.lines[line.saturating_sub(1)..=line].iter().any(|line| line.comment.contains(&excuse))
     }
 }
 
@@ -108,10 +99,7 @@ impl Source {
 fn next_token(before: &[char], rest: &[char]) -> (Kind, usize) {
     let end_of = |found: Option<usize>| found.unwrap_or(rest.len());
     match rest {
-        ['/', '/', ..] => (
-            Kind::Comment,
-            end_of(rest.iter().position(|char| *char == '\n')),
-        ),
+        ['/', '/', ..] => (Kind::Comment, end_of(rest.iter().position(|char| *char == '\n'))),
         ['/', '*', ..] => (Kind::Comment, block_comment_length(rest)),
         ['"', ..] => (Kind::Literal, text_length(rest)),
         ['r', '#' | '"', ..] if !ends_in_word(before) => raw_text_length(rest),
@@ -176,13 +164,8 @@ fn raw_text_length(rest: &[char]) -> (Kind, usize) {
     let mut end = vec!['#'; hashes];
     end.insert(0, '"');
     let begin = hashes + 2;
-    let found = rest[begin..]
-        .windows(end.len())
-        .position(|window| window == end);
-    (
-        Kind::Literal,
-        found.map_or(rest.len(), |at| begin + at + end.len()),
-    )
+    let found = rest[begin..].windows(end.len()).position(|window| window == end);
+    (Kind::Literal, found.map_or(rest.len(), |at| begin + at + end.len()))
 }
 
 #[cfg(test)]
@@ -191,22 +174,14 @@ mod tests {
 
     fn code(text: &str) -> String {
         let source = Source::read("a.rs", text);
-        source
-            .lines
-            .iter()
-            .map(|line| line.code.as_str())
-            .collect::<Vec<_>>()
-            .join("|")
+        source.lines.iter().map(|line| line.code.as_str()).collect::<Vec<_>>().join("|")
     }
 
     #[test]
     fn comments_and_literals_are_not_code() {
         assert_eq!(code("a(); // b\nc /* d\n /* e */ f */ g"), "a(); |c | g");
         assert_eq!(code(r#"a("b \" c // d") e"#), "a(\") e");
-        assert_eq!(
-            code("r\"a\\\" b; br##\"c\"# d\"## e; r#type"),
-            "\" b; b\" e; r#type"
-        );
+        assert_eq!(code("r\"a\\\" b; br##\"c\"# d\"## e; r#type"), "\" b; b\" e; r#type");
         assert_eq!(
             code(r#"match c { '"' => 'a', '\'' => x::<'b>() }"#),
             "match c { \" => \", \" => x::<'b>() }"
@@ -216,13 +191,7 @@ mod tests {
     #[test]
     fn a_literal_over_several_lines_knows_where_it_began() {
         let source = Source::read("a.rs", "x\n\"SELECT\n 1\"\ny");
-        assert_eq!(
-            source.literals,
-            [Literal {
-                line: 1,
-                text: "\"SELECT\n 1\"".into()
-            }]
-        );
+        assert_eq!(source.literals, [Literal { line: 1, text: "\"SELECT\n 1\"".into() }]);
         assert_eq!(source.lines.len(), 4);
         assert_eq!(source.lines[3].code, "y");
     }
@@ -238,11 +207,7 @@ mod tests {
     fn what_follows_cfg_test_is_test_code() {
         let source = Source::read("a.rs", "fn a() {}\n#[cfg(test)]\nmod tests {}");
         assert_eq!(
-            source
-                .lines
-                .iter()
-                .map(|line| line.test)
-                .collect::<Vec<_>>(),
+            source.lines.iter().map(|line| line.test).collect::<Vec<_>>(),
             [false, true, true]
         );
         let declared = Source::read("a.rs", "#[cfg(test)]\nmod tests;\nfn a() {}");

@@ -52,11 +52,7 @@ pub(crate) fn run(root: &Path, args: &[String]) -> Result<()> {
         let verdict = if *ok { "ok    " } else { "FAILED" };
         println!("{verdict} {name:8} {:7.1} s", took.as_secs_f64());
     }
-    let failed: Vec<&str> = ended
-        .iter()
-        .filter(|(_, ok, _)| !ok)
-        .map(|(name, ..)| *name)
-        .collect();
+    let failed: Vec<&str> = ended.iter().filter(|(_, ok, _)| !ok).map(|(name, ..)| *name).collect();
     ensure!(failed.is_empty(), "failed: {}", failed.join(", "));
     Ok(())
 }
@@ -79,11 +75,7 @@ fn choose(args: &[String]) -> Result<(Vec<Named>, &[String])> {
             [unknown, ..] => bail!("unknown argument {unknown}"),
         }
     }
-    let steps = if only.is_empty() {
-        STEPS.to_vec()
-    } else {
-        only
-    };
+    let steps = if only.is_empty() { STEPS.to_vec() } else { only };
     Ok((steps, rest))
 }
 
@@ -92,17 +84,9 @@ fn run_step(root: &Path, step: Step, runner_args: &[String]) -> Result<()> {
         Step::Fmt => cargo(root, &["fmt", "--all", "--check"]),
         Step::Codegen => codegen::check(root),
         Step::Tidy => tidy::run(root, ""),
-        Step::Clippy => cargo(
-            root,
-            &[
-                "clippy",
-                "--workspace",
-                "--all-targets",
-                "--locked",
-                "--",
-                "-Dwarnings",
-            ],
-        ),
+        Step::Clippy => {
+            cargo(root, &["clippy", "--workspace", "--all-targets", "--locked", "--", "-Dwarnings"])
+        }
         Step::Doc => doc_tests(root),
         Step::Unit => unit_tests(root, runner_args),
     }
@@ -131,26 +115,19 @@ fn unit_tests(root: &Path, runner_args: &[String]) -> Result<()> {
     if runner_args.is_empty() {
         command.arg("--workspace");
     }
-    command
-        .args(runner_args)
-        .env(services::POSTGRES, postgres.url());
+    command.args(runner_args).env(services::POSTGRES, postgres.url());
     finish(root, command)
 }
 
 fn has_nextest() -> bool {
     let mut command = Command::new("cargo");
-    command
-        .args(["nextest", "--version"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
+    command.args(["nextest", "--version"]).stdout(Stdio::null()).stderr(Stdio::null());
     command.status().is_ok_and(|status| status.success())
 }
 
 fn target_directory(root: &Path) -> Result<std::path::PathBuf> {
     let metadata = tidy::metadata(root, &["--no-deps"])?;
-    let directory = metadata["target_directory"]
-        .as_str()
-        .context("no target directory")?;
+    let directory = metadata["target_directory"].as_str().context("no target directory")?;
     Ok(directory.into())
 }
 

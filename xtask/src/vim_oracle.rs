@@ -44,9 +44,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         return Ok(());
     };
     if options.print {
-        random_cases(options.seed, options.count)
-            .iter()
-            .for_each(|case| println!("{case}"));
+        random_cases(options.seed, options.count).iter().for_each(|case| println!("{case}"));
         return Ok(());
     }
     ensure_vim()?;
@@ -61,19 +59,10 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
 }
 
 fn parse_options(args: &[String]) -> Result<Option<Options>> {
-    let mut options = Options {
-        seed: 1,
-        count: 2000,
-        cases: None,
-        write: false,
-        print: false,
-    };
+    let mut options = Options { seed: 1, count: 2000, cases: None, write: false, print: false };
     let mut args = args.iter();
     while let Some(arg) = args.next() {
-        let mut value = || {
-            args.next()
-                .with_context(|| format!("{arg} needs a value\n{HELP}"))
-        };
+        let mut value = || args.next().with_context(|| format!("{arg} needs a value\n{HELP}"));
         match arg.as_str() {
             "--seed" => options.seed = value()?.parse().context("--seed takes a number")?,
             "--count" => options.count = value()?.parse().context("--count takes a number")?,
@@ -90,10 +79,7 @@ fn parse_options(args: &[String]) -> Result<Option<Options>> {
 /// Vim is there, or is installed where that is ours to do.
 fn ensure_vim() -> Result<()> {
     let found = || {
-        let version = Command::new("vim")
-            .arg("--version")
-            .stdin(Stdio::null())
-            .output();
+        let version = Command::new("vim").arg("--version").stdin(Stdio::null()).output();
         version.is_ok_and(|output| output.status.success())
     };
     if found() {
@@ -105,26 +91,13 @@ fn ensure_vim() -> Result<()> {
         bail!("vim is not installed. On Debian: apt-get install vim (as root); then try again");
     }
     println!("installing Debian's vim");
-    for arguments in [
-        &["update"][..],
-        &["install", "-y", "--no-install-recommends", "vim"],
-    ] {
-        let status = Command::new("apt-get")
-            .args(arguments)
-            .status()
-            .context("apt-get")?;
+    for arguments in [&["update"][..], &["install", "-y", "--no-install-recommends", "vim"]] {
+        let status = Command::new("apt-get").args(arguments).status().context("apt-get")?;
         if !status.success() {
-            bail!(
-                "apt-get {} failed; install vim by hand and try again",
-                arguments.join(" ")
-            );
+            bail!("apt-get {} failed; install vim by hand and try again", arguments.join(" "));
         }
     }
-    if found() {
-        Ok(())
-    } else {
-        bail!("vim is still not there after apt-get install vim")
-    }
+    if found() { Ok(()) } else { bail!("vim is still not there after apt-get install vim") }
 }
 
 fn root() -> PathBuf {
@@ -166,16 +139,9 @@ fn compare(cases: &[String]) -> Result<()> {
 /// The expectations of the editor's tests: the cases written by hand, and random ones.
 fn write_expectations() -> Result<()> {
     let folder = root().join(EXPECTATIONS);
-    for name in [
-        "motions",
-        "operators",
-        "objects",
-        "insert",
-        "visual",
-        "registers",
-        "undo",
-        "unicode",
-    ] {
+    for name in
+        ["motions", "operators", "objects", "insert", "visual", "registers", "undo", "unicode"]
+    {
         let file = folder.join(format!("{name}.cases"));
         let cases = read_cases(&file)?;
         let head: String = fs::read_to_string(&file)?
@@ -232,9 +198,7 @@ fn ask_vim(cases: &[String]) -> Result<Vec<Option<String>>> {
             })
             .collect();
         let join = |worker: thread::ScopedJoinHandle<_>| {
-            worker
-                .join()
-                .unwrap_or_else(|_| bail!("a thread that asks Vim panicked"))
+            worker.join().unwrap_or_else(|_| bail!("a thread that asks Vim panicked"))
         };
         workers.into_iter().map(join).collect()
     });
@@ -248,11 +212,8 @@ fn ask_vim(cases: &[String]) -> Result<Vec<Option<String>>> {
 
 fn ask_once(line: &str, folder: &Path) -> Result<Option<String>> {
     let case = Case::parse(line).with_context(|| format!("no case: {line}"))?;
-    let (buffer, script, answer) = (
-        folder.join("buffer.txt"),
-        folder.join("keys.vim"),
-        folder.join("answer.txt"),
-    );
+    let (buffer, script, answer) =
+        (folder.join("buffer.txt"), folder.join("keys.vim"), folder.join("answer.txt"));
     fs::write(&buffer, format!("{}\n", case.text))?;
     fs::remove_file(&answer).ok();
     let row = case.row + 1;
@@ -292,15 +253,12 @@ fn ask_once(line: &str, folder: &Path) -> Result<Option<String>> {
 
 /// Keys as the inside of a double-quoted Vim string.
 fn vim_string(keys: &str) -> String {
-    const NAMES: [&str; 12] = [
-        "esc", "cr", "tab", "bs", "del", "left", "right", "up", "down", "home", "end", "lt",
-    ];
+    const NAMES: [&str; 12] =
+        ["esc", "cr", "tab", "bs", "del", "left", "right", "up", "down", "home", "end", "lt"];
     let mut out = String::new();
     let mut rest = keys;
     while let Some(c) = rest.chars().next() {
-        let name = rest
-            .strip_prefix('<')
-            .and_then(|inner| inner.split_once('>'));
+        let name = rest.strip_prefix('<').and_then(|inner| inner.split_once('>'));
         if let Some((name, after)) = name {
             let lower = name.to_lowercase();
             if NAMES.contains(&lower.as_str()) || lower.starts_with("c-") {
@@ -460,9 +418,8 @@ const MOTIONS: &[&str] = &[
     "h", "j", "k", "l", "w", "W", "b", "B", "e", "E", "ge", "gE", "0", "^", "$", "g_", "|", "f",
     "F", "t", "T", ";", ",", "gg", "G", "{", "}", "(", ")", "%",
 ];
-const OBJECTS: &[&str] = &[
-    "w", "W", "s", "p", "\"", "'", "`", "(", ")", "b", "[", "]", "{", "}", "B", "<", ">", "t",
-];
+const OBJECTS: &[&str] =
+    &["w", "W", "s", "p", "\"", "'", "`", "(", ")", "b", "[", "]", "{", "}", "B", "<", ">", "t"];
 const TARGETS: &[&str] = &[
     "a", "b", "c", "f", "o", "x", ".", ",", "(", ")", "[", "{", "}", "\"", "'", " ", "1", "t", "ä",
     "日", "e", "<lt>", ">", "-",
@@ -504,12 +461,7 @@ fn random_line(random: &mut Random) -> String {
     let indent = random.pick(&["", "", "", "", "  ", "\t", "    ", "\t  "]);
     let gap = random.pick(&[" ", " ", " ", "  ", "", "\t"]);
     let words: Vec<&str> = (0..=random.below(6)).map(|_| random.pick(WORDS)).collect();
-    [
-        indent,
-        &words.join(gap),
-        random.pick(&["", "", "", " ", "."]),
-    ]
-    .concat()
+    [indent, &words.join(gap), random.pick(&["", "", "", " ", "."])].concat()
 }
 
 fn random_command(random: &mut Random) -> String {
@@ -517,9 +469,8 @@ fn random_command(random: &mut Random) -> String {
         0..12 => count(random, 25) + &motion(random),
         12..36 => operation(random),
         36..50 => {
-            let simple = [
-                "x", "X", "D", "Y", "J", "gJ", "~", "p", "P", "gp", "gP", "p", "P", "<Del>",
-            ];
+            let simple =
+                ["x", "X", "D", "Y", "J", "gJ", "~", "p", "P", "gp", "gP", "p", "P", "<Del>"];
             register(random) + &count(random, 25) + random.pick(&simple)
         }
         50..54 => {
@@ -543,9 +494,7 @@ fn random_command(random: &mut Random) -> String {
             ])
             .to_owned(),
         90..94 => random
-            .pick(&[
-                "u", "<C-r>", "u<C-r>", "uu", "2u", ".", "3.", "uu<C-r>", "2<C-r>",
-            ])
+            .pick(&["u", "<C-r>", "u<C-r>", "uu", "2u", ".", "3.", "uu<C-r>", "2<C-r>"])
             .to_owned(),
         94..97 => count(random, 40) + random.pick(&["<C-a>", "<C-x>"]),
         _ => recorded(random),
@@ -556,9 +505,7 @@ fn count(random: &mut Random, percent: usize) -> String {
     if !random.chance(percent) {
         return String::new();
     }
-    random
-        .pick(&["1", "2", "2", "3", "3", "4", "5", "8", "12", "40"])
-        .to_owned()
+    random.pick(&["1", "2", "2", "3", "3", "4", "5", "8", "12", "40"]).to_owned()
 }
 
 fn register(random: &mut Random) -> String {
@@ -594,11 +541,7 @@ fn operation(random: &mut Random) -> String {
             keys = keys + force + &count(random, 15) + &motion(random);
         }
     }
-    if operator == "c" {
-        keys + &typed(random)
-    } else {
-        keys
-    }
+    if operator == "c" { keys + &typed(random) } else { keys }
 }
 
 /// What is typed in insert mode, and the Esc that leaves it.
@@ -650,8 +593,6 @@ fn recorded(random: &mut Random) -> String {
         4 => motion(random) + "x",
         _ => "dwj".to_owned(),
     };
-    let call = random
-        .pick(&["@1", "2@1", "@1@@", "", "5@1u", "@1."])
-        .replace('1', name);
+    let call = random.pick(&["@1", "2@1", "@1@@", "", "5@1u", "@1."]).replace('1', name);
     format!("q{name}{body}q{call}")
 }

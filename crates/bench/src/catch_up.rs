@@ -38,16 +38,10 @@ pub(crate) async fn run(options: &Options) -> Result<Outcome> {
     let messages = options.messages.min(CATCH_UP_MESSAGES_MAX);
     let server = Server::start(options.server.as_deref()).await?;
     let people = people::sign_up(&server.address, 2).await?;
-    say(&format!(
-        "{messages} messages are written to somebody who is away"
-    ));
+    say(&format!("{messages} messages are written to somebody who is away"));
     let (conv_id, first_seq) = write(&server.address, &people, messages).await?;
     say(&format!("{} returns", limits::CATCH_UPS));
-    let have = Position {
-        conv_id,
-        seq: first_seq - 1,
-        rev: 0,
-    };
+    let have = Position { conv_id, seq: first_seq - 1, rev: 0 };
     let natter = come_back(&server, &people[1], have, messages).await?;
     server.stop().await?;
     let child = Child::start_echo().await?;
@@ -68,12 +62,7 @@ async fn write(server: &str, people: &[Person], messages: u32) -> Result<(i64, i
         while sent < messages && (sent - stored) < SENDS_IN_FLIGHT_MAX as u32 {
             let body = text::line(u64::from(sent));
             let client_key = proto::id::random_key();
-            let send = proto::Send {
-                conv_id,
-                client_key,
-                body,
-                reply_seq: 0,
-            };
+            let send = proto::Send { conv_id, client_key, body, reply_seq: 0 };
             socket.feed(3, Say::Send(send)).await?;
             sent += 1;
         }
@@ -111,14 +100,7 @@ async fn come_back(
         socket.close().await;
     }
     violations.truncate(limits::VIOLATIONS_MAX);
-    Ok(CatchUps {
-        painted,
-        all,
-        cpu_us,
-        own_cpu_us,
-        frame_bytes,
-        violations,
-    })
+    Ok(CatchUps { painted, all, cpu_us, own_cpu_us, frame_bytes, violations })
 }
 
 fn spent(sum: Option<f64>, before: Option<f64>, usage: Usage) -> Option<f64> {
@@ -128,18 +110,13 @@ fn spent(sum: Option<f64>, before: Option<f64>, usage: Usage) -> Option<f64> {
 /// What is wrong with what was missed: it must be all, each once, in order, with its own text.
 fn wrong(missed: &[proto::Message], have: &Position, messages: u32) -> Option<String> {
     if missed.len() != messages as usize {
-        return Some(format!(
-            "{} of {messages} messages came when catching up",
-            missed.len()
-        ));
+        return Some(format!("{} of {messages} messages came when catching up", missed.len()));
     }
     let expected = (have.seq + 1..).zip(0..);
     for (message, (seq, number)) in missed.iter().zip(expected) {
         if message.seq != seq || !text::is_line(&message.body, number) {
             let found = message.seq;
-            return Some(format!(
-                "catching up brought message {found} where {seq} had to come"
-            ));
+            return Some(format!("catching up brought message {found} where {seq} had to come"));
         }
     }
     None
@@ -156,9 +133,7 @@ async fn echoed(child: &Child, frame_bytes: &[usize]) -> Result<(Latencies, Opti
         socket.feed_bytes(request.clone()).await?;
         socket.flush().await?;
         let hearing = hear(&mut socket, frame_bytes.len());
-        timeout(limits::PATIENCE, hearing)
-            .await
-            .map_err(|_| Error::Silent("the echo"))??;
+        timeout(limits::PATIENCE, hearing).await.map_err(|_| Error::Silent("the echo"))??;
         latencies.record(since.elapsed());
         cpu_us = spent(cpu_us, cpu, child.usage());
         socket.close().await;
@@ -176,9 +151,8 @@ async fn hear(socket: &mut Socket, frames: usize) -> Result<()> {
 
 /// As many large and as many small frames, each kind in its average size.
 fn same_frames(frame_bytes: &[usize]) -> Bytes {
-    let (large, small): (Vec<usize>, Vec<usize>) = frame_bytes
-        .iter()
-        .partition(|bytes| **bytes >= LARGE_FRAME_BYTES);
+    let (large, small): (Vec<usize>, Vec<usize>) =
+        frame_bytes.iter().partition(|bytes| **bytes >= LARGE_FRAME_BYTES);
     let orders = [large, small].map(|sizes| {
         let average = sizes.iter().sum::<usize>() / sizes.len().max(1);
         Order {
@@ -210,29 +184,15 @@ fn outcome(
             target: is_target.then_some(TARGET_ALL_MS),
             ..lower("all of them p50", "ms", natter.all.at(0.5))
         },
-        Figure {
-            limit: echo.at(0.5),
-            ..plain("… of it sockets", "ms", None)
-        },
-        Figure {
-            limit: Some(rows.ms),
-            ..plain("… of it rows", "ms", None)
-        },
+        Figure { limit: echo.at(0.5), ..plain("… of it sockets", "ms", None) },
+        Figure { limit: Some(rows.ms), ..plain("… of it rows", "ms", None) },
         lower("all of them max", "ms", natter.all.at(1.0)),
         Figure {
             limit: sum(echo_cpu_ms, rows.cpu_ms),
             ..lower("server CPU of one return", "ms", each_ms(natter.cpu_us))
         },
-        plain(
-            "generator CPU of one return",
-            "ms",
-            each_ms(natter.own_cpu_us),
-        ),
-        plain(
-            "frames of one return",
-            "frames",
-            Some(natter.frame_bytes.len() as f64),
-        ),
+        plain("generator CPU of one return", "ms", each_ms(natter.own_cpu_us)),
+        plain("frames of one return", "frames", Some(natter.frame_bytes.len() as f64)),
         plain(
             "bytes of one return",
             "KiB",
@@ -260,20 +220,12 @@ mod tests {
     use super::*;
 
     fn message(seq: i64, number: u64) -> proto::Message {
-        proto::Message {
-            seq,
-            body: text::line(number),
-            ..Default::default()
-        }
+        proto::Message { seq, body: text::line(number), ..Default::default() }
     }
 
     #[test]
     fn a_return_with_a_hole_a_double_or_a_swap_is_told() {
-        let have = Position {
-            conv_id: 1,
-            seq: 4,
-            rev: 0,
-        };
+        let have = Position { conv_id: 1, seq: 4, rev: 0 };
         let good: Vec<_> = (0..5_u64).map(|n| message(5 + n as i64, n)).collect();
         assert_eq!(wrong(&good, &have, 5), None);
         let mut hole = good.clone();

@@ -36,19 +36,10 @@ pub(crate) struct Child {
 impl Child {
     /// Runs `natter ARGS` and waits for its line "listening on http://HOST:PORT".
     pub(crate) async fn start(args: &[&OsStr]) -> Result<Self> {
-        let what = args
-            .first()
-            .map_or_else(String::new, |arg| arg.display().to_string());
-        let failed = |why: String| Error::Child {
-            what: what.clone(),
-            why,
-        };
+        let what = args.first().map_or_else(String::new, |arg| arg.display().to_string());
+        let failed = |why: String| Error::Child { what: what.clone(), why };
         let mut command = Command::new(std::env::current_exe()?);
-        command
-            .args(args)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true);
+        command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         for name in NOT_INHERITED {
             command.env_remove(name);
         }
@@ -56,9 +47,7 @@ impl Child {
             command.env("NATTER_LOG", "error");
         }
         let mut process = command.spawn().map_err(|e| failed(e.to_string()))?;
-        let pid = process
-            .id()
-            .ok_or_else(|| failed("it ended at once".into()))?;
+        let pid = process.id().ok_or_else(|| failed("it ended at once".into()))?;
         let stdin = process.stdin.take().expect("it was asked for above");
         let mut stdout = BufReader::new(process.stdout.take().expect("it was asked for above"));
         let mut line = String::new();
@@ -68,13 +57,7 @@ impl Child {
             return Err(failed("it ended before it listened".into()));
         };
         let address = address.to_owned();
-        Ok(Self {
-            process,
-            pid,
-            address,
-            _stdin: stdin,
-            _stdout: stdout,
-        })
+        Ok(Self { process, pid, address, _stdin: stdin, _stdout: stdout })
     }
 
     pub(crate) async fn start_echo() -> Result<Self> {
@@ -83,26 +66,19 @@ impl Child {
 
     /// Asks it to end, and kills it if it does not.
     pub(crate) async fn stop(mut self) -> Result<()> {
-        let pid = i32::try_from(self.pid)
-            .ok()
-            .and_then(rustix::process::Pid::from_raw);
+        let pid = i32::try_from(self.pid).ok().and_then(rustix::process::Pid::from_raw);
         if let Some(pid) = pid {
             // It fails where the process has ended by itself, which is what we want.
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
         }
-        if timeout(limits::STOP_WAIT, self.process.wait())
-            .await
-            .is_err()
-        {
+        if timeout(limits::STOP_WAIT, self.process.wait()).await.is_err() {
             self.process.kill().await?;
         }
         Ok(())
     }
 
     pub(crate) fn usage(&self) -> Usage {
-        Usage {
-            pid: Some(self.pid),
-        }
+        Usage { pid: Some(self.pid) }
     }
 }
 
@@ -115,9 +91,7 @@ pub(crate) struct Usage {
 
 impl Usage {
     pub(crate) fn own() -> Self {
-        Self {
-            pid: Some(std::process::id()),
-        }
+        Self { pid: Some(std::process::id()) }
     }
 
     /// Microseconds so far.
@@ -143,21 +117,13 @@ impl Server {
     /// The server that the user named, or one of our own on a fresh database.
     pub(crate) async fn start(server: Option<&str>) -> Result<Self> {
         if let Some(server) = server {
-            return Ok(Self {
-                address: raw::authority(server)?,
-                process: None,
-                directory: None,
-            });
+            return Ok(Self { address: raw::authority(server)?, process: None, directory: None });
         }
         let directory = directory_on_disk()?;
         std::fs::write(directory.path().join("natter.toml"), settings())?;
         let process = serve(directory.path()).await?;
         let address = process.address.clone();
-        Ok(Self {
-            address,
-            process: Some(process),
-            directory: Some(directory),
-        })
+        Ok(Self { address, process: Some(process), directory: Some(directory) })
     }
 
     /// The same data in a new process: what signing people up left in the memory is gone.
@@ -176,9 +142,7 @@ impl Server {
     }
 
     pub(crate) fn usage(&self) -> Usage {
-        self.process
-            .as_ref()
-            .map_or(Usage { pid: None }, Child::usage)
+        self.process.as_ref().map_or(Usage { pid: None }, Child::usage)
     }
 
     /// Ends it if it is ours. What it wrote goes with the directory.
@@ -211,27 +175,16 @@ fn settings() -> String {
     let rates: String = ["auth_loopback", "sends", "light", "pages", "heavy"]
         .map(|name| format!("{name} = {rate}\n"))
         .concat();
-    format!(
-        "connections_max = {}\n[rates]\n{rates}",
-        limits::CONNECTIONS_MAX + 1_000
-    )
+    format!("connections_max = {}\n[rates]\n{rates}", limits::CONNECTIONS_MAX + 1_000)
 }
 
 /// A temporary directory where a sync reaches a disk: below `target` of the current directory, else
 /// where the system puts temporary files.
 pub(crate) fn directory_on_disk() -> Result<TempDir> {
-    let places = [
-        PathBuf::from("target"),
-        std::env::temp_dir(),
-        PathBuf::from("."),
-    ];
-    let place = places
-        .iter()
-        .find(|place| place.is_dir() && !is_memory(place));
+    let places = [PathBuf::from("target"), std::env::temp_dir(), PathBuf::from(".")];
+    let place = places.iter().find(|place| place.is_dir() && !is_memory(place));
     let place = place.ok_or(Error::NoDisk)?.canonicalize()?;
-    Ok(tempfile::Builder::new()
-        .prefix("natter-bench-")
-        .tempdir_in(place)?)
+    Ok(tempfile::Builder::new().prefix("natter-bench-").tempdir_in(place)?)
 }
 
 /// A file system without a disk, where a sync costs nothing and every figure would be a lie.

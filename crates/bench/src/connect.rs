@@ -38,10 +38,7 @@ impl Work {
     fn add(&mut self, done: usize, since: Instant, before: Option<f64>, usage: Usage) {
         self.done += done;
         self.took += since.elapsed();
-        let spent = usage
-            .cpu_us()
-            .zip(before)
-            .map(|(after, before)| after - before);
+        let spent = usage.cpu_us().zip(before).map(|(after, before)| after - before);
         self.cpu_known = spent.is_some();
         self.cpu_us += spent.unwrap_or(0.0);
     }
@@ -51,9 +48,7 @@ pub(crate) async fn run(options: &Options) -> Result<Outcome> {
     let count = options.connections.unwrap_or(CONNECTIONS_DEFAULT);
     let server = Server::start(options.server.as_deref()).await?;
     let persons = count.div_ceil(limits::CONNECTIONS_PER_PERSON).max(2);
-    say(&format!(
-        "{persons} people sign up and open a conversation each"
-    ));
+    say(&format!("{persons} people sign up and open a conversation each"));
     let people = people::sign_up(&server.address, persons).await?;
     befriend_in_pairs(&server.address, &people).await?;
     let owners: Vec<_> = people.iter().cycle().take(count).cloned().collect();
@@ -62,10 +57,7 @@ pub(crate) async fn run(options: &Options) -> Result<Outcome> {
     let (mut tickets, mut arrivals, mut latencies) =
         (Work::default(), Work::default(), Latencies::new());
     let own = Usage::own().cpu_us();
-    let (usage, until) = (
-        server.usage(),
-        Instant::now() + Duration::from_secs(options.seconds),
-    );
+    let (usage, until) = (server.usage(), Instant::now() + Duration::from_secs(options.seconds));
     while Instant::now() < until {
         let (since, before) = (Instant::now(), usage.cpu_us());
         let granted = take_tickets(&server.address, &owners).await?;
@@ -75,10 +67,7 @@ pub(crate) async fn run(options: &Options) -> Result<Outcome> {
         arrivals.add(sockets.len(), since, before, usage);
         people::close_all(sockets).await;
     }
-    let own = Usage::own()
-        .cpu_us()
-        .zip(own)
-        .map(|(after, before)| after - before);
+    let own = Usage::own().cpu_us().zip(own).map(|(after, before)| after - before);
     server.stop().await?;
 
     say("rounds of arrivals at the echo server");
@@ -93,9 +82,7 @@ pub(crate) async fn run(options: &Options) -> Result<Outcome> {
     }
     child.stop().await?;
     let own_us = own.map(|us| us / (arrivals.done.max(1)) as f64);
-    Ok(outcome(
-        count, &tickets, &arrivals, &echo, &latencies, own_us,
-    ))
+    Ok(outcome(count, &tickets, &arrivals, &echo, &latencies, own_us))
 }
 
 /// Everybody has a conversation, so that there is something to paint.

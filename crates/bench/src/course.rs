@@ -96,8 +96,7 @@ impl Tally {
         self.receipts_at_recipient += other.receipts_at_recipient;
         self.delivered_said += other.delivered_said;
         let room = limits::VIOLATIONS_MAX.saturating_sub(self.violations.len());
-        self.violations
-            .extend(other.violations.iter().take(room).cloned());
+        self.violations.extend(other.violations.iter().take(room).cloned());
     }
 
     /// So many of something for each message.
@@ -184,14 +183,8 @@ pub(crate) async fn run<P: Send + 'static>(
         seconds: (after.at - before.at).as_secs_f64(),
         acked: after.acked - before.acked,
         arrived: after.arrived - before.arrived,
-        cpu_us: after
-            .cpu_us
-            .zip(before.cpu_us)
-            .map(|(after, before)| after - before),
-        own_cpu_us: after
-            .own_cpu_us
-            .zip(before.own_cpu_us)
-            .map(|(after, before)| after - before),
+        cpu_us: after.cpu_us.zip(before.cpu_us).map(|(after, before)| after - before),
+        own_cpu_us: after.own_cpu_us.zip(before.own_cpu_us).map(|(after, before)| after - before),
         tally,
     };
     Ok((back, load))

@@ -27,10 +27,7 @@ pub(crate) struct Order {
 /// The first byte is the number of orders; each is two little-endian numbers of 16 bits. Zeros fill
 /// the rest.
 pub(crate) fn request(bytes: usize, orders: &[Order]) -> Bytes {
-    assert!(
-        orders.len() <= limits::ECHO_ORDERS_MAX,
-        "the scenarios ask for less"
-    );
+    assert!(orders.len() <= limits::ECHO_ORDERS_MAX, "the scenarios ask for less");
     let mut request = BytesMut::with_capacity(bytes);
     request.put_u8(orders.len() as u8);
     for order in orders {
@@ -46,9 +43,7 @@ pub(crate) fn request(bytes: usize, orders: &[Order]) -> Bytes {
 /// None: not a request of ours.
 fn orders(request: &[u8]) -> Option<impl Iterator<Item = Order> + '_> {
     let count = usize::from(*request.first()?);
-    let orders = request
-        .get(1..1 + 4 * count)
-        .filter(|_| count <= limits::ECHO_ORDERS_MAX)?;
+    let orders = request.get(1..1 + 4 * count).filter(|_| count <= limits::ECHO_ORDERS_MAX)?;
     Some(orders.chunks_exact(4).map(|four| Order {
         frames: u16::from_le_bytes([four[0], four[1]]).min(limits::ECHO_FRAMES_MAX),
         bytes: u16::from_le_bytes([four[2], four[3]]),
@@ -69,10 +64,7 @@ pub async fn echo_server() -> crate::Result<()> {
     }
 }
 
-#[expect(
-    clippy::print_stdout,
-    reason = "the one line that the benchmark waits for"
-)]
+#[expect(clippy::print_stdout, reason = "the one line that the benchmark waits for")]
 fn say_ready(listener: &TcpListener) -> std::io::Result<()> {
     use std::io::Write;
     println!("listening on http://{}", listener.local_addr()?);
@@ -126,9 +118,7 @@ async fn answer(
     };
     for order in orders {
         for _ in 0..order.frames {
-            socket
-                .feed(Message::Binary(zeros.slice(..usize::from(order.bytes))))
-                .await?;
+            socket.feed(Message::Binary(zeros.slice(..usize::from(order.bytes)))).await?;
         }
     }
     Ok(())
@@ -145,16 +135,7 @@ mod tests {
         let address = listener.local_addr()?.to_string();
         let server = tokio::spawn(async move { serve(&listener).await });
         let mut socket = raw::open_echo(&address).await?;
-        let orders = [
-            Order {
-                frames: 2,
-                bytes: 100,
-            },
-            Order {
-                frames: 1,
-                bytes: 7,
-            },
-        ];
+        let orders = [Order { frames: 2, bytes: 100 }, Order { frames: 1, bytes: 7 }];
         let request = request(80, &orders);
         assert_eq!(request.len(), 80);
         socket.feed_bytes(request).await?;

@@ -30,10 +30,7 @@ pub(crate) struct EchoPair {
 impl EchoPair {
     pub(crate) async fn open(address: &str) -> Result<Self> {
         let sender = raw::open_echo(address).await?;
-        Ok(Self {
-            sender,
-            recipient: raw::open_echo(address).await?,
-        })
+        Ok(Self { sender, recipient: raw::open_echo(address).await? })
     }
 
     pub(crate) async fn close(self) {
@@ -125,14 +122,8 @@ impl Run<'_> {
             let receipts =
                 self.receipts_at_sender(self.sent + 1) - self.receipts_at_sender(self.sent);
             let orders = [
-                Order {
-                    frames: 1,
-                    bytes: self.shape.sent_bytes,
-                },
-                Order {
-                    frames: receipts as u16,
-                    bytes: self.shape.receipt_bytes,
-                },
+                Order { frames: 1, bytes: self.shape.sent_bytes },
+                Order { frames: receipts as u16, bytes: self.shape.receipt_bytes },
             ];
             self.sent_at[(self.sent % window) as usize] = Instant::now();
             let request = echo::request(self.shape.send_bytes, &orders);
@@ -159,14 +150,8 @@ impl Run<'_> {
         let receipts = after(self.acked, per_message) - after(self.asked, per_message);
         let messages = self.acked - self.asked;
         let orders = [
-            Order {
-                frames: messages as u16,
-                bytes: self.shape.message_bytes,
-            },
-            Order {
-                frames: receipts as u16,
-                bytes: self.shape.receipt_bytes,
-            },
+            Order { frames: messages as u16, bytes: self.shape.message_bytes },
+            Order { frames: receipts as u16, bytes: self.shape.receipt_bytes },
         ];
         let request = echo::request(self.shape.delivered_bytes, &orders);
         self.pair.recipient.feed_bytes(request).await?;

@@ -46,53 +46,28 @@ pub(crate) async fn run(options: &Options) -> Result<Outcome> {
     let count = options.connections.unwrap_or(CONNECTIONS_DEFAULT);
     let mut server = Server::start(options.server.as_deref()).await?;
     let persons = count.div_ceil(limits::CONNECTIONS_PER_PERSON);
-    say(&format!(
-        "{persons} people sign up, {} connections each",
-        limits::CONNECTIONS_PER_PERSON
-    ));
+    say(&format!("{persons} people sign up, {} connections each", limits::CONNECTIONS_PER_PERSON));
     let people = people::sign_up(&server.address, persons).await?;
     let owners: Vec<_> = people.iter().cycle().take(count).cloned().collect();
     server.restart().await?;
     say(&format!("{count} connections to natter"));
     let (half, usage, address) = (count / 2, server.usage(), server.address.clone());
-    let natter = cost(
-        usage,
-        Heartbeat::Natter,
-        options.seconds,
-        count,
-        async |second| {
-            let part = if second {
-                &owners[half..]
-            } else {
-                &owners[..half]
-            };
-            people::connect_all(&address, part).await
-        },
-    )
+    let natter = cost(usage, Heartbeat::Natter, options.seconds, count, async |second| {
+        let part = if second { &owners[half..] } else { &owners[..half] };
+        people::connect_all(&address, part).await
+    })
     .await?;
     let ours = server.is_ours();
     server.stop().await?;
 
     say(&format!("{count} connections to the echo server"));
     let child = Child::start_echo().await?;
-    let ping = echo::request(
-        PING_BYTES,
-        &[Order {
-            frames: 1,
-            bytes: PING_BYTES as u16,
-        }],
-    );
+    let ping = echo::request(PING_BYTES, &[Order { frames: 1, bytes: PING_BYTES as u16 }]);
     let beat = Heartbeat::Echo(ping);
-    let echo = cost(
-        child.usage(),
-        beat,
-        options.seconds,
-        count,
-        async |second| {
-            let part = if second { count - half } else { half };
-            people::connect_echo(&child.address, part).await
-        },
-    )
+    let echo = cost(child.usage(), beat, options.seconds, count, async |second| {
+        let part = if second { count - half } else { half };
+        people::connect_echo(&child.address, part).await
+    })
     .await?;
     child.stop().await?;
     Ok(outcome(count, options.seconds, &natter, &echo, ours))
@@ -120,10 +95,8 @@ async fn cost(
     let share = |after: Option<f64>, before: Option<f64>| {
         Some((after? - before?) / (seconds as f64 * 1e6) * 100.0)
     };
-    let (cpu_share, own_cpu_share) = (
-        share(usage.cpu_us(), cpu),
-        share(Usage::own().cpu_us(), own),
-    );
+    let (cpu_share, own_cpu_share) =
+        (share(usage.cpu_us(), cpu), share(Usage::own().cpu_us(), own));
     stop.send_replace(true);
     let kept = keepers.join_all().await;
     let [none, half, all] = bytes;
@@ -181,26 +154,13 @@ fn outcome(count: usize, seconds: u64, natter: &Cost, echo: &Cost, ours: bool) -
     };
     let second = Figure {
         limit: kib(echo.each_of_second_half),
-        ..lower(
-            "… of the second half of them",
-            "KiB",
-            kib(natter.each_of_second_half),
-        )
+        ..lower("… of the second half of them", "KiB", kib(natter.each_of_second_half))
     };
     let cpu = Figure {
         limit: echo.cpu_share,
-        ..lower(
-            "processor time of all heartbeats",
-            "% of a core",
-            natter.cpu_share,
-        )
+        ..lower("processor time of all heartbeats", "% of a core", natter.cpu_share)
     };
-    let figures = vec![
-        each,
-        second,
-        cpu,
-        plain("generator", "% of a core", natter.own_cpu_share),
-    ];
+    let figures = vec![each, second, cpu, plain("generator", "% of a core", natter.own_cpu_share)];
     let title = format!("idle: {count} connections, authenticated and subscribed, {seconds} s");
     let mut notes = vec![
         "memory is what the process has in RAM beyond what it had without connections; \

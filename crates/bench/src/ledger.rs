@@ -103,10 +103,7 @@ impl<'a> Ledger<'a> {
         self.confirmed = self.arrived;
         self.confirmed_at = Some(Instant::now());
         self.tally.delivered_said += 1;
-        proto::Delivered {
-            conv_id: self.conv_id,
-            seq: self.first_seq + self.arrived as i64 - 1,
-        }
+        proto::Delivered { conv_id: self.conv_id, seq: self.first_seq + self.arrived as i64 - 1 }
     }
 
     /// When there is something to do although nothing was heard.
@@ -134,10 +131,7 @@ impl<'a> Ledger<'a> {
         match heard {
             Heard::Message(message) => self.received(message),
             // The gateway closed a hole by itself.
-            Heard::Page(page) => page
-                .messages
-                .iter()
-                .for_each(|message| self.received(message)),
+            Heard::Page(page) => page.messages.iter().for_each(|message| self.received(message)),
             Heard::Receipt(_) => self.tally.receipts_at_recipient += 1,
             _ => {}
         }
@@ -149,9 +143,7 @@ impl<'a> Ledger<'a> {
         let seq = self.first_seq + number as i64;
         if self.acked == self.sent || sent.client_key != key || sent.seq != seq || sent.repeated {
             let (got, repeated) = (sent.seq, sent.repeated);
-            self.broken(&format!(
-                "Sent said {got} (repeated: {repeated}), {seq} was due"
-            ));
+            self.broken(&format!("Sent said {got} (repeated: {repeated}), {seq} was due"));
             return;
         }
         if self.course.phase() == Phase::Measure {
@@ -175,10 +167,7 @@ impl<'a> Ledger<'a> {
                 got if got > seq => "lost or out of order",
                 _ => "another text",
             };
-            self.broken(&format!(
-                "message {} came where {seq} was due: {what}",
-                message.seq
-            ));
+            self.broken(&format!("message {} came where {seq} was due: {what}", message.seq));
             return;
         }
         if self.course.phase() == Phase::Measure {
@@ -217,9 +206,7 @@ impl<'a> Ledger<'a> {
     }
 
     fn broken(&mut self, what: &str) {
-        self.tally
-            .violations
-            .push(format!("conversation {}: {what}", self.conv_id));
+        self.tally.violations.push(format!("conversation {}: {what}", self.conv_id));
     }
 }
 
@@ -241,12 +228,7 @@ mod tests {
 
     fn sent(send: &proto::Send, seq: i64) -> Heard {
         let client_key = send.client_key;
-        Heard::Sent(proto::Sent {
-            conv_id: CONV,
-            client_key,
-            seq,
-            ..Default::default()
-        })
+        Heard::Sent(proto::Sent { conv_id: CONV, client_key, seq, ..Default::default() })
     }
 
     fn message(seq: i64, body: &str) -> Heard {
@@ -288,11 +270,7 @@ mod tests {
         for (number, seq) in [(1, FIRST_SEQ + 1), (0, FIRST_SEQ - 1), (1, FIRST_SEQ)] {
             let (mut ledger, sends) = three(&course);
             ledger.at_recipient(&message(seq, &sends[number].body));
-            assert_eq!(
-                ledger.tally.violations.len(),
-                1,
-                "message {number} as {seq}"
-            );
+            assert_eq!(ledger.tally.violations.len(), 1, "message {number} as {seq}");
             assert!(!ledger.goes_on());
         }
         let (mut ledger, sends) = three(&course);
@@ -307,11 +285,7 @@ mod tests {
         for (number, seq) in [(0, FIRST_SEQ + 1), (1, FIRST_SEQ), (1, FIRST_SEQ + 1)] {
             let (mut ledger, sends) = three(&course);
             ledger.at_sender(&sent(&sends[number], seq));
-            assert_eq!(
-                ledger.tally.violations.len(),
-                1,
-                "answer {number} with {seq}"
-            );
+            assert_eq!(ledger.tally.violations.len(), 1, "answer {number} with {seq}");
         }
     }
 
@@ -328,10 +302,7 @@ mod tests {
     fn another_conversation_is_passed_over() {
         let course = Course::default();
         let (mut ledger, _) = three(&course);
-        let other = proto::Message {
-            conv_id: CONV + 1,
-            ..Default::default()
-        };
+        let other = proto::Message { conv_id: CONV + 1, ..Default::default() };
         ledger.at_recipient(&Heard::Message(other));
         assert!(ledger.tally.violations.is_empty());
     }

@@ -135,11 +135,7 @@ pub async fn run(options: Options) -> Result<Report> {
         _ = terminate.recv() => return Err(Error::Interrupted),
         _ = interrupt.recv() => return Err(Error::Interrupted),
     };
-    let Outcome {
-        sections,
-        mut notes,
-        violations,
-    } = outcome;
+    let Outcome { sections, mut notes, violations } = outcome;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     notes.push(format!("server and generator shared {cores} processors"));
     if options.server.is_some() {
@@ -147,13 +143,7 @@ pub async fn run(options: Options) -> Result<Report> {
             "memory and processor time of a server that was there before are not measured".into(),
         );
     }
-    Ok(Report {
-        scenario: name(options.scenario),
-        cores,
-        sections,
-        notes,
-        violations,
-    })
+    Ok(Report { scenario: name(options.scenario), cores, sections, notes, violations })
 }
 
 async fn measure(options: &Options) -> Result<Outcome> {
@@ -183,11 +173,7 @@ fn check(options: &Options) -> Result<()> {
             "connections",
             limits::CONNECTIONS_MAX,
         ),
-        (
-            (1..=limits::PAIRS_MAX).contains(&options.pairs),
-            "pairs",
-            limits::PAIRS_MAX,
-        ),
+        ((1..=limits::PAIRS_MAX).contains(&options.pairs), "pairs", limits::PAIRS_MAX),
         (
             (1..=limits::SECONDS_MAX).contains(&options.seconds),
             "seconds",
@@ -195,18 +181,11 @@ fn check(options: &Options) -> Result<()> {
         ),
         (!options.windows.is_empty(), "a window", window_max),
         (
-            options
-                .windows
-                .iter()
-                .all(|window| (1..=window_max).contains(window)),
+            options.windows.iter().all(|window| (1..=window_max).contains(window)),
             "a window",
             window_max,
         ),
-        (
-            options.messages > 0,
-            "messages",
-            proto::limits::CATCH_UP_MESSAGES_MAX as usize,
-        ),
+        (options.messages > 0, "messages", proto::limits::CATCH_UP_MESSAGES_MAX as usize),
     ];
     match rules.iter().find(|(kept, _, _)| !kept) {
         Some((_, what, most)) => Err(Error::Invalid(format!("{what}: 1 to {most}"))),
@@ -218,19 +197,13 @@ fn check(options: &Options) -> Result<()> {
 fn allow_many_files() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let now = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: now.maximum,
-        maximum: now.maximum,
-    };
+    let raised = Rlimit { current: now.maximum, maximum: now.maximum };
     // Where it is refused, the first connection that finds no room says so.
     let _ = setrlimit(Resource::Nofile, raised);
 }
 
 /// What is being done, for a person who waits.
-#[expect(
-    clippy::print_stderr,
-    reason = "progress stands beside the output of the command"
-)]
+#[expect(clippy::print_stderr, reason = "progress stands beside the output of the command")]
 fn say(what: &str) {
     eprintln!("bench: {what}");
 }
@@ -243,40 +216,16 @@ mod tests {
     fn loads_out_of_bounds_are_refused() {
         assert!(check(&Options::default()).is_ok());
         let bad = [
-            Options {
-                connections: Some(0),
-                ..Options::default()
-            },
-            Options {
-                connections: Some(1_000_000),
-                ..Options::default()
-            },
-            Options {
-                pairs: 0,
-                ..Options::default()
-            },
-            Options {
-                seconds: 0,
-                ..Options::default()
-            },
-            Options {
-                windows: Vec::new(),
-                ..Options::default()
-            },
-            Options {
-                windows: vec![16, 65],
-                ..Options::default()
-            },
-            Options {
-                messages: 0,
-                ..Options::default()
-            },
+            Options { connections: Some(0), ..Options::default() },
+            Options { connections: Some(1_000_000), ..Options::default() },
+            Options { pairs: 0, ..Options::default() },
+            Options { seconds: 0, ..Options::default() },
+            Options { windows: Vec::new(), ..Options::default() },
+            Options { windows: vec![16, 65], ..Options::default() },
+            Options { messages: 0, ..Options::default() },
         ];
         for options in bad {
-            assert!(
-                matches!(check(&options), Err(Error::Invalid(_))),
-                "{options:?}"
-            );
+            assert!(matches!(check(&options), Err(Error::Invalid(_))), "{options:?}");
         }
     }
 }

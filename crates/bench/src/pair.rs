@@ -39,13 +39,7 @@ impl Pair {
 /// Sends, with at most `window` messages that are not both answered and received, until the course
 /// says to drain; then waits until every message is answered, received and confirmed.
 pub(crate) async fn drive(pair: &mut Pair, window: usize, course: &Course) -> Result<Tally> {
-    let mut ledger = Ledger::new(
-        pair.conv_id,
-        pair.recipient_id,
-        pair.next_seq,
-        window,
-        course,
-    );
+    let mut ledger = Ledger::new(pair.conv_id, pair.recipient_id, pair.next_seq, window, course);
     while ledger.goes_on() {
         if course.phase() != Phase::Drain {
             fill(pair, &mut ledger).await?;

@@ -11,10 +11,7 @@ pub(crate) async fn sign_up(server: &str, count: usize) -> Result<Vec<Person>> {
     let run = rand::random::<u32>();
     let signing = stream::iter(0..count)
         .map(|n| async move { raw::sign_up(server, &format!("bench-{run:08x}-{n}")).await });
-    signing
-        .buffered(limits::SIGN_UPS_AT_ONCE)
-        .try_collect()
-        .await
+    signing.buffered(limits::SIGN_UPS_AT_ONCE).try_collect().await
 }
 
 /// A connection as a client makes it that has nothing yet: ticket, WebSocket, Hello, Paint,
@@ -30,24 +27,16 @@ pub(crate) async fn connect(server: &str, person: &Person) -> Result<(Socket, Ar
 pub(crate) async fn connect_all(server: &str, people: &[Person]) -> Result<Vec<Socket>> {
     let opening = stream::iter(people)
         .map(|person| async move { connect(server, person).await.map(|(socket, _)| socket) });
-    opening
-        .buffered(limits::OPENING_AT_ONCE)
-        .try_collect()
-        .await
+    opening.buffered(limits::OPENING_AT_ONCE).try_collect().await
 }
 
 /// `count` connections to the echo server.
 pub(crate) async fn connect_echo(address: &str, count: usize) -> Result<Vec<Socket>> {
     let opening = stream::iter(0..count).map(|_| raw::open_echo(address));
-    opening
-        .buffered(limits::OPENING_AT_ONCE)
-        .try_collect()
-        .await
+    opening.buffered(limits::OPENING_AT_ONCE).try_collect().await
 }
 
 /// Closes them all, a few at a time.
 pub(crate) async fn close_all(sockets: Vec<Socket>) {
-    stream::iter(sockets)
-        .for_each_concurrent(limits::OPENING_AT_ONCE, Socket::close)
-        .await;
+    stream::iter(sockets).for_each_concurrent(limits::OPENING_AT_ONCE, Socket::close).await;
 }

@@ -85,10 +85,7 @@ pub(crate) async fn sign_up(server: &str, handle: &str) -> Result<Person> {
         201 => serde_json::from_slice(&answer.body).map_err(|_| stranger(server))?,
         _ => return Err(refused("signing up", &answer)),
     };
-    Ok(Person {
-        user_id: granted.user_id,
-        token: granted.token,
-    })
+    Ok(Person { user_id: granted.user_id, token: granted.token })
 }
 
 /// Asks for a ticket, on a TCP connection of its own, as every client does that starts.
@@ -98,20 +95,14 @@ pub(crate) async fn ticket(server: &str, person: &Person) -> Result<Ticket> {
         return Err(refused("the ticket", &answer));
     }
     let location = header(&answer.head, "location").unwrap_or_default();
-    let parts = location
-        .strip_prefix("ws://")
-        .and_then(|rest| rest.split_once('/'));
+    let parts = location.strip_prefix("ws://").and_then(|rest| rest.split_once('/'));
     let Some((gateway, path)) = parts else {
         return Err(stranger(server));
     };
     let Some((path, ticket)) = path.split_once("?ticket=") else {
         return Err(stranger(server));
     };
-    Ok(Ticket {
-        gateway: gateway.to_owned(),
-        path: format!("/{path}"),
-        ticket: ticket.to_owned(),
-    })
+    Ok(Ticket { gateway: gateway.to_owned(), path: format!("/{path}"), ticket: ticket.to_owned() })
 }
 
 /// The body of `GET path`, as text.
@@ -139,14 +130,10 @@ async fn call(server: &str, method: &str, path: &str, token: &str, json: &[u8]) 
         wire.write_all(&[request.as_bytes(), json].concat()).await?;
         let mut answer = Vec::new();
         // "Connection: close" makes the end of the stream the end of the answer.
-        wire.take(limits::HTTP_BYTES_MAX)
-            .read_to_end(&mut answer)
-            .await?;
+        wire.take(limits::HTTP_BYTES_MAX).read_to_end(&mut answer).await?;
         Ok::<_, Error>(answer)
     };
-    let bytes = timeout(limits::PATIENCE, call)
-        .await
-        .map_err(|_| Error::Silent("HTTP"))??;
+    let bytes = timeout(limits::PATIENCE, call).await.map_err(|_| Error::Silent("HTTP"))??;
     read_answer(&bytes).ok_or_else(|| stranger(server))
 }
 
@@ -154,11 +141,7 @@ fn read_answer(bytes: &[u8]) -> Option<Answer> {
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
     let head = String::from_utf8(bytes[..end].to_vec()).ok()?;
     let status = head.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()?;
-    Some(Answer {
-        status,
-        head,
-        body: bytes[end + 4..].to_vec(),
-    })
+    Some(Answer { status, head, body: bytes[end + 4..].to_vec() })
 }
 
 fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
@@ -171,10 +154,7 @@ fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
 fn refused(what: &str, answer: &Answer) -> Error {
     let problem = serde_json::from_slice::<http::Problem>(&answer.body).ok();
     let why = problem.map_or_else(String::new, |problem| format!(": {}", problem.detail));
-    Error::Refused(format!(
-        "{what}: the server answered {}{why}",
-        answer.status
-    ))
+    Error::Refused(format!("{what}: the server answered {}{why}", answer.status))
 }
 
 fn stranger(server: &str) -> Error {
@@ -212,9 +192,7 @@ async fn handshake(
             tokio_tungstenite::client_async_with_config(request, wire, Some(config)).await?;
         Ok::<_, Error>(Socket { inner: opened.0 })
     };
-    timeout(limits::PATIENCE, opening)
-        .await
-        .map_err(|_| Error::Silent("opening a WebSocket"))?
+    timeout(limits::PATIENCE, opening).await.map_err(|_| Error::Silent("opening a WebSocket"))?
 }
 
 impl Socket {
@@ -257,9 +235,7 @@ impl Socket {
                 Some(Ok(Message::Close(why))) => {
                     let why = why
                         .map_or_else(String::new, |why| format!(": {} {}", why.code, why.reason));
-                    return Err(Error::Refused(format!(
-                        "the server closed a connection{why}"
-                    )));
+                    return Err(Error::Refused(format!("the server closed a connection{why}")));
                 }
                 Some(Ok(_)) => {}
                 Some(Err(error)) => return Err(error.into()),
@@ -282,9 +258,7 @@ impl Socket {
                 }
             }
         };
-        timeout(limits::PATIENCE, waiting)
-            .await
-            .map_err(|_| Error::Silent("an answer"))?
+        timeout(limits::PATIENCE, waiting).await.map_err(|_| Error::Silent("an answer"))?
     }
 
     /// Hello, and everything up to CaughtUp.
@@ -293,12 +267,8 @@ impl Socket {
         self.feed(1, Say::Hello(Hello { have, client })).await?;
         self.flush().await?;
         let now = Instant::now();
-        let mut arrival = Arrival {
-            painted: now,
-            caught_up: now,
-            missed: Vec::new(),
-            frame_bytes: Vec::new(),
-        };
+        let mut arrival =
+            Arrival { painted: now, caught_up: now, missed: Vec::new(), frame_bytes: Vec::new() };
         let waiting = async {
             loop {
                 let bytes = self.hear_bytes().await?;
@@ -315,22 +285,15 @@ impl Socket {
                 }
             }
         };
-        timeout(limits::PATIENCE, waiting)
-            .await
-            .map_err(|_| Error::Silent("catching up"))??;
+        timeout(limits::PATIENCE, waiting).await.map_err(|_| Error::Silent("catching up"))??;
         Ok(arrival)
     }
 
     /// The direct conversation with somebody.
     pub(crate) async fn open_direct(&mut self, user_id: i64) -> Result<Conversation> {
-        match self
-            .ask(2, Say::OpenDirect(proto::OpenDirect { user_id }))
-            .await?
-        {
+        match self.ask(2, Say::OpenDirect(proto::OpenDirect { user_id })).await? {
             Heard::Conversation(conversation) => Ok(conversation),
-            _ => Err(Error::Refused(
-                "OpenDirect was not answered with a Conversation".into(),
-            )),
+            _ => Err(Error::Refused("OpenDirect was not answered with a Conversation".into())),
         }
     }
 
@@ -353,20 +316,16 @@ fn read(bytes: &[u8]) -> Result<Heard> {
     match frame.body {
         Some(Heard::Error(error)) => {
             let code = error.code().as_str_name();
-            Err(Error::Refused(format!(
-                "{code}: {}{}",
-                error.text,
-                hint(error.code())
-            )))
+            Err(Error::Refused(format!("{code}: {}{}", error.text, hint(error.code()))))
         }
         Some(Heard::Goodbye(goodbye)) => {
             let reason = goodbye.reason().as_str_name();
             Err(Error::Refused(format!("{reason}: {}", goodbye.text)))
         }
         Some(body) => Ok(body),
-        None => Err(Error::Refused(
-            "the server sent a frame that this program does not know".into(),
-        )),
+        None => {
+            Err(Error::Refused("the server sent a frame that this program does not know".into()))
+        }
     }
 }
 
@@ -390,10 +349,7 @@ mod tests {
 
     #[test]
     fn addresses_of_servers() {
-        assert_eq!(
-            authority("http://127.0.0.1:7667/").unwrap(),
-            "127.0.0.1:7667"
-        );
+        assert_eq!(authority("http://127.0.0.1:7667/").unwrap(), "127.0.0.1:7667");
         assert_eq!(authority("http://chat.example").unwrap(), "chat.example:80");
         for bad in ["https://a", "a:1", "http://", "http://a/b", "http://u@a"] {
             assert!(authority(bad).is_err(), "{bad}");
@@ -406,12 +362,7 @@ mod tests {
             read_answer(b"HTTP/1.1 307 Away\r\nLOCATION: ws://a/b \r\nx: y\r\n\r\nbody").unwrap();
         assert_eq!((answer.status, &answer.body[..]), (307, &b"body"[..]));
         assert_eq!(header(&answer.head, "location"), Some("ws://a/b"));
-        for bad in [
-            "",
-            "HTTP/1.1 200 OK\r\n",
-            "HTTP/1.1 2\r\n\r\n",
-            "SSH-2.0-x\r\n\r\n",
-        ] {
+        for bad in ["", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 2\r\n\r\n", "SSH-2.0-x\r\n\r\n"] {
             assert!(read_answer(bad.as_bytes()).is_none(), "{bad}");
         }
     }

@@ -78,28 +78,15 @@ impl Figure {
 
 pub(crate) fn higher(name: &str, unit: &'static str, natter: Option<f64>) -> Figure {
     let better = Better::Higher;
-    Figure {
-        name: name.to_owned(),
-        unit,
-        better,
-        natter,
-        limit: None,
-        target: None,
-    }
+    Figure { name: name.to_owned(), unit, better, natter, limit: None, target: None }
 }
 
 pub(crate) fn lower(name: &str, unit: &'static str, natter: Option<f64>) -> Figure {
-    Figure {
-        better: Better::Lower,
-        ..higher(name, unit, natter)
-    }
+    Figure { better: Better::Lower, ..higher(name, unit, natter) }
 }
 
 pub(crate) fn plain(name: &str, unit: &'static str, natter: Option<f64>) -> Figure {
-    Figure {
-        better: Better::Neither,
-        ..higher(name, unit, natter)
-    }
+    Figure { better: Better::Neither, ..higher(name, unit, natter) }
 }
 
 impl Display for Report {
@@ -135,18 +122,14 @@ fn row(figure: &Figure) -> String {
         (None, _) => "not measured".to_owned(),
     };
     let limit = figure.limit.map_or_else(|| "–".to_owned(), number);
-    let ratio = figure
-        .ratio()
-        .map_or_else(|| "–".to_owned(), |ratio| format!("{ratio:.1}×"));
+    let ratio = figure.ratio().map_or_else(|| "–".to_owned(), |ratio| format!("{ratio:.1}×"));
     let target = match (figure.target, figure.met()) {
         (Some(target), Some(true)) => format!("{} met", number(target)),
         (Some(target), Some(false)) => format!("{} MISSED", number(target)),
         (Some(target), None) => number(target),
         (None, _) => String::new(),
     };
-    format!("{name:<44}{natter:>12}{limit:>12}{ratio:>8}  {target}")
-        .trim_end()
-        .to_owned()
+    format!("{name:<44}{natter:>12}{limit:>12}{ratio:>8}  {target}").trim_end().to_owned()
 }
 
 /// Three digits that matter: 15,230 · 412 · 61.5 · 0.93
@@ -233,10 +216,7 @@ mod tests {
     fn a_missed_target_is_written_in_capitals() {
         assert!(row(&figure(Better::Higher, 15_230.0, 0.0, 15_000.0)).ends_with("15,000 met"));
         assert!(row(&figure(Better::Lower, 91.0, 45.0, 90.0)).ends_with("90.0 MISSED"));
-        let unknown = Figure {
-            natter: None,
-            ..figure(Better::Lower, 0.0, 1.0, 90.0)
-        };
+        let unknown = Figure { natter: None, ..figure(Better::Lower, 0.0, 1.0, 90.0) };
         assert!(row(&unknown).contains("not measured"));
     }
 
@@ -257,9 +237,6 @@ mod tests {
         latencies.record(Duration::from_secs(3_600));
         let near = |got: Option<f64>, want: f64| (got.unwrap() / want - 1.0).abs() < 0.01;
         assert!(near(latencies.at(0.5), 51.0) && near(latencies.at(0.98), 99.0));
-        assert!(
-            near(latencies.at(1.0), 60_000.0),
-            "what is too long counts as the longest"
-        );
+        assert!(near(latencies.at(1.0), 60_000.0), "what is too long counts as the longest");
     }
 }

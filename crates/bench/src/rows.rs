@@ -80,10 +80,7 @@ pub(crate) async fn write(
         messages += grouping.sends;
     }
     let seconds = since.elapsed().as_secs_f64();
-    let cpu = Usage::own()
-        .cpu_us()
-        .zip(cpu)
-        .map(|(after, before)| after - before);
+    let cpu = Usage::own().cpu_us().zip(cpu).map(|(after, before)| after - before);
     store.close().await;
     Ok(Rows {
         messages_per_second: messages as f64 / seconds,
@@ -108,13 +105,7 @@ async fn direct(store: &Store, pair: usize) -> Result<Direct> {
     }
     let [sender_id, recipient_id] = ids;
     let (conv_id, _) = store.open_direct(sender_id, recipient_id, now).await?;
-    Ok(Direct {
-        conv_id,
-        sender_id,
-        recipient_id,
-        last_seq: 0,
-        delivered_seq: 0,
-    })
+    Ok(Direct { conv_id, sender_id, recipient_id, last_seq: 0, delivered_seq: 0 })
 }
 
 fn send(direct: &mut Direct, text: &str) -> NewMessage {
@@ -152,9 +143,7 @@ pub(crate) async fn read(directory: &Path, messages: u32) -> Result<Reading> {
     for first in (0..messages).step_by(limits::GROUP_DEFAULT) {
         let mut batch = Batch::default();
         for number in first..messages.min(first + limits::GROUP_DEFAULT as u32) {
-            batch
-                .sends
-                .push(send(&mut direct, &text::line(u64::from(number))));
+            batch.sends.push(send(&mut direct, &text::line(u64::from(number))));
         }
         store.commit(0, &batch, clock::now_ms()).await?;
     }
@@ -171,16 +160,10 @@ pub(crate) async fn read(directory: &Path, messages: u32) -> Result<Reading> {
             }
         }
     }
-    let cpu = Usage::own()
-        .cpu_us()
-        .zip(cpu)
-        .map(|(after, before)| after - before);
+    let cpu = Usage::own().cpu_us().zip(cpu).map(|(after, before)| after - before);
     let ms = since.elapsed().as_secs_f64() * 1_000.0 / f64::from(limits::CATCH_UPS);
     store.close().await;
-    Ok(Reading {
-        ms,
-        cpu_ms: cpu.map(|us| us / 1_000.0 / f64::from(limits::CATCH_UPS)),
-    })
+    Ok(Reading { ms, cpu_ms: cpu.map(|us| us / 1_000.0 / f64::from(limits::CATCH_UPS)) })
 }
 
 /// How long one write of 4 KiB takes until it is on the disk, in a file that does not grow: no

@@ -51,17 +51,10 @@ pub(crate) async fn run(options: &Options) -> Result<Outcome> {
     let people = people::sign_up(&server.address, 2 * options.pairs).await?;
     let opening = stream::iter(people.chunks_exact(2))
         .map(|two| Pair::open(&server.address, &two[0], &two[1]));
-    let mut pairs: Vec<Pair> = opening
-        .buffered(limits::OPENING_AT_ONCE)
-        .try_collect()
-        .await?;
+    let mut pairs: Vec<Pair> = opening.buffered(limits::OPENING_AT_ONCE).try_collect().await?;
     let mut measured = Vec::with_capacity(options.windows.len());
     for window in &options.windows {
-        say(&format!(
-            "natter: {} pairs, window {window}, {} s",
-            pairs.len(),
-            options.seconds
-        ));
+        say(&format!("natter: {} pairs, window {window}, {} s", pairs.len(), options.seconds));
         let (back, one) =
             natter(&server, pairs, *window, options.seconds, directory.path()).await?;
         pairs = back;
@@ -82,11 +75,7 @@ pub(crate) async fn run(options: &Options) -> Result<Outcome> {
         violations.extend(one.natter.tally.violations.iter().cloned());
         sections.push(section(options.pairs, &one, &limits));
     }
-    Ok(Outcome {
-        sections,
-        notes: notes(directory.path()),
-        violations,
-    })
+    Ok(Outcome { sections, notes: notes(directory.path()), violations })
 }
 
 async fn natter(
@@ -107,29 +96,16 @@ async fn natter(
         });
     }
     let (pairs, natter) = course::run(tasks, course, server.usage(), seconds).await?;
-    let grouping = before
-        .zip(counters(&server.address).await)
-        .and_then(|(b, a)| grouping(b, a));
+    let grouping = before.zip(counters(&server.address).await).and_then(|(b, a)| grouping(b, a));
     let shape = shape(&pairs[0], &natter);
-    Ok((
-        pairs,
-        Measured {
-            window,
-            natter,
-            grouping,
-            shape,
-            sync: rows::sync_latency(directory)?,
-        },
-    ))
+    Ok((pairs, Measured { window, natter, grouping, shape, sync: rows::sync_latency(directory)? }))
 }
 
 /// Messages, transactions and cursor moves so far. None: the server does not tell.
 async fn counters(server: &str) -> Option<[u64; 3]> {
     let text = raw::get(server, "/metrics").await.ok()?;
     let value = |name: &str| {
-        let line = text
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line?.trim().parse().ok()
     };
     Some([
@@ -142,24 +118,15 @@ async fn counters(server: &str) -> Option<[u64; 3]> {
 fn grouping(before: [u64; 3], after: [u64; 3]) -> Option<Grouping> {
     let [messages, batches, moves] = [0, 1, 2].map(|n| after[n].saturating_sub(before[n]));
     let each = |count: u64| ((count as f64 / batches as f64).round()) as usize;
-    (batches > 0).then(|| Grouping {
-        sends: each(messages).max(1),
-        moves: each(moves),
-    })
+    (batches > 0).then(|| Grouping { sends: each(messages).max(1), moves: each(moves) })
 }
 
 /// The frames as they were, from one of each kind.
 fn shape(pair: &Pair, load: &Load) -> Shape {
     let (conv_id, seq, now) = (pair.conv_id, pair.next_seq, clock::now_ms());
-    let client = |body| {
-        Codec::Protobuf
-            .write_client(&frame::from_client(1, body))
-            .len()
-    };
+    let client = |body| Codec::Protobuf.write_client(&frame::from_client(1, body)).len();
     let server = |r#ref, body| {
-        let bytes = Codec::Protobuf
-            .write_server(&frame::answer(r#ref, body))
-            .len();
+        let bytes = Codec::Protobuf.write_server(&frame::answer(r#ref, body)).len();
         u16::try_from(bytes).expect("these frames are small")
     };
     let (client_key, body) = (proto::id::random_key(), text::line(seq.unsigned_abs()));
@@ -191,12 +158,7 @@ fn shape(pair: &Pair, load: &Load) -> Shape {
     };
     let tally = &load.tally;
     Shape {
-        send_bytes: client(Say::Send(proto::Send {
-            conv_id,
-            client_key,
-            body,
-            reply_seq: 0,
-        })),
+        send_bytes: client(Say::Send(proto::Send { conv_id, client_key, body, reply_seq: 0 })),
         sent_bytes: server(1, Heard::Sent(sent)),
         message_bytes: server(0, Heard::Message(message)),
         delivered_bytes: client(Say::Delivered(proto::Delivered { conv_id, seq })),
@@ -209,10 +171,7 @@ fn shape(pair: &Pair, load: &Load) -> Shape {
 
 async fn limits_of(one: &Measured, options: &Options, directory: &Path) -> Result<Limits> {
     let (window, shape) = (one.window, one.shape);
-    say(&format!(
-        "the same frames by the echo server, window {window}, {} s",
-        options.seconds
-    ));
+    say(&format!("the same frames by the echo server, window {window}, {} s", options.seconds));
     let child = Child::start_echo().await?;
     let course = Arc::new(Course::default());
     let mut tasks = JoinSet::new();
@@ -225,37 +184,20 @@ async fn limits_of(one: &Measured, options: &Options, directory: &Path) -> Resul
         });
     }
     let (pairs, echo) = course::run(tasks, course, child.usage(), options.seconds).await?;
-    stream::iter(pairs)
-        .for_each_concurrent(limits::OPENING_AT_ONCE, EchoPair::close)
-        .await;
+    stream::iter(pairs).for_each_concurrent(limits::OPENING_AT_ONCE, EchoPair::close).await;
     child.stop().await?;
 
-    let default = Grouping {
-        sends: limits::GROUP_DEFAULT,
-        moves: limits::GROUP_DEFAULT / 4,
-    };
+    let default = Grouping { sends: limits::GROUP_DEFAULT, moves: limits::GROUP_DEFAULT / 4 };
     let grouping = one.grouping.unwrap_or(default);
-    say(&format!(
-        "the same rows without a network, {} in a transaction",
-        grouping.sends
-    ));
+    say(&format!("the same rows without a network, {} in a transaction", grouping.sends));
     let rows = rows::write(directory, options.pairs, grouping, &text::line(0)).await?;
-    Ok(Limits {
-        echo,
-        rows,
-        grouping,
-    })
+    Ok(Limits { echo, rows, grouping })
 }
 
 fn section(pairs: usize, one: &Measured, limits: &Limits) -> Section {
     let standard = pairs == TARGET_PAIRS;
     let target = |window: usize, value: f64| (standard && one.window == window).then_some(value);
-    let mut figures = costs(
-        one,
-        limits,
-        target(16, TARGET_PER_SECOND),
-        target(16, TARGET_CPU_US),
-    );
+    let mut figures = costs(one, limits, target(16, TARGET_PER_SECOND), target(16, TARGET_CPU_US));
     let mut latencies = one.natter.tally.to_recipient.figures("to the recipient");
     latencies.extend(one.natter.tally.to_answer.figures("to Sent"));
     let least = sum(limits.echo.tally.to_answer.at(0.5), one.sync.at(0.5));
@@ -291,20 +233,10 @@ fn costs(
         Figure {
             limit: sum(echo.cpu_per_message_us(), rows.cpu_per_message_us),
             target: cpu_us,
-            ..lower(
-                "server CPU of a delivered message",
-                "µs",
-                load.cpu_per_message_us(),
-            )
+            ..lower("server CPU of a delivered message", "µs", load.cpu_per_message_us())
         },
-        Figure {
-            limit: echo.cpu_per_message_us(),
-            ..plain("… of it sockets", "µs", None)
-        },
-        Figure {
-            limit: rows.cpu_per_message_us,
-            ..plain("… of it rows", "µs", None)
-        },
+        Figure { limit: echo.cpu_per_message_us(), ..plain("… of it sockets", "µs", None) },
+        Figure { limit: rows.cpu_per_message_us, ..plain("… of it rows", "µs", None) },
         Figure {
             limit: Some(rows.messages_per_second),
             ..plain("rows alone, one transaction at a time", "msg/s", None)
@@ -319,21 +251,11 @@ fn explanations(one: &Measured, limits: &Limits) -> Vec<Figure> {
         2.0 + shape.receipts_at_sender_per_message + shape.receipts_at_recipient_per_message;
     let grouping = one.grouping.map(|grouping| grouping.sends as f64);
     vec![
-        Figure {
-            limit: one.sync.at(0.5),
-            ..plain("one sync of the disk p50", "ms", None)
-        },
-        Figure {
-            limit: one.sync.at(0.99),
-            ..plain("one sync of the disk p99", "ms", None)
-        },
+        Figure { limit: one.sync.at(0.5), ..plain("one sync of the disk p50", "ms", None) },
+        Figure { limit: one.sync.at(0.99), ..plain("one sync of the disk p99", "ms", None) },
         Figure {
             limit: limits.echo.own_cpu_per_message_us(),
-            ..plain(
-                "generator CPU of a message",
-                "µs",
-                load.own_cpu_per_message_us(),
-            )
+            ..plain("generator CPU of a message", "µs", load.own_cpu_per_message_us())
         },
         Figure {
             limit: Some(limits.grouping.sends as f64),
@@ -344,11 +266,7 @@ fn explanations(one: &Measured, limits: &Limits) -> Vec<Figure> {
             "frames",
             Some(1.0 + shape.delivered_per_message),
         ),
-        plain(
-            "frames from the server for a message",
-            "frames",
-            Some(heard),
-        ),
+        plain("frames from the server for a message", "frames", Some(heard)),
     ]
 }
 
@@ -357,9 +275,7 @@ fn sum(a: Option<f64>, b: Option<f64>) -> Option<f64> {
 }
 
 fn notes(directory: &Path) -> Vec<String> {
-    let place = directory
-        .parent()
-        .map_or_else(String::new, |parent| parent.display().to_string());
+    let place = directory.parent().map_or_else(String::new, |parent| parent.display().to_string());
     vec![
         "limit: as many frames of the same sizes by the echo server; for the processor \
          time plus the same rows in the same groups by the same engine without a network; for a \

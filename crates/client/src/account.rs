@@ -75,43 +75,23 @@ pub(crate) struct NoTicket {
 /// `GET /v1/connect`: the redirect to a gateway, followed by hand, because the ticket in it has to
 /// leave the address.
 pub(crate) async fn connect(login: &Login) -> std::result::Result<Ticket, NoTicket> {
-    let no = |error| NoTicket {
-        error,
-        retry_after_ms: 0,
-    };
-    let answer = signed(Method::GET, login, "/v1/connect", None)
-        .await
-        .map_err(no)?;
+    let no = |error| NoTicket { error, retry_after_ms: 0 };
+    let answer = signed(Method::GET, login, "/v1/connect", None).await.map_err(no)?;
     if answer.status == StatusCode::TEMPORARY_REDIRECT {
-        let location = answer
-            .headers
-            .get(LOCATION)
-            .and_then(|value| value.to_str().ok());
+        let location = answer.headers.get(LOCATION).and_then(|value| value.to_str().ok());
         return ticket(&login.server, location.unwrap_or_default()).map_err(no);
     }
-    let seconds = answer
-        .headers
-        .get(RETRY_AFTER)
-        .and_then(|value| value.to_str().ok());
+    let seconds = answer.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
     let retry_after_ms = seconds.and_then(|s| s.parse::<u64>().ok()).unwrap_or(0);
     let error = match refused(answer) {
-        Ok(_) => Error::Http {
-            status: 200,
-            detail: "this is no natter server".into(),
-        },
+        Ok(_) => Error::Http { status: 200, detail: "this is no natter server".into() },
         Err(error) => error,
     };
-    Err(NoTicket {
-        error,
-        retry_after_ms: retry_after_ms.saturating_mul(1_000),
-    })
+    Err(NoTicket { error, retry_after_ms: retry_after_ms.saturating_mul(1_000) })
 }
 
 fn ticket(server: &str, location: &str) -> Result<Ticket> {
-    let wrong = || Error::Http {
-        status: 307,
-        detail: "the redirect leads nowhere".into(),
-    };
+    let wrong = || Error::Http { status: 307, detail: "the redirect leads nowhere".into() };
     let uri: Uri = location.parse().map_err(|_| wrong())?;
     let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
         return Err(wrong());
@@ -127,11 +107,7 @@ fn ticket(server: &str, location: &str) -> Result<Ticket> {
             None => rest.push(part),
         }
     }
-    let query = if rest.is_empty() {
-        String::new()
-    } else {
-        format!("?{}", rest.join("&"))
-    };
+    let query = if rest.is_empty() { String::new() } else { format!("?{}", rest.join("&")) };
     let gateway = format!("{scheme}://{authority}{}{query}", uri.path());
     match (allowed, ticket, gateway.parse()) {
         (true, Some(ticket), Ok(gateway)) => Ok(Ticket { gateway, ticket }),
@@ -167,20 +143,15 @@ fn refused(answer: Answer) -> Result<Answer> {
         Ok(problem) if !problem.detail.is_empty() => clean::line(&problem.detail).into_owned(),
         _ => format!("the server answered {}", answer.status),
     };
-    Err(Error::Http {
-        status: answer.status.as_u16(),
-        detail,
-    })
+    Err(Error::Http { status: answer.status.as_u16(), detail })
 }
 
 fn refuse_or_read<T: DeserializeOwned>(answer: Answer) -> Result<T> {
     let answer = refused(answer)?;
     let status = answer.status.as_u16();
     // serde's own sentence could quote a token
-    serde_json::from_slice(&answer.body).map_err(|_| Error::Http {
-        status,
-        detail: "this is no natter server".into(),
-    })
+    serde_json::from_slice(&answer.body)
+        .map_err(|_| Error::Http { status, detail: "this is no natter server".into() })
 }
 
 fn kept(server: &str, granted: http::SessionGranted) -> Login {

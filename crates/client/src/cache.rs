@@ -126,10 +126,7 @@ impl Cache {
     pub(crate) async fn write(&self, write: Write) -> Result<bool> {
         let (done, written) = oneshot::channel();
         let closed = || Error::Disk("the cache is closed".into());
-        self.pen
-            .send(Job { write, done })
-            .await
-            .map_err(|_| closed())?;
+        self.pen.send(Job { write, done }).await.map_err(|_| closed())?;
         written.await.map_err(|_| closed())?
     }
 
@@ -146,17 +143,9 @@ impl Cache {
                 .fetch_all(&self.readers)
                 .await?;
         let stored = self.stored_conversations().await?;
-        let position = |(conv_id, seq, rev, read_seq)| Position {
-            conv_id,
-            seq,
-            rev,
-            read_seq,
-        };
+        let position = |(conv_id, seq, rev, read_seq)| Position { conv_id, seq, rev, read_seq };
         Ok(Loaded {
-            conversations: stored
-                .into_iter()
-                .map(|(conversation, _)| conversation)
-                .collect(),
+            conversations: stored.into_iter().map(|(conversation, _)| conversation).collect(),
             people: self.people().await?,
             positions: positions.into_iter().map(position).collect(),
             queued: self.queued().await?,
@@ -166,10 +155,7 @@ impl Cache {
     /// Newest first, as their reader sees them.
     pub(crate) async fn conversations(&self) -> Result<Vec<Conversation>> {
         let stored = self.stored_conversations().await?;
-        Ok(stored
-            .iter()
-            .map(|(conversation, read)| seen_by_reader(conversation, *read))
-            .collect())
+        Ok(stored.iter().map(|(conversation, read)| seen_by_reader(conversation, *read)).collect())
     }
 
     /// As the gateway told them, each with how far its reader has read.
@@ -204,10 +190,7 @@ impl Cache {
         let frames: Vec<Vec<u8>> = sqlx::query_scalar("SELECT frame FROM person ORDER BY handle")
             .fetch_all(&self.readers)
             .await?;
-        Ok(frames
-            .iter()
-            .filter_map(|bytes| read_person(bytes))
-            .collect())
+        Ok(frames.iter().filter_map(|bytes| read_person(bytes)).collect())
     }
 
     pub(crate) async fn person(&self, user_id: i64) -> Result<Option<Person>> {
@@ -247,10 +230,7 @@ impl Cache {
         limit: u32,
     ) -> Result<Vec<Message>> {
         let end = match before_seq {
-            0 => self
-                .position_seq(conv_id)
-                .await?
-                .map(|seq| seq.saturating_add(1)),
+            0 => self.position_seq(conv_id).await?.map(|seq| seq.saturating_add(1)),
             _ => Some(before_seq),
         };
         let frames: Vec<Vec<u8>> = sqlx::query_scalar(
@@ -275,12 +255,10 @@ impl Cache {
     }
 
     async fn position_seq(&self, conv_id: i64) -> Result<Option<i64>> {
-        Ok(
-            sqlx::query_scalar("SELECT seq FROM position WHERE conv_id = $1")
-                .bind(conv_id)
-                .fetch_optional(&self.readers)
-                .await?,
-        )
+        Ok(sqlx::query_scalar("SELECT seq FROM position WHERE conv_id = $1")
+            .bind(conv_id)
+            .fetch_optional(&self.readers)
+            .await?)
     }
 
     pub(crate) async fn queued(&self) -> Result<Vec<Queued>> {
@@ -329,33 +307,25 @@ async fn connect(options: &SqliteConnectOptions, path: &Path) -> Result<SqliteCo
 
 async fn prepare(writer: &mut SqliteConnection, user_id: i64) -> Result<()> {
     let mut all = writer.begin_with("BEGIN IMMEDIATE").await?;
-    let version: i64 = sqlx::query_scalar("PRAGMA user_version")
-        .fetch_one(&mut *all)
-        .await?;
+    let version: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *all).await?;
     sqlx::raw_sql(KEPT).execute(&mut *all).await?;
-    let owner: Option<i64> = sqlx::query_scalar("SELECT user_id FROM meta")
-        .fetch_optional(&mut *all)
-        .await?;
+    let owner: Option<i64> =
+        sqlx::query_scalar("SELECT user_id FROM meta").fetch_optional(&mut *all).await?;
     let other = owner.is_some_and(|owner| owner != user_id);
     if other {
-        let waiting: i64 = sqlx::query_scalar("SELECT count(*) FROM outbox")
-            .fetch_one(&mut *all)
-            .await?;
+        let waiting: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM outbox").fetch_one(&mut *all).await?;
         if waiting > 0 {
             return Err(Error::Invalid(format!(
                 "{waiting} messages of another account wait here unsent: \
                  log in with that account, or use another profile"
             )));
         }
-        sqlx::raw_sql("DELETE FROM draft; DELETE FROM meta")
-            .execute(&mut *all)
-            .await?;
+        sqlx::raw_sql("DELETE FROM draft; DELETE FROM meta").execute(&mut *all).await?;
     }
     if version != VERSION || other {
         sqlx::raw_sql(COPY).execute(&mut *all).await?;
-        sqlx::raw_sql("PRAGMA user_version = 1")
-            .execute(&mut *all)
-            .await?;
+        sqlx::raw_sql("PRAGMA user_version = 1").execute(&mut *all).await?;
     }
     sqlx::query("INSERT INTO meta (user_id) VALUES ($1) ON CONFLICT DO NOTHING")
         .bind(user_id)

@@ -13,20 +13,12 @@ pub(crate) fn body(body: server_frame::Body) -> server_frame::Body {
     use server_frame::Body;
     match body {
         Body::Paint(x) => Body::Paint(paint(x)),
-        Body::Error(x) => Body::Error(Error {
-            text: line(&x.text),
-            ..x
-        }),
-        Body::Goodbye(x) => Body::Goodbye(Goodbye {
-            text: line(&x.text),
-            ..x
-        }),
+        Body::Error(x) => Body::Error(Error { text: line(&x.text), ..x }),
+        Body::Goodbye(x) => Body::Goodbye(Goodbye { text: line(&x.text), ..x }),
         Body::Message(x) => Body::Message(message(x)),
         Body::Page(x) => Body::Page(page(x)),
         Body::Person(x) => Body::Person(person(x)),
-        Body::Found(x) => Body::Found(Found {
-            people: people(x.people),
-        }),
+        Body::Found(x) => Body::Found(Found { people: people(x.people) }),
         Body::Conversation(x) => Body::Conversation(conversation(x)),
         // numbers only
         Body::CaughtUp(_)
@@ -57,10 +49,7 @@ fn paint(paint: Paint) -> Paint {
 }
 
 fn page(page: Page) -> Page {
-    Page {
-        messages: page.messages.into_iter().map(message).collect(),
-        ..page
-    }
+    Page { messages: page.messages.into_iter().map(message).collect(), ..page }
 }
 
 fn people(people: Vec<Person>) -> Vec<Person> {
@@ -91,14 +80,9 @@ fn line(text: &str) -> String {
 /// characters.
 pub(crate) fn own_text(raw: &str) -> String {
     let unix = raw.replace("\r\n", "\n").replace('\r', "\n");
-    let plain: String = unix
-        .chars()
-        .filter(|&c| c == '\n' || c == '\t' || !c.is_control())
-        .collect();
-    let parts: Vec<String> = plain
-        .split('\t')
-        .map(|part| clean::text(part).into_owned())
-        .collect();
+    let plain: String =
+        unix.chars().filter(|&c| c == '\n' || c == '\t' || !c.is_control()).collect();
+    let parts: Vec<String> = plain.split('\t').map(|part| clean::text(part).into_owned()).collect();
     parts.join("\t")
 }
 
@@ -122,9 +106,7 @@ pub(crate) fn question(mut body: client_frame::Body) -> types::Result<client_fra
         | Body::Delivered(_)
         | Body::Read(_)
         | Body::Typing(_) => {
-            return Err(types::Error::Invalid(
-                "the line says this one by itself".into(),
-            ));
+            return Err(types::Error::Invalid("the line says this one by itself".into()));
         }
         Body::Delete(_)
         | Body::React(_)
@@ -157,10 +139,7 @@ mod tests {
 
     #[test]
     fn a_pasted_text_is_sent_without_its_tricks() {
-        assert_eq!(
-            own_text("a\r\nb\rc\td\u{1b}[31m\u{7}\u{202e}e"),
-            "a\nb\nc\td[31me"
-        );
+        assert_eq!(own_text("a\r\nb\rc\td\u{1b}[31m\u{7}\u{202e}e"), "a\nb\nc\td[31me");
         assert_eq!(own_text("👩‍👩‍👧 Grüße"), "👩‍👩‍👧 Grüße");
         assert!(check::body(&own_text("x\u{9b}\0y")).is_ok());
     }

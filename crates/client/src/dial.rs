@@ -64,21 +64,14 @@ pub(crate) async fn call(
         let request = request(method, uri, token, json)?;
         // The connection is driven beside the call and ends with it.
         let answer = async {
-            let response = sender
-                .send_request(request)
-                .await
-                .map_err(|e| no_http(uri, &e))?;
+            let response = sender.send_request(request).await.map_err(|e| no_http(uri, &e))?;
             let (head, body) = response.into_parts();
             let body = Limited::new(body, limits::HTTP_BYTES_MAX)
                 .collect()
                 .await
                 .map_err(|e| unreachable(uri, &e.to_string()))?
                 .to_bytes();
-            Ok(Answer {
-                status: head.status,
-                headers: head.headers,
-                body,
-            })
+            Ok(Answer { status: head.status, headers: head.headers, body })
         };
         tokio::pin!(answer, connection);
         tokio::select! {
@@ -129,29 +122,19 @@ pub(crate) fn address(server: &str, path: &str) -> Result<Uri> {
     let wrong = || Error::Invalid(format!("{server}: want http://HOST:PORT or https://HOST"));
     let base: Uri = server.trim_end_matches('/').parse().map_err(|_| wrong())?;
     let plain = matches!(base.scheme_str(), Some("http" | "https")) && base.path() == "/";
-    let Some(authority) = base
-        .authority()
-        .filter(|a| plain && !a.as_str().contains('@'))
-    else {
+    let Some(authority) = base.authority().filter(|a| plain && !a.as_str().contains('@')) else {
         return Err(wrong());
     };
     let scheme = base.scheme_str().unwrap_or("http");
-    format!("{scheme}://{authority}{path}")
-        .parse()
-        .map_err(|_| wrong())
+    format!("{scheme}://{authority}{path}").parse().map_err(|_| wrong())
 }
 
 async fn dial(uri: &Uri) -> Result<Box<dyn Wire>> {
-    let host = uri
-        .host()
-        .unwrap_or_default()
-        .trim_start_matches('[')
-        .trim_end_matches(']');
+    let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
     let tls = matches!(uri.scheme_str(), Some("https" | "wss"));
     let port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
-    let tcp = TcpStream::connect((host, port))
-        .await
-        .map_err(|e| unreachable(uri, &e.to_string()))?;
+    let tcp =
+        TcpStream::connect((host, port)).await.map_err(|e| unreachable(uri, &e.to_string()))?;
     // Frames are small and wanted now; an error here only costs time.
     let _ = tcp.set_nodelay(true);
     if !tls {
@@ -175,29 +158,15 @@ fn request(
     let path = uri.path_and_query().map_or("/", |p| p.as_str());
     let mut request = Request::new(Full::new(Bytes::new()));
     *request.method_mut() = method;
-    *request.uri_mut() = path
-        .parse()
-        .map_err(|_| Error::Invalid(format!("{path}: no path")))?;
+    *request.uri_mut() = path.parse().map_err(|_| Error::Invalid(format!("{path}: no path")))?;
     let host = uri.authority().map_or("", |a| a.as_str());
-    set(
-        &mut request,
-        HOST,
-        HeaderValue::from_str(host).map_err(|_| Error::Offline)?,
-    );
+    set(&mut request, HOST, HeaderValue::from_str(host).map_err(|_| Error::Offline)?);
     if let Some(token) = token {
-        set(
-            &mut request,
-            AUTHORIZATION,
-            secret(&format!("Bearer {token}"))?,
-        );
+        set(&mut request, AUTHORIZATION, secret(&format!("Bearer {token}"))?);
     }
     if let Some(json) = json {
         *request.body_mut() = Full::new(Bytes::from(json));
-        set(
-            &mut request,
-            CONTENT_TYPE,
-            HeaderValue::from_static("application/json"),
-        );
+        set(&mut request, CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
     Ok(request)
 }
@@ -227,10 +196,7 @@ fn no_http(uri: &Uri, error: &hyper::Error) -> Error {
 }
 
 fn unreachable(uri: &Uri, why: &str) -> Error {
-    Error::Unreachable {
-        server: place(uri),
-        why: why.to_owned(),
-    }
+    Error::Unreachable { server: place(uri), why: why.to_owned() }
 }
 
 /// Scheme, host and port: never the query, which may hold a ticket.
@@ -246,22 +212,9 @@ mod tests {
     #[test]
     fn addresses_as_people_type_them() {
         let good = |text, path| address(text, path).unwrap().to_string();
-        assert_eq!(
-            good("http://127.0.0.1:80/", "/v1/login"),
-            "http://127.0.0.1:80/v1/login"
-        );
-        assert_eq!(
-            good("https://chat.example", "/v1/x"),
-            "https://chat.example/v1/x"
-        );
-        for bad in [
-            "",
-            "chat.example",
-            "ftp://x",
-            "http://a/b",
-            "http://u:p@a",
-            "http://",
-        ] {
+        assert_eq!(good("http://127.0.0.1:80/", "/v1/login"), "http://127.0.0.1:80/v1/login");
+        assert_eq!(good("https://chat.example", "/v1/x"), "https://chat.example/v1/x");
+        for bad in ["", "chat.example", "ftp://x", "http://a/b", "http://u:p@a", "http://"] {
             assert!(address(bad, "/").is_err(), "{bad}");
         }
     }

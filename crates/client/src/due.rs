@@ -15,14 +15,8 @@ impl Mirror {
         let mut due = Vec::new();
         if !self.strangers.is_empty() && !self.asking_strangers {
             self.asking_strangers = true;
-            let ids = self
-                .strangers
-                .iter()
-                .copied()
-                .take(wire::PEOPLE_PER_FRAME_MAX);
-            let who = Who {
-                user_ids: ids.collect(),
-            };
+            let ids = self.strangers.iter().copied().take(wire::PEOPLE_PER_FRAME_MAX);
+            let who = Who { user_ids: ids.collect() };
             for id in &who.user_ids {
                 self.strangers.remove(id);
             }
@@ -78,10 +72,7 @@ impl Mirror {
             }
             if delivered > read {
                 place.delivered_said = delivered;
-                due.push(client_frame::Body::Delivered(Delivered {
-                    conv_id,
-                    seq: delivered,
-                }));
+                due.push(client_frame::Body::Delivered(Delivered { conv_id, seq: delivered }));
             }
         }
         due
@@ -113,26 +104,17 @@ impl Mirror {
         let room = !self.catching_up && self.asking < limits::QUESTIONS_MAX;
         let holes = self.open.iter().filter(|_| room).filter_map(|id| {
             let place = self.places.get(id)?;
-            hole(&place.missing)
-                .into_iter()
-                .chain(hole(&place.changes))
-                .min()
+            hole(&place.missing).into_iter().chain(hole(&place.changes)).min()
         });
-        let cursors = self
-            .cursors
-            .iter()
-            .filter_map(|id| Some(self.places.get(id)?.said_at? + pause));
+        let cursors =
+            self.cursors.iter().filter_map(|id| Some(self.places.get(id)?.said_at? + pause));
         holes.chain(cursors).min()
     }
 }
 
 fn ask(conv_id: i64, from: history::From) -> client_frame::Body {
     let limit = wire::PAGE_MESSAGES_MAX;
-    client_frame::Body::History(History {
-        conv_id,
-        from: Some(from),
-        limit,
-    })
+    client_frame::Body::History(History { conv_id, from: Some(from), limit })
 }
 
 fn due_hole<'a>(
@@ -141,9 +123,7 @@ fn due_hole<'a>(
     now: Instant,
     asking: &mut usize,
 ) -> Option<&'a mut Hole> {
-    let hole = hole
-        .as_mut()
-        .filter(|hole| !hole.asked && hole.ask_at <= now)?;
+    let hole = hole.as_mut().filter(|hole| !hole.asked && hole.ask_at <= now)?;
     if *asking >= limits::QUESTIONS_MAX {
         return None;
     }

@@ -71,10 +71,7 @@ impl LineTask {
             Some(Ok(Packet::Binary(bytes))) => bytes,
             Some(Ok(Packet::Ping(_) | Packet::Pong(_) | Packet::Frame(_))) => return Ok(()),
             Some(Ok(Packet::Close(close))) => {
-                return Err(closed(
-                    talk.goodbye.take(),
-                    close.map(|c| u16::from(c.code)),
-                ));
+                return Err(closed(talk.goodbye.take(), close.map(|c| u16::from(c.code))));
             }
             Some(Ok(Packet::Text(_))) => return Err(nonsense("a text where bytes belong")),
             Some(Err(e)) if talk.goodbye.is_none() => {
@@ -82,9 +79,7 @@ impl LineTask {
             }
             Some(Err(_)) | None => return Err(closed(talk.goodbye.take(), None)),
         };
-        let frame = Codec::Protobuf
-            .read_server(&bytes)
-            .map_err(|e| nonsense(&e.to_string()))?;
+        let frame = Codec::Protobuf.read_server(&bytes).map_err(|e| nonsense(&e.to_string()))?;
         self.frame(talk, frame, round)
     }
 
@@ -170,8 +165,7 @@ impl LineTask {
                     let took = now.duration_since(*since).as_micros();
                     self.mirror.figures.last_send_us = u64::try_from(took).unwrap_or(u64::MAX);
                 }
-                self.mirror
-                    .sent(sent, found.map(|(queued, _)| queued), now, round);
+                self.mirror.sent(sent, found.map(|(queued, _)| queued), now, round);
             }
             server_frame::Body::Error(error) => {
                 if self.outbox.refused(client_key, &error, now) == Refusal::Final {
@@ -202,8 +196,7 @@ impl LineTask {
                 self.mirror.introduced(found.people, round);
             }
             (question, Body::Error(error)) => {
-                self.mirror
-                    .refused(question, error.retry_after_ms, now, round);
+                self.mirror.refused(question, error.retry_after_ms, now, round);
             }
             (question, _) => self.mirror.refused(question, 0, now, round),
         }
@@ -221,19 +214,14 @@ impl LineTask {
         let result = match body {
             Body::Error(error) => {
                 let (code, retry_after_ms) = (error.code(), error.retry_after_ms);
-                Err(Error::Refused {
-                    code,
-                    text: error.text,
-                    retry_after_ms,
-                })
+                Err(Error::Refused { code, text: error.text, retry_after_ms })
             }
             body => Ok(body),
         };
         match &result {
             Ok(Body::Page(page)) => self.mirror.history(page, round),
             Ok(Body::Message(message)) => {
-                self.mirror
-                    .message(message.clone(), Came::Asked, now, round);
+                self.mirror.message(message.clone(), Came::Asked, now, round);
             }
             Ok(Body::Found(found)) => {
                 for person in &found.people {
@@ -242,8 +230,7 @@ impl LineTask {
             }
             Ok(Body::Person(person)) => self.mirror.person(person.clone(), round),
             Ok(Body::Conversation(conversation)) => {
-                self.mirror
-                    .conversation(conversation.clone(), false, now, round);
+                self.mirror.conversation(conversation.clone(), false, now, round);
             }
             // nothing to keep
             Ok(_) | Err(_) => {}
@@ -281,11 +268,7 @@ impl LineTask {
 /// It stays in the outbox until its writer says what to do.
 pub(crate) fn give_up(round: &mut Round, client_key: i64, code: ErrorCode, text: String) {
     round.refused.push((client_key, text.clone()));
-    round.events.push(Event::SendRefused {
-        client_key,
-        code,
-        text,
-    });
+    round.events.push(Event::SendRefused { client_key, code, text });
 }
 
 /// A gateway that talks nonsense may be replaced by a better one: come back, but with back-off.
@@ -303,18 +286,11 @@ fn closed(goodbye: Option<Goodbye>, code: Option<u16>) -> Ended {
         return match within_ms {
             0 if revoked => Ended::SignedOut { why },
             0 => Ended::Stopped { why },
-            _ => Ended::PutOff {
-                why,
-                at_least_ms: 0,
-                within_ms,
-            },
+            _ => Ended::PutOff { why, at_least_ms: 0, within_ms },
         };
     }
     let code = code.and_then(|code| CloseCode::try_from(i32::from(code)).ok());
-    let slowly = |why: &str| Ended::Broken {
-        why: why.into(),
-        slowly: true,
-    };
+    let slowly = |why: &str| Ended::Broken { why: why.into(), slowly: true };
     let stopped = |why: &str| Ended::Stopped { why: why.into() };
     match code {
         None | Some(CloseCode::Unspecified) => broken("the line broke".into()),
@@ -324,9 +300,7 @@ fn closed(goodbye: Option<Goodbye>, code: Option<u16>) -> Ended {
         Some(CloseCode::TryAgain) => slowly("the gateway was quicker than this client"),
         Some(CloseCode::Normal) => stopped("the gateway said goodbye"),
         Some(CloseCode::TooMany) => stopped("too many connections of this account"),
-        Some(CloseCode::Revoked) => Ended::SignedOut {
-            why: "the session was ended".into(),
-        },
+        Some(CloseCode::Revoked) => Ended::SignedOut { why: "the session was ended".into() },
         Some(
             CloseCode::Protocol | CloseCode::Unsupported | CloseCode::BadData | CloseCode::TooBig,
         ) => stopped("the gateway does not understand this program"),

@@ -64,9 +64,7 @@ pub async fn start(
 ) -> Result<(Client, mpsc::Receiver<Event>)> {
     if options.program.len() > wire::CLIENT_NAME_BYTES_MAX {
         let max = wire::CLIENT_NAME_BYTES_MAX;
-        return Err(Error::Invalid(format!(
-            "the program's name has at most {max} bytes"
-        )));
+        return Err(Error::Invalid(format!("the program's name has at most {max} bytes")));
     }
     let cache = Cache::open(&profile.dir, login.user_id).await?;
     let mut loaded = cache.load().await?;
@@ -118,10 +116,7 @@ impl Client {
     pub async fn caught_up(&self, timeout_ms: u64) -> Result<()> {
         let mut line = self.line.clone();
         let settled = line.wait_for(|line| {
-            matches!(
-                line,
-                Line::Live | Line::SignedOut { .. } | Line::Stopped { .. }
-            )
+            matches!(line, Line::Live | Line::SignedOut { .. } | Line::Stopped { .. })
         });
         let waited = tokio::time::timeout(Duration::from_millis(timeout_ms), settled).await;
         let settled = match waited {
@@ -214,13 +209,7 @@ impl Client {
             let max = limits::DRAFT_BYTES_MAX;
             return Err(Error::Invalid(format!("a draft has at most {max} bytes")));
         }
-        self.cache
-            .write(Write::Draft {
-                conv_id,
-                body: text.to_owned(),
-            })
-            .await
-            .map(drop)
+        self.cache.write(Write::Draft { conv_id, body: text.to_owned() }).await.map(drop)
     }
 
     // ── said once, kept until it is done ────────────────────────────────────────────────────────
@@ -245,9 +234,7 @@ impl Client {
             .and_then(|()| check::positive("a key", client_key));
         checked.map_err(|refused| Error::Invalid(refused.0))?;
         if reply_seq < 0 {
-            return Err(Error::Invalid(
-                "there is no such message to reply to".into(),
-            ));
+            return Err(Error::Invalid("there is no such message to reply to".into()));
         }
         let queued = Queued {
             conv_id,
@@ -259,9 +246,7 @@ impl Client {
         };
         if !self.cache.write(Write::Queue(queued.clone())).await? {
             let max = limits::OUTBOX_MAX;
-            return Err(Error::Invalid(format!(
-                "{max} messages wait to be sent: no more fit"
-            )));
+            return Err(Error::Invalid(format!("{max} messages wait to be sent: no more fit")));
         }
         self.order(Order::Queue(queued)).await;
         Ok(client_key)
@@ -269,14 +254,7 @@ impl Client {
 
     /// Sends a refused message again, behind what waits. Nothing happens if it was not refused.
     pub async fn retry(&self, client_key: i64) -> Result<()> {
-        if self
-            .cache
-            .write(Write::Retry {
-                client_key,
-                now: now_ms(),
-            })
-            .await?
-        {
+        if self.cache.write(Write::Retry { client_key, now: now_ms() }).await? {
             let queued = self.cache.queued().await?;
             if let Some(queued) = queued.into_iter().find(|q| q.client_key == client_key) {
                 self.order(Order::Queue(queued)).await;
@@ -296,10 +274,7 @@ impl Client {
     pub async fn read(&self, conv_id: i64, seq: i64) -> Result<()> {
         let (done, written) = oneshot::channel();
         let ended = || Error::Disk("the line has ended".into());
-        self.orders
-            .send(Order::Read { conv_id, seq, done })
-            .await
-            .map_err(|_| ended())?;
+        self.orders.send(Order::Read { conv_id, seq, done }).await.map_err(|_| ended())?;
         written.await.map_err(|_| ended())?
     }
 
@@ -326,11 +301,7 @@ impl Client {
     pub async fn fetch_history(&self, conv_id: i64, before_seq: i64) -> Result<bool> {
         let from = Some(history::From::BeforeSeq(before_seq));
         let limit = wire::PAGE_MESSAGES_MAX;
-        let history = client_frame::Body::History(History {
-            conv_id,
-            from,
-            limit,
-        });
+        let history = client_frame::Body::History(History { conv_id, from, limit });
         match self.call(history).await? {
             server_frame::Body::Page(page) => Ok(page.more),
             _ => Err(unfit()),
@@ -350,9 +321,7 @@ impl Client {
         if let Some(conversation) = self.conversations().await?.into_iter().find(direct) {
             return Ok(conversation.conv_id);
         }
-        let open = client_frame::Body::OpenDirect(OpenDirect {
-            user_id: person.user_id,
-        });
+        let open = client_frame::Body::OpenDirect(OpenDirect { user_id: person.user_id });
         match self.call(open).await? {
             server_frame::Body::Conversation(conversation) => Ok(conversation.conv_id),
             _ => Err(unfit()),
@@ -374,10 +343,7 @@ impl Client {
                     .iter()
                     .map(|c| format!("+{} ({} members)", c.title, c.member_count))
                     .collect();
-                Err(Error::Invalid(format!(
-                    "several groups have this title: {}",
-                    ids.join(", ")
-                )))
+                Err(Error::Invalid(format!("several groups have this title: {}", ids.join(", "))))
             }
         }
     }
@@ -391,16 +357,11 @@ impl Client {
         if let Some(person) = self.cache.person_called(&wanted).await? {
             return Ok(person);
         }
-        let find = Find {
-            text: wanted.clone(),
-            limit: wire::FOUND_MAX,
-        };
+        let find = Find { text: wanted.clone(), limit: wire::FOUND_MAX };
         match self.call(client_frame::Body::Find(find)).await? {
-            server_frame::Body::Found(found) => found
-                .people
-                .into_iter()
-                .find(|p| p.handle == wanted)
-                .ok_or_else(nobody),
+            server_frame::Body::Found(found) => {
+                found.people.into_iter().find(|p| p.handle == wanted).ok_or_else(nobody)
+            }
             _ => Err(unfit()),
         }
     }

@@ -114,11 +114,7 @@ pub(crate) async fn run(mut task: LineTask) {
                 let wait_ms = task.back_off_ms();
                 task.wait(wait_ms, why).await
             }
-            Ended::PutOff {
-                why,
-                at_least_ms,
-                within_ms,
-            } => {
+            Ended::PutOff { why, at_least_ms, within_ms } => {
                 let within_ms = within_ms.min(limits::STAY_AWAY_MAX_MS);
                 let wait_ms =
                     at_least_ms.min(limits::STAY_AWAY_MAX_MS) + rand::random_range(0..=within_ms);
@@ -145,27 +141,19 @@ pub(crate) async fn run(mut task: LineTask) {
 /// Ticket, then WebSocket. 401 for the session is the end; 401 for the ticket is only an old
 /// ticket.
 async fn open(login: Arc<Login>) -> std::result::Result<Socket, Ended> {
-    let ticket = account::connect(&login)
-        .await
-        .map_err(|no| match no.error {
-            Error::SignedOut(why) => Ended::SignedOut { why },
-            Error::Invalid(why) => Ended::Stopped { why },
-            error if no.retry_after_ms > 0 => Ended::PutOff {
-                why: error.to_string(),
-                at_least_ms: no.retry_after_ms,
-                within_ms: no.retry_after_ms,
-            },
-            error => Ended::Broken {
-                why: error.to_string(),
-                slowly: false,
-            },
-        })?;
+    let ticket = account::connect(&login).await.map_err(|no| match no.error {
+        Error::SignedOut(why) => Ended::SignedOut { why },
+        Error::Invalid(why) => Ended::Stopped { why },
+        error if no.retry_after_ms > 0 => Ended::PutOff {
+            why: error.to_string(),
+            at_least_ms: no.retry_after_ms,
+            within_ms: no.retry_after_ms,
+        },
+        error => Ended::Broken { why: error.to_string(), slowly: false },
+    })?;
     dial::open_socket(&ticket.gateway, &ticket.ticket)
         .await
-        .map_err(|error| Ended::Broken {
-            why: error.to_string(),
-            slowly: false,
-        })
+        .map_err(|error| Ended::Broken { why: error.to_string(), slowly: false })
 }
 
 impl LineTask {
@@ -221,8 +209,7 @@ impl LineTask {
     async fn wait(&mut self, wait_ms: u64, why: String) -> Woken<()> {
         let until = now_ms().saturating_add(i64::try_from(wait_ms).unwrap_or(i64::MAX));
         self.set_line(Line::Waiting { until, why });
-        self.beside(tokio::time::sleep(Duration::from_millis(wait_ms)))
-            .await
+        self.beside(tokio::time::sleep(Duration::from_millis(wait_ms))).await
     }
 
     /// No line until the program asks for one.
@@ -293,8 +280,6 @@ pub(crate) async fn room(events: &mpsc::Sender<Event>) {
 
 /// Unix milliseconds, by this machine's clock.
 pub(crate) fn now_ms() -> i64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

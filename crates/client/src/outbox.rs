@@ -71,10 +71,7 @@ impl Outbox {
     /// Those that were refused before wait for a word of their writer.
     pub(crate) fn new(queued: Vec<Queued>) -> Self {
         let mut outbox = Self::default();
-        for queued in queued
-            .into_iter()
-            .filter(|queued| queued.refused.is_empty())
-        {
+        for queued in queued.into_iter().filter(|queued| queued.refused.is_empty()) {
             outbox.push(queued);
         }
         outbox
@@ -82,16 +79,8 @@ impl Outbox {
 
     pub(crate) fn push(&mut self, queued: Queued) {
         let lane = self.lanes.entry(queued.conv_id).or_default();
-        if lane
-            .entries
-            .iter()
-            .all(|entry| entry.queued.client_key != queued.client_key)
-        {
-            lane.entries.push_back(Entry {
-                queued,
-                state: State::Waiting,
-                tries: 0,
-            });
+        if lane.entries.iter().all(|entry| entry.queued.client_key != queued.client_key) {
+            lane.entries.push_back(Entry { queued, state: State::Waiting, tries: 0 });
         }
     }
 
@@ -105,14 +94,8 @@ impl Outbox {
 
     /// Takes one out, answered or not.
     pub(crate) fn remove(&mut self, client_key: i64) -> Option<(Queued, Option<Instant>)> {
-        let (&conv_id, lane) = self
-            .lanes
-            .iter_mut()
-            .find(|(_, lane)| lane.holds(client_key))?;
-        let at = lane
-            .entries
-            .iter()
-            .position(|e| e.queued.client_key == client_key)?;
+        let (&conv_id, lane) = self.lanes.iter_mut().find(|(_, lane)| lane.holds(client_key))?;
+        let at = lane.entries.iter().position(|e| e.queued.client_key == client_key)?;
         let entry = lane.entries.remove(at)?;
         if lane.entries.is_empty() {
             self.lanes.remove(&conv_id);
@@ -131,10 +114,7 @@ impl Outbox {
         let Some(lane) = found else {
             return Refusal::Final;
         };
-        let entry = lane
-            .entries
-            .iter_mut()
-            .find(|e| e.queued.client_key == client_key);
+        let entry = lane.entries.iter_mut().find(|e| e.queued.client_key == client_key);
         let Some(entry) = entry else {
             return Refusal::Final;
         };
@@ -150,9 +130,7 @@ impl Outbox {
         if let State::InFlight { .. } = entry.state {
             self.in_flight -= 1;
         }
-        entry.state = State::Later {
-            at: now + Duration::from_millis(again_ms),
-        };
+        entry.state = State::Later { at: now + Duration::from_millis(again_ms) };
         Refusal::Later
     }
 
@@ -174,10 +152,7 @@ impl Outbox {
                 entry.state = State::InFlight { since: now };
                 entry.tries = entry.tries.saturating_add(1);
                 self.in_flight += 1;
-                due.push(Due::Send {
-                    queued: entry.queued.clone(),
-                    again: entry.tries > 1,
-                });
+                due.push(Due::Send { queued: entry.queued.clone(), again: entry.tries > 1 });
             }
         }
         self.lanes.retain(|_, lane| !lane.entries.is_empty());
@@ -187,8 +162,7 @@ impl Outbox {
     /// One of them has waited so long for its answer that the line must be broken.
     pub(crate) fn is_stuck(&self, now: Instant) -> bool {
         let longest = Duration::from_millis(limits::SENT_MS);
-        self.oldest_in_flight()
-            .is_some_and(|since| now >= since + longest)
+        self.oldest_in_flight().is_some_and(|since| now >= since + longest)
     }
 
     /// When `due` or `is_stuck` will have something, if nothing else happens.
@@ -196,9 +170,7 @@ impl Outbox {
         let longest = Duration::from_millis(limits::SENT_MS);
         let room = self.in_flight < limits::SENDS_IN_FLIGHT_MAX;
         let later = self.lanes.values().filter(|_| room).filter_map(Lane::later);
-        later
-            .chain(self.oldest_in_flight().map(|since| since + longest))
-            .min()
+        later.chain(self.oldest_in_flight().map(|since| since + longest)).min()
     }
 
     fn oldest_in_flight(&self) -> Option<Instant> {
@@ -213,9 +185,7 @@ impl Outbox {
 
 impl Lane {
     fn holds(&self, client_key: i64) -> bool {
-        self.entries
-            .iter()
-            .any(|entry| entry.queued.client_key == client_key)
+        self.entries.iter().any(|entry| entry.queued.client_key == client_key)
     }
 
     /// The first one that may go out, if none before it has to be waited for.

@@ -74,11 +74,7 @@ impl Copy {
 /// Runs until `Write::Close`, or until nobody can write any more.
 pub(crate) async fn write(mut file: SqliteConnection, mut jobs: mpsc::Receiver<Job>) {
     let mut waiting = Vec::with_capacity(limits::WRITES_PER_COMMIT_MAX);
-    while jobs
-        .recv_many(&mut waiting, limits::WRITES_PER_COMMIT_MAX)
-        .await
-        > 0
-    {
+    while jobs.recv_many(&mut waiting, limits::WRITES_PER_COMMIT_MAX).await > 0 {
         let outcome = commit(&mut file, &waiting).await;
         let mut closing = None;
         for (nth, job) in waiting.drain(..).enumerate() {
@@ -103,16 +99,9 @@ pub(crate) async fn write(mut file: SqliteConnection, mut jobs: mpsc::Receiver<J
 
 async fn commit(file: &mut SqliteConnection, jobs: &[Job]) -> sqlx::Result<Vec<bool>> {
     let durable = jobs.iter().any(|job| {
-        matches!(
-            job.write,
-            Write::Queue(_) | Write::Retry { .. } | Write::Unqueue { .. }
-        )
+        matches!(job.write, Write::Queue(_) | Write::Retry { .. } | Write::Unqueue { .. })
     });
-    let sync = if durable {
-        "PRAGMA synchronous = FULL"
-    } else {
-        "PRAGMA synchronous = NORMAL"
-    };
+    let sync = if durable { "PRAGMA synchronous = FULL" } else { "PRAGMA synchronous = NORMAL" };
     sqlx::query(sync).execute(&mut *file).await?;
     let mut all = file.begin_with("BEGIN IMMEDIATE").await?;
     let mut done = Vec::with_capacity(jobs.len());
@@ -233,9 +222,8 @@ async fn write_positions(
 }
 
 async fn queue(all: &mut Transaction<'_, Sqlite>, queued: &Queued) -> sqlx::Result<bool> {
-    let waiting: i64 = sqlx::query_scalar("SELECT count(*) FROM outbox")
-        .fetch_one(&mut **all)
-        .await?;
+    let waiting: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM outbox").fetch_one(&mut **all).await?;
     if waiting >= limits::OUTBOX_MAX as i64 {
         return Ok(false);
     }

@@ -53,13 +53,7 @@ pub(crate) struct Hole {
 
 impl Hole {
     fn new(ask_at: Instant, to_the_end: bool) -> Self {
-        Self {
-            ask_at,
-            asked: false,
-            asked_after: 0,
-            counted: false,
-            to_the_end,
-        }
+        Self { ask_at, asked: false, asked_after: 0, counted: false, to_the_end }
     }
 
     /// An answer has come. true: it was a fresh one and brought nothing, so there is nothing to be
@@ -150,11 +144,7 @@ impl Place {
 
     /// Nothing up to `seq` can be read by this client (any more).
     pub(crate) fn skip_to(&mut self, seq: i64, steps: &mut Vec<Step>) {
-        while self
-            .ahead
-            .first_key_value()
-            .is_some_and(|(first, _)| *first <= seq)
-        {
+        while self.ahead.first_key_value().is_some_and(|(first, _)| *first <= seq) {
             self.show_first(steps);
         }
         self.known_seq = self.known_seq.max(seq);
@@ -220,8 +210,7 @@ impl Place {
             None => {
                 let next = message.seq == self.known_seq.saturating_add(1);
                 if next || self.ahead.len() < limits::AHEAD_MAX {
-                    self.ahead
-                        .insert(message.seq, Ahead::Other { message, live });
+                    self.ahead.insert(message.seq, Ahead::Other { message, live });
                 }
             }
         }
@@ -306,20 +295,12 @@ impl Place {
         let hole = Hole::new(ask_at, false);
         if self.known_seq < self.seen_seq {
             self.missing.get_or_insert_with(|| hole.clone());
-        } else if self
-            .missing
-            .as_ref()
-            .is_some_and(|hole| !hole.asked && !hole.to_the_end)
-        {
+        } else if self.missing.as_ref().is_some_and(|hole| !hole.asked && !hole.to_the_end) {
             self.missing = None;
         }
         if self.known_rev < self.seen_rev {
             self.changes.get_or_insert(hole);
-        } else if self
-            .changes
-            .as_ref()
-            .is_some_and(|hole| !hole.asked && !hole.to_the_end)
-        {
+        } else if self.changes.as_ref().is_some_and(|hole| !hole.asked && !hole.to_the_end) {
             self.changes = None;
         }
     }

@@ -21,9 +21,7 @@ impl Profile {
     /// The default profile is called "default". Makes the directory.
     pub fn open(name: &str) -> Result<Self> {
         let sized = (1..=limits::PROFILE_CHARS_MAX).contains(&name.len());
-        let plain = name
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
+        let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
         if !sized || !plain || name.starts_with('.') {
             return Err(Error::Invalid(format!(
                 "a profile's name has 1 to {} of a-z, 0-9, '.', '_', '-'",
@@ -32,10 +30,7 @@ impl Profile {
         }
         let base = etcetera::choose_base_strategy().map_err(|e| Error::Disk(e.to_string()))?;
         let profile = Self::at(base.data_dir().join("natter").join(name))?;
-        Ok(Self {
-            name: name.into(),
-            ..profile
-        })
+        Ok(Self { name: name.into(), ..profile })
     }
 
     /// A profile in exactly this directory, which is made if it is missing; named after its last
@@ -47,13 +42,8 @@ impl Profile {
             .create(&dir)
             .and_then(|()| fs::set_permissions(&dir, fs::Permissions::from_mode(0o700)))
             .map_err(|e| disk(&dir, &e))?;
-        let name = dir
-            .file_name()
-            .map(|name| name.to_string_lossy().into_owned());
-        Ok(Self {
-            name: name.unwrap_or_default(),
-            dir,
-        })
+        let name = dir.file_name().map(|name| name.to_string_lossy().into_owned());
+        Ok(Self { name: name.unwrap_or_default(), dir })
     }
 
     /// The login that was saved; None: nobody is logged in here.
@@ -73,9 +63,7 @@ impl Profile {
     /// Written beside and renamed, so that a crash leaves the old login or the new one.
     pub fn save_login(&self, login: &Login) -> Result<()> {
         let path = self.session_path();
-        let beside = self
-            .dir
-            .join(format!("session.json.{}", std::process::id()));
+        let beside = self.dir.join(format!("session.json.{}", std::process::id()));
         let bytes = serde_json::to_vec(login).expect("a login is plain strings and numbers");
         write_private(&beside, &bytes)
             .and_then(|()| fs::rename(&beside, &path))
@@ -98,12 +86,8 @@ impl Profile {
 }
 
 fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)?;
+    let mut file =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }

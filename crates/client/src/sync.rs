@@ -123,11 +123,7 @@ impl Mirror {
     pub(crate) fn is_current(&self) -> bool {
         let rest = |hole: &Option<Hole>| hole.as_ref().is_some_and(|hole| hole.to_the_end);
         let unfinished = |place: &Place| rest(&place.missing) || rest(&place.changes);
-        !self.catching_up
-            && !self
-                .open
-                .iter()
-                .any(|id| self.places.get(id).is_some_and(unfinished))
+        !self.catching_up && !self.open.iter().any(|id| self.places.get(id).is_some_and(unfinished))
     }
 
     // ── frames ──────────────────────────────────────────────────────────────────────────────────
@@ -234,11 +230,7 @@ impl Mirror {
         };
         self.asking = self.asking.saturating_sub(1);
         self.change_place(conv_id, round, |place, steps| {
-            let hole = if is_changes {
-                &mut place.changes
-            } else {
-                &mut place.missing
-            };
+            let hole = if is_changes { &mut place.changes } else { &mut place.missing };
             match (hole, later) {
                 (Some(hole), Some(later)) => (hole.asked, hole.ask_at) = (false, later),
                 (Some(_), None) if is_changes => place.give_up_changes(),
@@ -296,11 +288,7 @@ impl Mirror {
                 c.friend_delivered_seq = c.friend_delivered_seq.max(receipt.delivered_seq);
                 c.friend_read_seq = c.friend_read_seq.max(receipt.read_seq);
             }
-            for member in c
-                .members
-                .iter_mut()
-                .filter(|m| m.user_id == receipt.user_id)
-            {
+            for member in c.members.iter_mut().filter(|m| m.user_id == receipt.user_id) {
                 member.delivered_seq = member.delivered_seq.max(receipt.delivered_seq);
                 member.read_seq = member.read_seq.max(receipt.read_seq);
             }
@@ -462,12 +450,7 @@ impl Mirror {
     }
 
     fn last_of(&mut self, conv_id: i64) -> Option<&mut Message> {
-        self.places
-            .get_mut(&conv_id)?
-            .conversation
-            .as_mut()?
-            .last
-            .as_mut()
+        self.places.get_mut(&conv_id)?.conversation.as_mut()?.last.as_mut()
     }
 
     /// The conversation is one message longer.
@@ -514,16 +497,8 @@ impl Mirror {
                 .iter()
                 .filter_map(|id| self.places.get(id)?.conversation.clone())
                 .collect(),
-            people: round
-                .people
-                .iter()
-                .filter_map(|id| self.people.get(id).cloned())
-                .collect(),
-            positions: round
-                .positions
-                .iter()
-                .filter_map(|&id| self.position(id))
-                .collect(),
+            people: round.people.iter().filter_map(|id| self.people.get(id).cloned()).collect(),
+            positions: round.positions.iter().filter_map(|&id| self.position(id)).collect(),
             sent: round.sent,
             refused: round.refused,
         };
@@ -533,12 +508,7 @@ impl Mirror {
     pub(crate) fn position(&self, conv_id: i64) -> Option<Position> {
         let place = self.places.get(&conv_id).filter(|place| place.based)?;
         let (seq, rev, read_seq) = (place.known_seq, place.known_rev, place.read_wanted);
-        Some(Position {
-            conv_id,
-            seq,
-            rev,
-            read_seq,
-        })
+        Some(Position { conv_id, seq, rev, read_seq })
     }
 
     pub(crate) fn figures(&self) -> Figures {
@@ -546,38 +516,25 @@ impl Mirror {
             let hole = self.places.get(id).and_then(|place| place.missing.as_ref());
             hole.is_some_and(|hole| hole.counted)
         };
-        Figures {
-            gaps_open: self.open.iter().filter(counted).count() as u64,
-            ..self.figures
-        }
+        Figures { gaps_open: self.open.iter().filter(counted).count() as u64, ..self.figures }
     }
 }
 
 /// The conversation as its reader sees it: what he has read counts at once, also before the gateway
 /// knows.
 pub(crate) fn seen_by_reader(conversation: &Conversation, read_wanted: i64) -> Conversation {
-    let read_seq = conversation
-        .read_seq
-        .max(read_wanted.min(conversation.last_seq));
-    Conversation {
-        read_seq,
-        ..conversation.clone()
-    }
+    let read_seq = conversation.read_seq.max(read_wanted.min(conversation.last_seq));
+    Conversation { read_seq, ..conversation.clone() }
 }
 
 /// Where a conversation begins of which this client has nothing. What another device has is fetched
 /// when it is scrolled to; a new and short one is fetched as a whole.
 fn first_base(conversation: &Conversation, painted: bool) -> i64 {
-    let len = conversation
-        .last_seq
-        .saturating_sub(conversation.joined_seq);
+    let len = conversation.last_seq.saturating_sub(conversation.joined_seq);
     if !painted && len <= i64::from(wire::PAGE_MESSAGES_MAX) {
         return conversation.joined_seq;
     }
-    conversation
-        .delivered_seq
-        .max(conversation.joined_seq)
-        .min(conversation.last_seq)
+    conversation.delivered_seq.max(conversation.joined_seq).min(conversation.last_seq)
 }
 
 /// The new words about a conversation, less what is older than what is known already.
@@ -602,15 +559,8 @@ fn merge(old: Option<&Conversation>, new: Conversation) -> Conversation {
 }
 
 fn preview(message: &Message) -> Message {
-    let body = message
-        .body
-        .chars()
-        .take(wire::PREVIEW_CHARS_MAX as usize)
-        .collect();
-    Message {
-        body,
-        ..message.clone()
-    }
+    let body = message.body.chars().take(wire::PREVIEW_CHARS_MAX as usize).collect();
+    Message { body, ..message.clone() }
 }
 
 fn is_named(message: &Message) -> bool {
@@ -618,7 +568,6 @@ fn is_named(message: &Message) -> bool {
 }
 
 fn only(conv_id: i64, mut page: Page) -> Page {
-    page.messages
-        .retain(|message| message.conv_id == conv_id && is_named(message));
+    page.messages.retain(|message| message.conv_id == conv_id && is_named(message));
     page
 }

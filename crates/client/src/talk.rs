@@ -81,10 +81,7 @@ impl LineTask {
         let mut talk = Talk::new(Instant::now());
         self.mirror.begin();
         self.outbox.begin();
-        let hello = Hello {
-            have: self.mirror.positions(),
-            client: self.options.program.clone(),
-        };
+        let hello = Hello { have: self.mirror.positions(), client: self.options.program.clone() };
         talk.ask(Asked::Hello, client_frame::Body::Hello(hello));
         let ended = loop {
             if let Err(ended) = self.say_what_is_due(&mut talk).await {
@@ -173,12 +170,7 @@ impl LineTask {
         if now >= talk.said_at + Duration::from_millis(HEARTBEAT_MS) {
             // with a ref, because without one there is no Pong
             let last_ref = talk.new_ref();
-            talk.push(
-                last_ref,
-                client_frame::Body::Ping(Ping {
-                    nonce: rand::random(),
-                }),
-            );
+            talk.push(last_ref, client_frame::Body::Ping(Ping { nonce: rand::random() }));
         }
         Ok(())
     }
@@ -203,12 +195,7 @@ impl LineTask {
                     talk.ask(Asked::Send { client_key }, client_frame::Body::Send(send));
                 }
                 Due::TooOld { queued } => {
-                    give_up(
-                        &mut round,
-                        queued.client_key,
-                        ErrorCode::Invalid,
-                        TOO_OLD.into(),
-                    );
+                    give_up(&mut round, queued.client_key, ErrorCode::Invalid, TOO_OLD.into());
                 }
             }
         }
@@ -216,18 +203,12 @@ impl LineTask {
     }
 
     async fn say_goodbye(&mut self, talk: &mut Talk, mut sink: SocketOut, mut stream: SocketIn) {
-        for body in self
-            .mirror
-            .cursors(Instant::now() + Duration::from_millis(limits::CURSOR_MS))
-        {
+        for body in self.mirror.cursors(Instant::now() + Duration::from_millis(limits::CURSOR_MS)) {
             talk.say(body);
         }
         let polite = async {
             write_out(&mut sink, &mut talk.out).await?;
-            let frame = CloseFrame {
-                code: Code::Normal,
-                reason: "".into(),
-            };
+            let frame = CloseFrame { code: Code::Normal, reason: "".into() };
             sink.send(Packet::Close(Some(frame))).await?;
             while let Some(Ok(_)) = stream.next().await {}
             Ok::<(), tungstenite::Error>(())
@@ -262,10 +243,7 @@ impl LineTask {
         self.typed.retain(|_, at| now < *at + pause);
         if talk.stage != Stage::Greeting && !self.typed.contains_key(&conv_id) {
             self.typed.insert(conv_id, now);
-            talk.say(client_frame::Body::Typing(Typing {
-                conv_id,
-                user_id: 0,
-            }));
+            talk.say(client_frame::Body::Typing(Typing { conv_id, user_id: 0 }));
         }
     }
 }
@@ -312,16 +290,12 @@ impl Talk {
     }
 
     fn call(&mut self, body: client_frame::Body, answer: Answer) {
-        let calls = self
-            .asked
-            .values()
-            .filter(|asked| matches!(asked, Asked::Call { .. }))
-            .count();
+        let calls = self.asked.values().filter(|asked| matches!(asked, Asked::Call { .. })).count();
         let refused = match self.stage {
             Stage::Greeting => Some(Error::Offline),
-            _ if calls >= limits::CALLS_MAX => Some(Error::Invalid(
-                "too many questions without an answer".into(),
-            )),
+            _ if calls >= limits::CALLS_MAX => {
+                Some(Error::Invalid("too many questions without an answer".into()))
+            }
             Stage::CatchingUp | Stage::CaughtUp => None,
         };
         match refused {

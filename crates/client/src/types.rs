@@ -16,11 +16,7 @@ pub enum Error {
     SignedOut(String),
     /// The gateway refused a frame.
     #[error("{text}")]
-    Refused {
-        code: ErrorCode,
-        text: String,
-        retry_after_ms: i64,
-    },
+    Refused { code: ErrorCode, text: String, retry_after_ms: i64 },
     /// An HTTP call was refused.
     #[error("{detail}")]
     Http { status: u16, detail: String },
@@ -63,10 +59,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            program: concat!("natter ", env!("CARGO_PKG_VERSION")).into(),
-            mark_delivered: true,
-        }
+        Self { program: concat!("natter ", env!("CARGO_PKG_VERSION")).into(), mark_delivered: true }
     }
 }
 

@@ -75,11 +75,7 @@ pub(crate) async fn login(
     let known = profile.login()?.map(|login| login.server);
     let server = server.or(known.as_deref()).unwrap_or(LOCAL).to_owned();
     let password = password("password: ", args.password_stdin)?;
-    let login = http::Login {
-        handle: args.handle.clone(),
-        password,
-        device: Some(device()),
-    };
+    let login = http::Login { handle: args.handle.clone(), password, device: Some(device()) };
     let login = client::account::login(&address(&server)?, &login).await?;
     keep(profile, &server, login, output)
 }
@@ -92,10 +88,7 @@ fn keep(profile: &Profile, server: &str, login: Login, output: &Output) -> Done 
         "user_id": login.user_id.to_string(),
         "server": login.server,
     });
-    profile.save_login(&Login {
-        server: server.trim_end_matches('/').to_owned(),
-        ..login
-    })?;
+    profile.save_login(&Login { server: server.trim_end_matches('/').to_owned(), ..login })?;
     Ok(output.line(&text, &value)?)
 }
 
@@ -122,10 +115,8 @@ pub(crate) async fn sessions(
     for session in client::account::sessions(&login).await? {
         let here = if session.current { "  (this one)" } else { "" };
         let used = day_and_clock(session.used_at);
-        output.line(
-            &format!("{}  {:<24} used {used}{here}", session.id, session.device),
-            &session,
-        )?;
+        output
+            .line(&format!("{}  {:<24} used {used}{here}", session.id, session.device), &session)?;
     }
     Ok(())
 }
@@ -140,10 +131,7 @@ pub(crate) async fn change_password(
     let old = password("old password: ", from_stdin)?;
     let new = new_password(from_stdin)?;
     client::account::change_password(&login, &http::PasswordChange { old, new }).await?;
-    Ok(output.line(
-        "changed; all other logins have ended",
-        &json!({ "type": "password" }),
-    )?)
+    Ok(output.line("changed; all other logins have ended", &json!({ "type": "password" }))?)
 }
 
 /// The first start on this profile: who are you?
@@ -152,21 +140,14 @@ pub(crate) async fn welcome(profile: &Profile, server: Option<&str>) -> Done {
         return required(profile, server).map(|_| ());
     }
     let place = server.unwrap_or("this machine's own server");
-    say(&format!(
-        "Welcome to natter. Nobody is logged in here yet ({place}).\n\n"
-    ))?;
+    say(&format!("Welcome to natter. Nobody is logged in here yet ({place}).\n\n"))?;
     let output = Output { json: false };
     for _ in 0..QUESTIONS_MAX {
-        let known = ask(&format!(
-            "Do you already have an account on {place}? [y/N] "
-        ))?;
+        let known = ask(&format!("Do you already have an account on {place}? [y/N] "))?;
         let done = match known.to_lowercase().as_str() {
             "y" | "yes" => {
                 let handle = ask_handle()?;
-                let credentials = cli::Credentials {
-                    handle,
-                    password_stdin: false,
-                };
+                let credentials = cli::Credentials { handle, password_stdin: false };
                 login(profile, server, &credentials, &output).await
             }
             "" | "n" | "no" => newcomer(profile, server, &output).await,
@@ -188,29 +169,13 @@ const QUESTIONS_MAX: usize = 5;
 
 async fn newcomer(profile: &Profile, server: Option<&str>, output: &Output) -> Done {
     let handle = ask_handle()?;
-    let name = ask_until(
-        "name that others see (Enter = the handle): ",
-        |name| match name {
-            "" => Ok(()),
-            name => proto::check::name(name),
-        },
-    )?;
+    let name = ask_until("name that others see (Enter = the handle): ", |name| match name {
+        "" => Ok(()),
+        name => proto::check::name(name),
+    })?;
     let name = (!name.is_empty()).then_some(name);
-    let credentials = cli::Credentials {
-        handle,
-        password_stdin: false,
-    };
-    signup(
-        profile,
-        server,
-        &cli::Signup {
-            credentials,
-            name,
-            email: None,
-        },
-        output,
-    )
-    .await
+    let credentials = cli::Credentials { handle, password_stdin: false };
+    signup(profile, server, &cli::Signup { credentials, name, email: None }, output).await
 }
 
 fn ask_handle() -> Result<String, Failure> {
@@ -287,13 +252,7 @@ fn new_password(from_stdin: bool) -> Result<String, Failure> {
 /// How this login is called in the list of sessions: `user@host`.
 fn device() -> String {
     let user = std::env::var("USER").unwrap_or_else(|_| "somebody".into());
-    let host = rustix::system::uname()
-        .nodename()
-        .to_string_lossy()
-        .into_owned();
-    let name: String = format!("{user}@{host}")
-        .chars()
-        .filter(char::is_ascii_graphic)
-        .collect();
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let name: String = format!("{user}@{host}").chars().filter(char::is_ascii_graphic).collect();
     name.chars().take(proto::limits::DEVICE_BYTES_MAX).collect()
 }

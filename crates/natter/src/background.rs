@@ -47,10 +47,7 @@ pub(crate) fn places() -> Result<Places> {
         std::env::temp_dir().join(format!("natter-{}", rustix::process::getuid().as_raw()))
     });
     let runtime = runtime.join("natter");
-    let state = base
-        .state_dir()
-        .unwrap_or_else(|| base.data_dir())
-        .join("natter");
+    let state = base.state_dir().unwrap_or_else(|| base.data_dir()).join("natter");
     let data = base.data_dir().join("natter").join("server");
     for dir in [&runtime, &state, &data] {
         private_dir(dir)?;
@@ -66,17 +63,9 @@ pub(crate) fn places() -> Result<Places> {
 /// Makes a directory that is ours alone; refuses one that belongs to somebody else.
 fn private_dir(dir: &Path) -> Result<()> {
     use std::os::unix::fs::MetadataExt;
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(dir)
-        .with_context(|| show(dir))?;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).with_context(|| show(dir))?;
     let owner = fs::metadata(dir).with_context(|| show(dir))?.uid();
-    ensure!(
-        owner == rustix::process::geteuid().as_raw(),
-        "{} belongs to somebody else",
-        show(dir)
-    );
+    ensure!(owner == rustix::process::geteuid().as_raw(), "{} belongs to somebody else", show(dir));
     Ok(())
 }
 
@@ -95,9 +84,7 @@ pub(crate) fn running(places: &Places) -> Result<Option<Running>> {
 fn take_turn(places: &Places) -> Result<File> {
     let options = &mut OpenOptions::new();
     options.create(true).truncate(false).write(true).mode(0o600);
-    let file = options
-        .open(&places.turn)
-        .with_context(|| show(&places.turn))?;
+    let file = options.open(&places.turn).with_context(|| show(&places.turn))?;
     file.lock().with_context(|| show(&places.turn))?;
     Ok(file)
 }
@@ -141,11 +128,7 @@ fn spawn(places: &Places) -> Result<Child> {
     if fs::metadata(&places.log).is_ok_and(|m| m.len() > LOG_BYTES_MAX) {
         fs::rename(&places.log, places.log.with_extension("log.1"))?;
     }
-    let log = OpenOptions::new()
-        .create(true)
-        .append(true)
-        .mode(0o600)
-        .open(&places.log)?;
+    let log = OpenOptions::new().create(true).append(true).mode(0o600).open(&places.log)?;
     Command::new(std::env::current_exe().context("where am I?")?)
         .args(["server", "run"])
         .stdin(Stdio::null())
@@ -158,15 +141,8 @@ fn spawn(places: &Places) -> Result<Child> {
 /// Taken by the server process for as long as it lives. None: another one runs.
 pub(crate) fn lock(places: &Places) -> Result<Option<File>> {
     let options = &mut OpenOptions::new();
-    options
-        .create(true)
-        .truncate(false)
-        .read(true)
-        .write(true)
-        .mode(0o600);
-    let file = options
-        .open(&places.lock)
-        .with_context(|| show(&places.lock))?;
+    options.create(true).truncate(false).read(true).write(true).mode(0o600);
+    let file = options.open(&places.lock).with_context(|| show(&places.lock))?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => Ok(None),
@@ -193,18 +169,13 @@ pub(crate) fn stop(places: &Places) -> Result<bool> {
     let Some(running) = probe(places)? else {
         return Ok(false);
     };
-    let pid = i32::try_from(running.pid)
-        .ok()
-        .and_then(Pid::from_raw)
-        .context("a pid")?;
+    let pid = i32::try_from(running.pid).ok().and_then(Pid::from_raw).context("a pid")?;
     // Waiting for the lock is waiting for the end of the process.
     let file = File::open(&places.lock)?;
     rustix::process::kill_process(pid, Signal::TERM).context("cannot signal the server")?;
     let (done, ended) = std::sync::mpsc::channel();
     std::thread::spawn(move || done.send(file.lock_shared()));
-    ended
-        .recv_timeout(STOP_MAX)
-        .context("the server does not stop")??;
+    ended.recv_timeout(STOP_MAX).context("the server does not stop")??;
     Ok(true)
 }
 

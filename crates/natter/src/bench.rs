@@ -23,25 +23,18 @@ pub(crate) fn run(
         seconds: args.seconds,
         messages: args.messages,
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let report = runtime.block_on(bench::run(options));
     let report = report.map_err(|e| Failure::new(Exit::Failed, e.to_string()))?;
     output.line(&report.to_string(), &report)?;
     match report.violations.is_empty() {
         true => Ok(()),
-        false => Err(Failure::new(
-            Exit::Failed,
-            "a message was lost, doubled or out of order",
-        )),
+        false => Err(Failure::new(Exit::Failed, "a message was lost, doubled or out of order")),
     }
 }
 
 pub(crate) fn echo() -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let served = runtime.block_on(bench::echo_server());
     served.map_err(|e| Failure::new(Exit::Failed, e.to_string()))
 }

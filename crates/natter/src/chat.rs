@@ -35,9 +35,7 @@ impl Talk {
         unknown.sort_unstable();
         unknown.dedup();
         for user_ids in unknown.chunks(proto::limits::PEOPLE_PER_FRAME_MAX) {
-            let who = client_frame::Body::Who(proto::Who {
-                user_ids: user_ids.to_vec(),
-            });
+            let who = client_frame::Body::Who(proto::Who { user_ids: user_ids.to_vec() });
             // Without a line a number has to do.
             if let Ok(server_frame::Body::Found(found)) = self.client.call(who).await {
                 people.extend(found.people.into_iter().map(|p| (p.user_id, p)));
@@ -79,10 +77,7 @@ pub(crate) async fn send(talk: &mut Talk, args: &cli::Send) -> Done {
         text => text.to_owned(),
     };
     let conversation = talk.find(&args.who).await?;
-    let key = talk
-        .client
-        .send(conversation.conv_id, &text, args.reply, args.key)
-        .await?;
+    let key = talk.client.send(conversation.conv_id, &text, args.reply, args.key).await?;
     let deadline = talk.deadline;
     let sent = match timeout_at(deadline, sent(talk, key)).await {
         Ok(sent) => sent?,
@@ -97,10 +92,9 @@ pub(crate) async fn send(talk: &mut Talk, args: &cli::Send) -> Done {
     let Some(wait) = args.wait else { return Ok(()) };
     match timeout_at(deadline, receipt(talk, &sent, wait)).await {
         Ok(done) => done,
-        Err(_) => Err(Failure::new(
-            Exit::NoLine,
-            format!("{} has not got so far in time", args.who),
-        )),
+        Err(_) => {
+            Err(Failure::new(Exit::NoLine, format!("{} has not got so far in time", args.who)))
+        }
     }
 }
 
@@ -108,15 +102,9 @@ fn read_stdin() -> Result<String, Failure> {
     let most = proto::limits::BODY_BYTES_MAX as u64;
     let mut bytes = Vec::new();
     // One byte more than allowed is enough to know that it is too much.
-    std::io::stdin()
-        .lock()
-        .take(most + 1)
-        .read_to_end(&mut bytes)?;
+    std::io::stdin().lock().take(most + 1).read_to_end(&mut bytes)?;
     let not_text = |_| Failure::new(Exit::Refused, "what came in is not UTF-8 text");
-    let text = String::from_utf8(bytes)
-        .map_err(not_text)?
-        .trim_end()
-        .to_owned();
+    let text = String::from_utf8(bytes).map_err(not_text)?.trim_end().to_owned();
     proto::check::body(&proto::clean::text(&text)).map_err(|e| Failure::new(Exit::Refused, e.0))?;
     Ok(text)
 }
@@ -125,9 +113,7 @@ async fn sent(talk: &mut Talk, key: i64) -> Result<proto::Sent, Failure> {
     loop {
         match talk.next().await? {
             Event::Sent(sent) if sent.client_key == key => return Ok(sent),
-            Event::SendRefused {
-                client_key, text, ..
-            } if client_key == key => {
+            Event::SendRefused { client_key, text, .. } if client_key == key => {
                 // Who types a command sees the refusal now; it need not wait in the outbox.
                 talk.client.unqueue(key).await?;
                 return Err(Failure::new(Exit::Refused, text));
@@ -144,10 +130,7 @@ fn state_of(sent: &proto::Sent, who: &str) -> String {
         SentState::OnItsWay | SentState::Stored => "stored".into(),
         SentState::Kept if who.starts_with('+') => format!("kept (nobody else in {who} is online)"),
         SentState::Kept if sent.offline_since > 0 => {
-            format!(
-                "kept ({who} is offline since {})",
-                clock(sent.offline_since)
-            )
+            format!("kept ({who} is offline since {})", clock(sent.offline_since))
         }
         SentState::Kept => format!("kept ({who} is offline)"),
     }
@@ -170,27 +153,17 @@ fn sent_json(who: &str, sent: &proto::Sent) -> serde_json::Value {
 /// Waits until every other member has (or has read) the message.
 async fn receipt(talk: &mut Talk, sent: &proto::Sent, wait: cli::Wait) -> Done {
     loop {
-        let ask = client_frame::Body::Members(proto::Members {
-            conv_id: sent.conv_id,
-        });
+        let ask = client_frame::Body::Members(proto::Members { conv_id: sent.conv_id });
         let server_frame::Body::Conversation(now) = talk.ask(ask).await? else {
             continue;
         };
         let me = talk.client.me();
-        let arrived = now
-            .members
-            .iter()
-            .filter(|m| m.user_id != me)
-            .all(|member| match wait {
-                cli::Wait::Delivered => member.delivered_seq >= sent.seq,
-                cli::Wait::Read => member.read_seq >= sent.seq,
-            });
+        let arrived = now.members.iter().filter(|m| m.user_id != me).all(|member| match wait {
+            cli::Wait::Delivered => member.delivered_seq >= sent.seq,
+            cli::Wait::Read => member.read_seq >= sent.seq,
+        });
         if arrived {
-            let word = if wait == cli::Wait::Read {
-                "read"
-            } else {
-                "delivered"
-            };
+            let word = if wait == cli::Wait::Read { "read" } else { "delivered" };
             let value =
                 json!({ "type": word, "conv_id": sent.conv_id.to_string(), "seq": sent.seq });
             return Ok(talk.output.line(word, &value)?);
@@ -243,27 +216,17 @@ pub(crate) async fn history(talk: &Talk, who: &str, limit: u32, before: i64) -> 
     let mut before_page = before;
     // Pages come newest first; what is asked for is bounded, and so is this loop.
     loop {
-        let have = talk
-            .client
-            .messages(conversation.conv_id, before, limit)
-            .await?;
+        let have = talk.client.messages(conversation.conv_id, before, limit).await?;
         let oldest = have.first().map_or(before, |m| m.seq);
         if have.len() as u32 >= limit || oldest == 1 || before_page == oldest && oldest != 0 {
             break;
         }
         before_page = oldest;
-        if !talk
-            .client
-            .fetch_history(conversation.conv_id, oldest)
-            .await?
-        {
+        if !talk.client.fetch_history(conversation.conv_id, oldest).await? {
             break;
         }
     }
-    let messages = talk
-        .client
-        .messages(conversation.conv_id, before, limit)
-        .await?;
+    let messages = talk.client.messages(conversation.conv_id, before, limit).await?;
     let senders: Vec<i64> = messages.iter().map(|m| m.sender_id).collect();
     let names = talk.names(&senders).await?;
     for message in messages {
@@ -276,10 +239,7 @@ pub(crate) async fn chats(talk: &Talk) -> Done {
     let mut conversations = talk.client.conversations().await?;
     conversations.retain(|conversation| !conversation.left);
     let last = |c: &Conversation| c.last.as_ref().map_or(0, |m| m.sender_id);
-    let named: Vec<i64> = conversations
-        .iter()
-        .flat_map(|c| [c.friend_id, last(c)])
-        .collect();
+    let named: Vec<i64> = conversations.iter().flat_map(|c| [c.friend_id, last(c)]).collect();
     let names = talk.names(&named).await?;
     for conversation in conversations {
         talk.output.conversation(&conversation, &names)?;
@@ -294,8 +254,7 @@ pub(crate) async fn read(talk: &mut Talk, who: &str) -> Done {
         talk.client.read(conv_id, seq).await?;
         let deadline = talk.deadline;
         let done = timeout_at(deadline, read_receipt(talk, conv_id, seq));
-        done.await
-            .map_err(|_| Failure::new(Exit::NoLine, "the server has not answered"))??;
+        done.await.map_err(|_| Failure::new(Exit::NoLine, "the server has not answered"))??;
     }
     let value = json!({ "type": "read", "who": who, "conv_id": conv_id.to_string(), "seq": seq });
     Ok(talk.output.line("", &value)?)
@@ -316,18 +275,12 @@ async fn read_receipt(talk: &mut Talk, conv_id: i64, seq: i64) -> Done {
 // ── people ──────────────────────────────────────────────────────────────────────────────────────
 
 pub(crate) async fn find(talk: &Talk, text: &str) -> Done {
-    let ask = client_frame::Body::Find(proto::Find {
-        text: text.into(),
-        limit: 0,
-    });
+    let ask = client_frame::Body::Find(proto::Find { text: text.into(), limit: 0 });
     let server_frame::Body::Found(found) = talk.ask(ask).await? else {
         return Ok(());
     };
     if found.people.is_empty() {
-        return Err(Failure::new(
-            Exit::NotFound,
-            format!("nobody is called like {text}"),
-        ));
+        return Err(Failure::new(Exit::NotFound, format!("nobody is called like {text}")));
     }
     for person in found.people {
         talk.output.person(&person)?;
@@ -384,35 +337,26 @@ async fn group_body(
     Ok(match action {
         cli::Group::Create { title, who } => {
             let title = title.strip_prefix('+').unwrap_or(title).to_owned();
-            Body::CreateGroup(proto::CreateGroup {
-                title,
-                user_ids: user_ids(talk, who).await?,
-            })
+            Body::CreateGroup(proto::CreateGroup { title, user_ids: user_ids(talk, who).await? })
         }
         cli::Group::Invite { group, who } => {
             let (conv_id, user_ids) = (group_id(talk, group).await?, user_ids(talk, who).await?);
             Body::Invite(proto::Invite { conv_id, user_ids })
         }
-        cli::Group::Leave { group } => Body::Leave(proto::Leave {
-            conv_id: group_id(talk, group).await?,
-        }),
+        cli::Group::Leave { group } => {
+            Body::Leave(proto::Leave { conv_id: group_id(talk, group).await? })
+        }
         cli::Group::Kick { group, who } => {
             let user_id = talk.client.find_person(who).await?.user_id;
-            Body::Kick(proto::Kick {
-                conv_id: group_id(talk, group).await?,
-                user_id,
-            })
+            Body::Kick(proto::Kick { conv_id: group_id(talk, group).await?, user_id })
         }
         cli::Group::Rename { group, title } => {
             let title = title.strip_prefix('+').unwrap_or(title).to_owned();
-            Body::Rename(proto::Rename {
-                conv_id: group_id(talk, group).await?,
-                title,
-            })
+            Body::Rename(proto::Rename { conv_id: group_id(talk, group).await?, title })
         }
-        cli::Group::Members { group } => Body::Members(proto::Members {
-            conv_id: group_id(talk, group).await?,
-        }),
+        cli::Group::Members { group } => {
+            Body::Members(proto::Members { conv_id: group_id(talk, group).await? })
+        }
         cli::Group::Appoint { group, who, role } => {
             let role = match role {
                 cli::RoleName::Member => proto::Role::Member,
@@ -421,22 +365,11 @@ async fn group_body(
             };
             let user_id = talk.client.find_person(who).await?.user_id;
             let conv_id = group_id(talk, group).await?;
-            Body::Appoint(proto::Appoint {
-                conv_id,
-                user_id,
-                role: role.into(),
-            })
+            Body::Appoint(proto::Appoint { conv_id, user_id, role: role.into() })
         }
         cli::Group::Mute { group, hours } => {
-            let until = if *hours == 0 {
-                0
-            } else {
-                now + i64::from(*hours) * 3_600_000
-            };
-            Body::Mute(proto::Mute {
-                conv_id: group_id(talk, group).await?,
-                until,
-            })
+            let until = if *hours == 0 { 0 } else { now + i64::from(*hours) * 3_600_000 };
+            Body::Mute(proto::Mute { conv_id: group_id(talk, group).await?, until })
         }
     })
 }
@@ -457,11 +390,7 @@ async fn user_ids(talk: &Talk, handles: &[String]) -> Result<Vec<i64>, Failure> 
 
 fn members(talk: &Talk, conversation: &Conversation) -> Done {
     for member in &conversation.members {
-        let role = member
-            .role()
-            .as_str_name()
-            .trim_start_matches("ROLE_")
-            .to_lowercase();
+        let role = member.role().as_str_name().trim_start_matches("ROLE_").to_lowercase();
         let text = format!(
             "{:<16} {role:<8} delivered {} · read {} of {}",
             member.handle, member.delivered_seq, member.read_seq, conversation.last_seq
@@ -485,77 +414,45 @@ fn members(talk: &Talk, conversation: &Conversation) -> Done {
 pub(crate) async fn edit(talk: &Talk, who: &str, seq: i64, text: &str) -> Done {
     let conv_id = talk.find(who).await?.conv_id;
     let body = text.to_owned();
-    changed(
-        talk,
-        who,
-        client_frame::Body::Edit(proto::Edit { conv_id, seq, body }),
-    )
-    .await
+    changed(talk, who, client_frame::Body::Edit(proto::Edit { conv_id, seq, body })).await
 }
 
 pub(crate) async fn delete(talk: &Talk, who: &str, seq: i64) -> Done {
     let conv_id = talk.find(who).await?.conv_id;
-    changed(
-        talk,
-        who,
-        client_frame::Body::Delete(proto::Delete { conv_id, seq }),
-    )
-    .await
+    changed(talk, who, client_frame::Body::Delete(proto::Delete { conv_id, seq })).await
 }
 
 pub(crate) async fn react(talk: &Talk, who: &str, seq: i64, emoji: &str, remove: bool) -> Done {
     let conv_id = talk.find(who).await?.conv_id;
     let emoji = emoji.to_owned();
-    changed(
-        talk,
-        who,
-        client_frame::Body::React(proto::React {
-            conv_id,
-            seq,
-            emoji,
-            remove,
-        }),
-    )
-    .await
+    changed(talk, who, client_frame::Body::React(proto::React { conv_id, seq, emoji, remove }))
+        .await
 }
 
 async fn changed(talk: &Talk, who: &str, body: client_frame::Body) -> Done {
     if let server_frame::Body::Message(message) = talk.ask(body).await? {
-        talk.output
-            .message(who, &message, &talk.names(&[message.sender_id]).await?)?;
+        talk.output.message(who, &message, &talk.names(&[message.sender_id]).await?)?;
     }
     Ok(())
 }
 
 pub(crate) async fn journey(talk: &Talk, who: &str, seq: i64) -> Done {
     let conv_id = talk.find(who).await?.conv_id;
-    let ask = client_frame::Body::Journey(proto::Journey {
-        conv_id,
-        seq,
-        hops: Vec::new(),
-    });
+    let ask = client_frame::Body::Journey(proto::Journey { conv_id, seq, hops: Vec::new() });
     let server_frame::Body::Journey(journey) = talk.ask(ask).await? else {
         return Ok(());
     };
     let whose: Vec<i64> = journey.hops.iter().map(|hop| hop.user_id).collect();
     let names = talk.names(&whose).await?;
     for hop in &journey.hops {
-        let kind = hop
-            .kind()
-            .as_str_name()
-            .trim_start_matches("HOP_KIND_")
-            .to_lowercase();
+        let kind = hop.kind().as_str_name().trim_start_matches("HOP_KIND_").to_lowercase();
         // Cursors remember only their last move: it was then or before.
         let word = match hop.kind() {
             proto::HopKind::DeliveredTo => "delivered, at the latest, to".to_owned(),
             proto::HopKind::ReadBy => "read, at the latest, by".to_owned(),
             _ => kind.clone(),
         };
-        let whom = if hop.user_id == 0 {
-            String::new()
-        } else {
-            names.handle(hop.user_id)
-        };
+        let whom = if hop.user_id == 0 { String::new() } else { names.handle(hop.user_id) };
         let after = match hop.after_us {
             0 => clock_ms(hop.at),
             us => format!("+{:.2} ms", us as f64 / 1_000.0),
@@ -567,8 +464,7 @@ pub(crate) async fn journey(talk: &Talk, who: &str, seq: i64) -> Done {
             "after_us": (hop.after_us != 0).then_some(hop.after_us),
             "handle": (hop.user_id != 0).then_some(&whom),
         });
-        talk.output
-            .line(&format!("{after:>12}  {word} {whom}"), &value)?;
+        talk.output.line(&format!("{after:>12}  {word} {whom}"), &value)?;
     }
     Ok(())
 }

@@ -208,11 +208,7 @@ pub(crate) enum Group {
     /// Who is in, and how far each has it
     Members { group: String },
     /// Give somebody a role
-    Appoint {
-        group: String,
-        who: String,
-        role: RoleName,
-    },
+    Appoint { group: String, who: String, role: RoleName },
     /// No bell from it for so many hours; 0 = unmute
     Mute { group: String, hours: u32 },
 }
@@ -278,12 +274,7 @@ pub(crate) struct ServeArgs {
     pub(crate) role: Vec<RoleOfServer>,
     /// Where messages are stored: sqlite:PATH or postgres://… ; SQLite in the data directory where
     /// it is missing
-    #[arg(
-        long,
-        env = "NATTER_DATABASE",
-        value_delimiter = ',',
-        value_name = "URL"
-    )]
+    #[arg(long, env = "NATTER_DATABASE", value_delimiter = ',', value_name = "URL")]
     pub(crate) database: Vec<String>,
     /// The address that clients are sent to, if it is not the one we listen on
     #[arg(long, env = "NATTER_PUBLIC_URL", value_name = "URL")]

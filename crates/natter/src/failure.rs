@@ -22,10 +22,7 @@ pub(crate) struct Failure {
 
 impl Failure {
     pub(crate) fn new(exit: Exit, text: impl Into<String>) -> Self {
-        Self {
-            exit,
-            text: text.into(),
-        }
+        Self { exit, text: text.into() }
     }
 
     pub(crate) fn code(&self) -> ExitCode {
@@ -41,10 +38,7 @@ impl From<client::Error> for Failure {
             Error::Offline | Error::Silent(_) | Error::Stopped(_) | Error::Unreachable { .. } => {
                 Exit::NoLine
             }
-            Error::Refused {
-                code: proto::ErrorCode::NotFound,
-                ..
-            } => Exit::NotFound,
+            Error::Refused { code: proto::ErrorCode::NotFound, .. } => Exit::NotFound,
             Error::Refused { .. } | Error::Http { .. } | Error::Invalid(_) => Exit::Refused,
             Error::NobodyCalled(_) => Exit::NotFound,
             Error::Disk(_) => Exit::Failed,

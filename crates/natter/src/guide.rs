@@ -29,21 +29,12 @@ pub(crate) async fn login(server: &str, data: &Path) -> Result<(Profile, Login)>
                 email: None,
                 device: Some("server".into()),
             };
-            client::account::signup(server, &signup)
-                .await
-                .context("no account for the guide")?
+            client::account::signup(server, &signup).await.context("no account for the guide")?
         }
     };
     // The address may have changed since the last start.
-    let login = Login {
-        server: server.to_owned(),
-        ..known
-    };
-    ensure!(
-        login.handle == HANDLE,
-        "{} is not the guide's login",
-        profile.dir.display()
-    );
+    let login = Login { server: server.to_owned(), ..known };
+    ensure!(login.handle == HANDLE, "{} is not the guide's login", profile.dir.display());
     profile.save_login(&login)?;
     Ok((profile, login))
 }
@@ -83,9 +74,7 @@ async fn greet_all(client: &Client) -> client::Result<()> {
 async fn greet(client: &Client, person: &Person) -> client::Result<()> {
     let friend = match person.relation() {
         Relation::Asks => {
-            let accept = client_frame::Body::Accept(proto::Accept {
-                user_id: person.user_id,
-            });
+            let accept = client_frame::Body::Accept(proto::Accept { user_id: person.user_id });
             client.call(accept).await?;
             true
         }
@@ -97,15 +86,10 @@ async fn greet(client: &Client, person: &Person) -> client::Result<()> {
     }
     // Whoever has a conversation with the guide was greeted; most are known from the own copy.
     let known = client.conversations().await?;
-    if known
-        .iter()
-        .any(|c| c.friend_id == person.user_id && c.last_seq > 0)
-    {
+    if known.iter().any(|c| c.friend_id == person.user_id && c.last_seq > 0) {
         return Ok(());
     }
-    let open = client_frame::Body::OpenDirect(proto::OpenDirect {
-        user_id: person.user_id,
-    });
+    let open = client_frame::Body::OpenDirect(proto::OpenDirect { user_id: person.user_id });
     let server_frame::Body::Conversation(conversation) = client.call(open).await? else {
         return Ok(());
     };
@@ -113,9 +97,7 @@ async fn greet(client: &Client, person: &Person) -> client::Result<()> {
         // The key follows from the person: a greeting that is repeated after a crash is stored
         // once.
         let text = lesson(0).replace("NAME", &person.name);
-        client
-            .send(conversation.conv_id, &text, 0, Some(person.user_id))
-            .await?;
+        client.send(conversation.conv_id, &text, 0, Some(person.user_id)).await?;
     }
     Ok(())
 }
@@ -141,22 +123,15 @@ async fn answer(client: &Client, message: &Message) -> client::Result<()> {
     };
     // One answer for one message, however often this message is seen.
     let key = message.conv_id ^ (message.seq << 1) | 1;
-    client
-        .send(message.conv_id, &text, message.seq, Some(key.abs().max(1)))
-        .await?;
+    client.send(message.conv_id, &text, message.seq, Some(key.abs().max(1))).await?;
     Ok(())
 }
 
 /// How many messages the other one has written up to this one.
 async fn spoken(client: &Client, message: &Message) -> client::Result<usize> {
     let window = LESSONS.len() as u32 * 4;
-    let before = client
-        .messages(message.conv_id, message.seq + 1, window)
-        .await?;
-    Ok(before
-        .iter()
-        .filter(|m| m.sender_id == message.sender_id)
-        .count())
+    let before = client.messages(message.conv_id, message.seq + 1, window).await?;
+    Ok(before.iter().filter(|m| m.sender_id == message.sender_id).count())
 }
 
 const LESSONS: [&str; 6] = [

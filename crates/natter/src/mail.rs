@@ -36,10 +36,7 @@ pub(crate) fn mail(
         return Ok(());
     };
     let Some(mail) = kept.get(number as usize - 1) else {
-        return Err(Failure::new(
-            Exit::NotFound,
-            format!("there is no mail {number}"),
-        ));
+        return Err(Failure::new(Exit::NotFound, format!("there is no mail {number}")));
     };
     let text = std::fs::read_to_string(&mail.path)?;
     let body = plain_text(&text);
@@ -66,9 +63,7 @@ fn kept(directory: &Path) -> Result<Vec<Kept>, Failure> {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         // What is being written has a name that begins with a dot.
-        let parts = name
-            .strip_suffix(".eml")
-            .and_then(|name| name.split_once('-'));
+        let parts = name.strip_suffix(".eml").and_then(|name| name.split_once('-'));
         if let Some((at, rest)) = parts
             && let Ok(at) = at.parse()
         {
@@ -97,9 +92,7 @@ fn header<'a>(mail: &'a str, name: &str) -> &'a str {
 
 /// The part that is no HTML, without the encoding that mails travel in.
 fn plain_text(mail: &str) -> String {
-    let part = mail
-        .split_once("Content-Type: text/plain")
-        .map_or(mail, |(_, part)| part);
+    let part = mail.split_once("Content-Type: text/plain").map_or(mail, |(_, part)| part);
     let body = part.split_once("\r\n\r\n").map_or(part, |(_, body)| body);
     let body = body.split_once("\r\n--").map_or(body, |(body, _)| body);
     unquoted(&body.replace("\r\n", "\n"))
@@ -112,9 +105,7 @@ fn unquoted(text: &str) -> String {
     let mut pieces = text.split('=');
     bytes.extend(pieces.next().unwrap_or_default().bytes());
     for piece in pieces {
-        let byte = piece
-            .get(..2)
-            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        let byte = piece.get(..2).and_then(|hex| u8::from_str_radix(hex, 16).ok());
         match (byte, piece.strip_prefix('\n')) {
             (_, Some(joined)) => bytes.extend(joined.bytes()),
             (Some(byte), None) => {

@@ -37,10 +37,7 @@ fn main() -> ExitCode {
     }
 }
 
-#[expect(
-    clippy::print_stderr,
-    reason = "the one place where a command says why it failed"
-)]
+#[expect(clippy::print_stderr, reason = "the one place where a command says why it failed")]
 fn report(failure: &Failure, json: bool) {
     let text = proto::clean::text(&failure.text);
     if json {
@@ -68,10 +65,8 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         _ => {}
     }
     // A client has one line and one screen; a second thread keeps drawing and the line apart.
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let done = runtime.block_on(client_command(cli));
     // A read from standard input that nobody answers must not hold the process.
     runtime.shutdown_timeout(Duration::from_millis(200));
@@ -87,21 +82,13 @@ fn server(action: cli::ServerAction, json: bool) -> Result<(), Failure> {
             let Some(running) = background::running(&places)? else {
                 return Err(Failure::new(Exit::NoLine, "no server runs on this machine"));
             };
-            let text = format!(
-                "{} · pid {} · {}",
-                running.url,
-                running.pid,
-                places.data.display()
-            );
+            let text = format!("{} · pid {} · {}", running.url, running.pid, places.data.display());
             Ok(output.line(&text, &running)?)
         }
         cli::ServerAction::Stop => {
             let stopped = background::stop(&background::places()?)?;
             let text = if stopped { "stopped" } else { "no server ran" };
-            Ok(output.line(
-                text,
-                &serde_json::json!({ "type": "stop", "stopped": stopped }),
-            )?)
+            Ok(output.line(text, &serde_json::json!({ "type": "stop", "stopped": stopped }))?)
         }
         cli::ServerAction::Log => {
             let log = std::fs::read_to_string(background::places()?.log).unwrap_or_default();
@@ -207,12 +194,9 @@ async fn talk_command(
         Command::Group(action) => chat::group(talk, action, now()).await,
         Command::Edit { who, seq, text } => chat::edit(talk, who, *seq, text).await,
         Command::Delete { who, seq } => chat::delete(talk, who, *seq).await,
-        Command::React {
-            who,
-            seq,
-            emoji,
-            remove,
-        } => chat::react(talk, who, *seq, emoji, *remove).await,
+        Command::React { who, seq, emoji, remove } => {
+            chat::react(talk, who, *seq, emoji, *remove).await
+        }
         Command::Journey { who, seq } => chat::journey(talk, who, *seq).await,
         Command::Status => chat::status(talk, login).await,
         Command::Signup(_)
@@ -255,8 +239,6 @@ fn offline_note(line: client::Result<()>) -> Result<(), Failure> {
 }
 
 fn now() -> i64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

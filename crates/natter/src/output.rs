@@ -51,12 +51,8 @@ impl Output {
 
     pub(crate) fn message(&self, who: &str, message: &Message, names: &Names) -> io::Result<()> {
         let sender = names.handle(message.sender_id);
-        let text = format!(
-            "{} {who} #{} {}",
-            clock(message.sent_at),
-            message.seq,
-            told(&sender, message)
-        );
+        let text =
+            format!("{} {who} #{} {}", clock(message.sent_at), message.seq, told(&sender, message));
         let value = json!({
             "type": "message",
             "who": who,
@@ -85,10 +81,7 @@ impl Output {
             (false, 0) => String::new(),
             (false, at) => format!("last seen {}", day_and_clock(at)),
         };
-        let text = format!(
-            "{:<16} {:<24} {relation:<12} {seen}",
-            person.handle, person.name
-        );
+        let text = format!("{:<16} {:<24} {relation:<12} {seen}", person.handle, person.name);
         let value = json!({
             "type": "person",
             "handle": person.handle,
@@ -109,19 +102,11 @@ impl Output {
         let who = names.who(conversation);
         let unread = (conversation.last_seq - conversation.read_seq).max(0);
         let last = conversation.last.as_ref();
-        let said = last
-            .map(|m| told(&names.handle(m.sender_id), m))
-            .unwrap_or_default();
-        let mark = if unread > 0 {
-            format!("{unread} unread")
-        } else {
-            String::new()
-        };
+        let said = last.map(|m| told(&names.handle(m.sender_id), m)).unwrap_or_default();
+        let mark = if unread > 0 { format!("{unread} unread") } else { String::new() };
         let first_line = said.lines().next().unwrap_or_default();
-        let text = format!(
-            "{who:<20} {mark:<12} {} {first_line}",
-            day_and_clock(conversation.last_at)
-        );
+        let text =
+            format!("{who:<20} {mark:<12} {} {first_line}", day_and_clock(conversation.last_at));
         let value = json!({
             "type": "conversation",
             "who": who,
@@ -181,19 +166,12 @@ pub(crate) fn clock_ms(at: i64) -> String {
 
 /// Local time, `2026-11-22 14:02`.
 pub(crate) fn day_and_clock(at: i64) -> String {
-    if at == 0 {
-        String::new()
-    } else {
-        local(at, "%F %H:%M")
-    }
+    if at == 0 { String::new() } else { local(at, "%F %H:%M") }
 }
 
 fn local(at: i64, format: &str) -> String {
     match Timestamp::from_millisecond(at) {
-        Ok(time) => time
-            .to_zoned(TimeZone::system())
-            .strftime(format)
-            .to_string(),
+        Ok(time) => time.to_zoned(TimeZone::system()).strftime(format).to_string(),
         Err(_) => "?".to_owned(),
     }
 }

@@ -60,9 +60,7 @@ fn run(
         config.greeter = Some(guide::HANDLE.into());
     }
     let data = config.data.clone();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
@@ -164,11 +162,7 @@ fn config(args: &ServeArgs) -> Result<Config> {
 /// one.
 fn claim(data: &Path) -> Result<File> {
     let show = || data.display().to_string();
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(data)
-        .with_context(show)?;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data).with_context(show)?;
     let mut options = OpenOptions::new();
     options.create(true).truncate(false).write(true).mode(0o600);
     let file = options.open(data.join("lock")).with_context(show)?;
@@ -183,16 +177,13 @@ fn claim(data: &Path) -> Result<File> {
 pub(crate) fn check(args: &ServeArgs, output: &Output) -> Result<()> {
     let config = config(args)?;
     let _data = claim(&config.data)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::bind(config.listen).await;
         listener.with_context(|| format!("cannot listen on {}", config.listen))?;
         let urls = config.databases();
-        let store = store::Store::open(&urls, &store::Options::default())
-            .await
-            .context("database")?;
+        let store =
+            store::Store::open(&urls, &store::Options::default()).await.context("database")?;
         let wrong = store.integrity().await.context("database")?;
         store.close().await;
         if !wrong.is_empty() {
@@ -202,16 +193,9 @@ pub(crate) fn check(args: &ServeArgs, output: &Output) -> Result<()> {
     })?;
     let open_files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
     let enough = open_files.is_none_or(|n| n >= config.connections_max as u64 + 100);
-    let note = if enough {
-        ""
-    } else {
-        " · warning: fewer open files allowed than connections_max"
-    };
-    let text = format!(
-        "ok: {} · {}{note}",
-        config.listen,
-        config.databases().join(", ")
-    );
+    let note =
+        if enough { "" } else { " · warning: fewer open files allowed than connections_max" };
+    let text = format!("ok: {} · {}{note}", config.listen, config.databases().join(", "));
     let value = json!({ "type": "check", "ok": true, "open_files_enough": enough });
     Ok(output.line(&text, &value)?)
 }

@@ -45,9 +45,7 @@ fn line(what: &str, text: &str, bytes_max: usize) -> Result<(), Refused> {
         return refuse(format!("{what} has 1 to {bytes_max} bytes"));
     }
     if text.trim() != text || clean::line(text) != text {
-        return refuse(format!(
-            "{what} is one line without control or invisible characters"
-        ));
+        return refuse(format!("{what} is one line without control or invisible characters"));
     }
     Ok(())
 }
@@ -59,15 +57,9 @@ pub fn body(text: &str) -> Result<(), Refused> {
         return refuse("a message needs some text");
     }
     if text.len() > limits::BODY_BYTES_MAX {
-        return refuse(format!(
-            "a message has at most {} bytes",
-            limits::BODY_BYTES_MAX
-        ));
+        return refuse(format!("a message has at most {} bytes", limits::BODY_BYTES_MAX));
     }
-    if text
-        .chars()
-        .any(|c| c.is_control() && c != '\n' && c != '\t')
-    {
+    if text.chars().any(|c| c.is_control() && c != '\n' && c != '\t') {
         return refuse("a message has no control characters but newline and tab");
     }
     Ok(())
@@ -112,9 +104,7 @@ fn is_common(lower: &str) -> bool {
 /// An e-mail address, loosely: the proof that it works is the mail that arrives.
 pub fn email(text: &str) -> Result<(), Refused> {
     let parts: Vec<&str> = text.split('@').collect();
-    let plain = text
-        .chars()
-        .all(|c| c.is_ascii_graphic() && !"<>()[],;:\\\"".contains(c));
+    let plain = text.chars().all(|c| c.is_ascii_graphic() && !"<>()[],;:\\\"".contains(c));
     if plain
         && text.len() <= limits::EMAIL_BYTES_MAX
         && let [local, domain] = parts[..]
@@ -131,9 +121,7 @@ pub fn email(text: &str) -> Result<(), Refused> {
 pub fn emoji(text: &str) -> Result<(), Refused> {
     let sized = (1..=limits::EMOJI_BYTES_MAX).contains(&text.len());
     let drawn = text.chars().any(|c| !c.is_ascii() || "+-!?".contains(c));
-    let plain = text
-        .chars()
-        .all(|c| !c.is_alphabetic() && !c.is_control() && !c.is_whitespace());
+    let plain = text.chars().all(|c| !c.is_alphabetic() && !c.is_control() && !c.is_whitespace());
     if sized && drawn && plain && clean::line(text) == text {
         return Ok(());
     }
@@ -162,11 +150,7 @@ pub fn count(what: &str, len: usize, allowed: RangeInclusive<usize>) -> Result<(
     if allowed.contains(&len) {
         return Ok(());
     }
-    refuse(format!(
-        "{what}: {} to {} of them",
-        allowed.start(),
-        allowed.end()
-    ))
+    refuse(format!("{what}: {} to {} of them", allowed.start(), allowed.end()))
 }
 
 #[cfg(test)]
@@ -178,17 +162,8 @@ mod tests {
         for good in ["ann", "a.b", "x_1-y", "0day", &"a".repeat(32)] {
             assert_eq!(handle(good), Ok(()), "{good}");
         }
-        for bad in [
-            "",
-            "ab",
-            "Ann",
-            "ann ",
-            "-ann",
-            "ann.",
-            "änn",
-            "a\u{202e}nn",
-            &"a".repeat(33),
-        ] {
+        for bad in ["", "ab", "Ann", "ann ", "-ann", "ann.", "änn", "a\u{202e}nn", &"a".repeat(33)]
+        {
             assert!(handle(bad).is_err(), "{bad:?}");
         }
     }
@@ -196,16 +171,9 @@ mod tests {
     #[test]
     fn names_are_one_visible_line() {
         assert_eq!(name("Ann Müller 陈"), Ok(()));
-        for bad in [
-            "",
-            " ",
-            " Ann",
-            "A\nB",
-            "A\u{202e}B",
-            "A\u{200b}B",
-            "\u{1b}[31m",
-            &"x".repeat(65),
-        ] {
+        for bad in
+            ["", " ", " Ann", "A\nB", "A\u{202e}B", "A\u{200b}B", "\u{1b}[31m", &"x".repeat(65)]
+        {
             assert!(name(bad).is_err(), "{bad:?}");
         }
     }
@@ -213,15 +181,7 @@ mod tests {
     #[test]
     fn bodies() {
         assert_eq!(body("two\nlines\tand a tab 👩‍👩‍👧"), Ok(()));
-        for bad in [
-            "",
-            " \n",
-            "\u{1b}]0;x\u{7}",
-            "a\0b",
-            "a\u{9b}b",
-            "a\rb",
-            &"x".repeat(16_385),
-        ] {
+        for bad in ["", " \n", "\u{1b}]0;x\u{7}", "a\0b", "a\u{9b}b", "a\rb", &"x".repeat(16_385)] {
             assert!(body(bad).is_err(), "{:?}", &bad[..bad.len().min(20)]);
         }
     }
@@ -245,9 +205,7 @@ mod tests {
     #[test]
     fn emails_and_emoji() {
         assert_eq!(email("ann@example.org"), Ok(()));
-        for bad in [
-            "ann", "@x.y", "a@b", "a@b..c", "a b@c.d", "<a@b.c>", "a@b@c.d",
-        ] {
+        for bad in ["ann", "@x.y", "a@b", "a@b..c", "a b@c.d", "<a@b.c>", "a@b@c.d"] {
             assert!(email(bad).is_err(), "{bad}");
         }
         for good in ["👍", "❤️", "👩‍👩‍👧", "+1"] {

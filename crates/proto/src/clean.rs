@@ -56,10 +56,8 @@ fn clean(raw: &str, newline: char) -> Cow<'_, str> {
             }
             Sort::Hidden => {}
             Sort::Joiner => {
-                let joins = out
-                    .chars()
-                    .next_back()
-                    .is_some_and(|b| !b.is_whitespace() && !is_joiner(b));
+                let joins =
+                    out.chars().next_back().is_some_and(|b| !b.is_whitespace() && !is_joiner(b));
                 if joins && marks < MARKS_MAX {
                     out.push(c);
                     marks += 1;
@@ -77,11 +75,7 @@ fn clean(raw: &str, newline: char) -> Cow<'_, str> {
             }
         }
     }
-    if out == raw {
-        Cow::Borrowed(raw)
-    } else {
-        Cow::Owned(out)
-    }
+    if out == raw { Cow::Borrowed(raw) } else { Cow::Owned(out) }
 }
 
 /// What a character can do to a screen.
@@ -130,11 +124,7 @@ fn is_hidden(c: char) -> bool {
 /// The picture of a C0 control character or DEL (Unicode block "Control Pictures"): ESC is shown as
 /// ␛.
 fn picture(c: char) -> char {
-    let code = if c == '\u{7F}' {
-        0x2421
-    } else {
-        0x2400 + u32::from(c)
-    };
+    let code = if c == '\u{7F}' { 0x2421 } else { 0x2400 + u32::from(c) };
     char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER)
 }
 
@@ -149,10 +139,7 @@ mod tests {
         assert_eq!(text("\u{1b}[31mred\u{7}"), "␛[31mred␇");
         assert_eq!(text("a\u{9b}31mb"), "a\u{FFFD}31mb");
         assert_eq!(text("abc\u{202e}def\u{2066}"), "abcdef");
-        assert_eq!(
-            text("one\r\ntwo\rthree\u{2028}four"),
-            "one\ntwo\nthree\nfour"
-        );
+        assert_eq!(text("one\r\ntwo\rthree\u{2028}four"), "one\ntwo\nthree\nfour");
         assert_eq!(line("one\ntwo\tx"), "one two    x");
         assert_eq!(
             text(&format!("z{}!", "\u{301}".repeat(200))),
@@ -163,14 +150,8 @@ mod tests {
 
     #[test]
     fn real_writing_stays_as_it_is() {
-        for good in [
-            "Grüße, 陈! 日本語",
-            "👩‍👩‍👧 ❤️ 🇩🇪",
-            "می‌خواهم",
-            "क्‍ष",
-            "é e\u{301}",
-            "שלום",
-        ] {
+        for good in ["Grüße, 陈! 日本語", "👩‍👩‍👧 ❤️ 🇩🇪", "می‌خواهم", "क्‍ष", "é e\u{301}", "שלום"]
+        {
             assert_eq!(text(good), good);
         }
     }
@@ -181,11 +162,7 @@ mod tests {
             let raw = format!("a{c}b");
             let once = text(&raw).into_owned();
             assert_eq!(text(&once), once, "U+{:04X}", u32::from(c));
-            assert!(
-                !once.chars().any(|c| c.is_control() && c != '\n'),
-                "U+{:04X}",
-                u32::from(c)
-            );
+            assert!(!once.chars().any(|c| c.is_control() && c != '\n'), "U+{:04X}", u32::from(c));
         }
     }
 

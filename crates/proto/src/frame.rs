@@ -75,14 +75,8 @@ struct Types {
 static TYPES: LazyLock<Types> = LazyLock::new(|| {
     let pool = DescriptorPool::decode(&include_bytes!("natter.bin")[..])
         .expect("natter.bin is generated and a test reads it");
-    let find = |name| {
-        pool.get_message_by_name(name)
-            .expect("natter.proto has this frame")
-    };
-    Types {
-        client: find("natter.v1.ClientFrame"),
-        server: find("natter.v1.ServerFrame"),
-    }
+    let find = |name| pool.get_message_by_name(name).expect("natter.proto has this frame");
+    Types { client: find("natter.v1.ClientFrame"), server: find("natter.v1.ServerFrame") }
 });
 
 fn read_json<M: prost::Message + Default>(
@@ -95,20 +89,14 @@ fn read_json<M: prost::Message + Default>(
         .and_then(|message| json.end().map(|()| message))
         // serde's own sentence may quote the content, so only the place is told
         .map_err(|e| {
-            Malformed(format!(
-                "not our JSON at line {} column {}",
-                e.line(),
-                e.column()
-            ))
+            Malformed(format!("not our JSON at line {} column {}", e.line(), e.column()))
         })?;
     dynamic.transcode_to().map_err(|e| Malformed(e.to_string()))
 }
 
 fn write_json<M: prost::Message>(frame: &M, kind: &MessageDescriptor) -> Vec<u8> {
     let mut dynamic = DynamicMessage::new(kind.clone());
-    dynamic
-        .transcode_from(frame)
-        .expect("a frame fits its own description");
+    dynamic.transcode_from(frame).expect("a frame fits its own description");
     let mut out = Vec::new();
     dynamic
         .serialize_with_options(
@@ -121,43 +109,27 @@ fn write_json<M: prost::Message>(frame: &M, kind: &MessageDescriptor) -> Vec<u8>
 
 /// The JSON of any server body, for `--json` output: the same words as on the wire.
 pub fn body_json(body: server_frame::Body) -> serde_json::Value {
-    let bytes = Codec::Json.write_server(&ServerFrame {
-        r#ref: 0,
-        body: Some(body),
-    });
+    let bytes = Codec::Json.write_server(&ServerFrame { r#ref: 0, body: Some(body) });
     serde_json::from_slice(&bytes).expect("what we wrote is JSON")
 }
 
 /// A frame from a client, in one line.
 pub fn from_client(r#ref: u32, body: client_frame::Body) -> ClientFrame {
-    ClientFrame {
-        r#ref,
-        body: Some(body),
-    }
+    ClientFrame { r#ref, body: Some(body) }
 }
 
 /// A frame from a gateway that answers nothing.
 pub fn push(body: server_frame::Body) -> ServerFrame {
-    ServerFrame {
-        r#ref: 0,
-        body: Some(body),
-    }
+    ServerFrame { r#ref: 0, body: Some(body) }
 }
 
 /// The answer to the frame `ref`.
 pub fn answer(r#ref: u32, body: server_frame::Body) -> ServerFrame {
-    ServerFrame {
-        r#ref,
-        body: Some(body),
-    }
+    ServerFrame { r#ref, body: Some(body) }
 }
 
 /// The refusal of the frame `ref`.
 pub fn refuse(r#ref: u32, code: ErrorCode, text: &str, retry_after_ms: i64) -> ServerFrame {
-    let error = Error {
-        code: code.into(),
-        text: text.to_owned(),
-        retry_after_ms,
-    };
+    let error = Error { code: code.into(), text: text.to_owned(), retry_after_ms };
     answer(r#ref, server_frame::Body::Error(error))
 }

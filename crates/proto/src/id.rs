@@ -69,18 +69,12 @@ mod tests {
     fn both_partners_find_the_same_shard_and_shards_are_used_evenly() {
         let mut used = vec![0_u32; usize::from(SHARDS)];
         for n in 0..50_000 {
-            let (a, b) = (
-                new(0, 1_800_000_000_000 + n / 4),
-                new(7, 1_800_000_100_000 + n),
-            );
+            let (a, b) = (new(0, 1_800_000_000_000 + n / 4), new(7, 1_800_000_100_000 + n));
             assert_eq!(direct_shard(a, b), direct_shard(b, a));
             used[usize::from(direct_shard(a, b))] += 1;
         }
         let (least, most) = (used.iter().min().unwrap(), used.iter().max().unwrap());
-        assert!(
-            *least > 10 && *most < 110,
-            "50,000 over 1,024 shards: {least}..{most}"
-        );
+        assert!(*least > 10 && *most < 110, "50,000 over 1,024 shards: {least}..{most}");
     }
 
     #[test]

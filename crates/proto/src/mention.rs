@@ -18,9 +18,7 @@ pub fn handles(body: &str) -> Vec<&str> {
             continue;
         }
         let rest = &body[at + 1..];
-        let end = rest
-            .find(|c: char| !is_handle_char(c))
-            .unwrap_or(rest.len());
+        let end = rest.find(|c: char| !is_handle_char(c)).unwrap_or(rest.len());
         let handle = rest[..end].trim_end_matches(['.', '-']);
         if crate::check::handle(handle).is_ok() && !found.contains(&handle) {
             found.push(handle);
@@ -43,10 +41,7 @@ mod tests {
 
     #[test]
     fn mentions_are_words_that_begin_with_an_at() {
-        assert_eq!(
-            handles("@ann, ask @bob-2. Not me@carl.org or @x; @ann!"),
-            ["ann", "bob-2"]
-        );
+        assert_eq!(handles("@ann, ask @bob-2. Not me@carl.org or @x; @ann!"), ["ann", "bob-2"]);
         assert_eq!(handles("日本@dora (@eve)"), ["eve"]);
         assert!(handles("@ @@ @Ann").is_empty());
     }

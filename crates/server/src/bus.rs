@@ -136,8 +136,6 @@ impl Local {
     fn lock(&self, user_id: i64) -> MutexGuard<'_, HashMap<i64, Vec<Subscriber>>> {
         // The low bits of an id count up with each new one, so neighbours do not meet.
         let shard = user_id.unsigned_abs() as usize % Self::SHARDS;
-        self.shards[shard]
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.shards[shard].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -55,10 +55,7 @@ impl RateKey {
 
 impl Cache {
     pub(crate) fn local() -> Self {
-        Self::Local(Local {
-            tickets: Mutex::default(),
-            buckets: Buckets::new(),
-        })
+        Self::Local(Local { tickets: Mutex::default(), buckets: Buckets::new() })
     }
 
     /// Remembers a ticket. `false`: there is no room for it now.
@@ -106,13 +103,7 @@ impl Local {
         if tickets.len() >= limits::TICKETS_MAX {
             return false;
         }
-        tickets.insert(
-            hash(ticket),
-            Ticket {
-                grant,
-                dies: now + lives,
-            },
-        );
+        tickets.insert(hash(ticket), Ticket { grant, dies: now + lives });
         true
     }
 
@@ -142,15 +133,8 @@ mod tests {
     #[tokio::test]
     async fn a_ticket_is_good_once_and_not_for_long() {
         let cache = Cache::local();
-        let grant = Grant {
-            user_id: 7,
-            session_hash: vec![1],
-        };
-        assert!(
-            cache
-                .put_ticket("a", grant.clone(), Duration::from_secs(30))
-                .await
-        );
+        let grant = Grant { user_id: 7, session_hash: vec![1] };
+        assert!(cache.put_ticket("a", grant.clone(), Duration::from_secs(30)).await);
         assert!(cache.put_ticket("b", grant.clone(), Duration::ZERO).await);
         assert_eq!(cache.take_ticket("a").await, Some(grant));
         assert_eq!(cache.take_ticket("a").await, None);

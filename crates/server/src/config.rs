@@ -119,49 +119,21 @@ impl Default for Config {
 
 impl Default for Roles {
     fn default() -> Self {
-        Self {
-            auth: true,
-            gateway: true,
-            notify: true,
-        }
+        Self { auth: true, gateway: true, notify: true }
     }
 }
 
 impl Default for Rates {
     fn default() -> Self {
         Self {
-            auth_address: Rate {
-                burst: 20,
-                per_minute: 30,
-            },
-            auth_loopback: Rate {
-                burst: 10_000,
-                per_minute: 60_000,
-            },
-            auth_account: Rate {
-                burst: 10,
-                per_minute: 10,
-            },
-            tickets: Rate {
-                burst: 300,
-                per_minute: 1_200,
-            },
-            sends: Rate {
-                burst: 400,
-                per_minute: 6_000,
-            },
-            light: Rate {
-                burst: 1_000,
-                per_minute: 30_000,
-            },
-            pages: Rate {
-                burst: 200,
-                per_minute: 3_000,
-            },
-            heavy: Rate {
-                burst: 30,
-                per_minute: 300,
-            },
+            auth_address: Rate { burst: 20, per_minute: 30 },
+            auth_loopback: Rate { burst: 10_000, per_minute: 60_000 },
+            auth_account: Rate { burst: 10, per_minute: 10 },
+            tickets: Rate { burst: 300, per_minute: 1_200 },
+            sends: Rate { burst: 400, per_minute: 6_000 },
+            light: Rate { burst: 1_000, per_minute: 30_000 },
+            pages: Rate { burst: 200, per_minute: 3_000 },
+            heavy: Rate { burst: 30, per_minute: 300 },
         }
     }
 }
@@ -237,23 +209,13 @@ mod tests {
         let text = "listen = '0.0.0.0:80'\n[rates]\nsends = { burst = 9, per_minute = 9 }\n";
         let config = Config::from_toml(text).unwrap();
         assert_eq!(config.listen.port(), 80);
-        assert_eq!(
-            config.rates.sends,
-            Rate {
-                burst: 9,
-                per_minute: 9
-            }
-        );
+        assert_eq!(config.rates.sends, Rate { burst: 9, per_minute: 9 });
         assert_eq!(config.timers, Timers::default());
     }
 
     #[test]
     fn a_misspelt_setting_is_told() {
-        for bad in [
-            "lissten = 1",
-            "public_url = 'http://x'",
-            "connections_max = 0",
-        ] {
+        for bad in ["lissten = 1", "public_url = 'http://x'", "connections_max = 0"] {
             assert!(Config::from_toml(bad).is_err(), "{bad}");
         }
     }

@@ -7,15 +7,9 @@ use std::net::SocketAddr;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("cannot listen on {address}: {source} (setting `listen`)")]
-    Listen {
-        address: SocketAddr,
-        source: std::io::Error,
-    },
+    Listen { address: SocketAddr, source: std::io::Error },
     #[error("cannot make the data directory {path}: {source} (setting `data`)")]
-    Data {
-        path: String,
-        source: std::io::Error,
-    },
+    Data { path: String, source: std::io::Error },
     #[error("{0}")]
     Config(String),
     #[error("the database: {0}")]

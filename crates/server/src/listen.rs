@@ -32,10 +32,7 @@ pub(crate) struct Socket {
 
 impl Socket {
     pub(crate) fn new(stream: TcpStream, place: OwnedSemaphorePermit) -> Self {
-        Self {
-            stream,
-            _place: place,
-        }
+        Self { stream, _place: place }
     }
 }
 

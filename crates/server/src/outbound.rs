@@ -91,9 +91,7 @@ impl Outbound {
 
     /// Puts the answer to a Send at the end.
     pub(crate) fn settle(&self, settled: Settled) {
-        self.lock()
-            .items
-            .push_back(Item::Settled(Box::new(settled)));
+        self.lock().items.push_back(Item::Settled(Box::new(settled)));
         self.wake.notify_one();
     }
 
@@ -166,10 +164,7 @@ mod tests {
         for nonce in 0..=limits::QUEUE_FRAMES_MAX {
             queue.offer(&pong(nonce as u64));
         }
-        queue.settle(Settled {
-            frame: ServerFrame::default(),
-            kept_for: 0,
-        });
+        queue.settle(Settled { frame: ServerFrame::default(), kept_for: 0 });
         let taken = queue.take();
         assert_eq!(taken.items.len(), limits::QUEUE_FRAMES_MAX + 1);
         assert!(taken.overflowed && taken.end.is_none());

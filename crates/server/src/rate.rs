@@ -26,10 +26,7 @@ pub(crate) struct Bucket {
 
 impl Bucket {
     pub(crate) fn full(rate: Rate, now: Instant) -> Self {
-        Self {
-            tokens: f64::from(rate.burst),
-            filled: now,
-        }
+        Self { tokens: f64::from(rate.burst), filled: now }
     }
 
     /// Takes one. `Err`: milliseconds until there is one again.
@@ -76,12 +73,7 @@ struct Inner<K> {
 
 impl<K: Hash + Eq> Buckets<K> {
     pub(crate) fn new() -> Self {
-        Self {
-            inner: Mutex::new(Inner {
-                by_key: HashMap::new(),
-                shared: None,
-            }),
-        }
+        Self { inner: Mutex::new(Inner { by_key: HashMap::new(), shared: None }) }
     }
 
     /// Takes one from the bucket of `key`. `Err`: milliseconds until there is one again.
@@ -94,19 +86,11 @@ impl<K: Hash + Eq> Buckets<K> {
                 !bucket.is_full(*rate)
             });
             if inner.by_key.len() >= limits::RATE_KEYS_MAX {
-                return inner
-                    .shared
-                    .get_or_insert(Bucket::full(rate, now))
-                    .take(rate, now);
+                return inner.shared.get_or_insert(Bucket::full(rate, now)).take(rate, now);
             }
         }
         let fresh = || (Bucket::full(rate, now), rate);
-        inner
-            .by_key
-            .entry(key)
-            .or_insert_with(fresh)
-            .0
-            .take(rate, now)
+        inner.by_key.entry(key).or_insert_with(fresh).0.take(rate, now)
     }
 }
 
@@ -118,30 +102,18 @@ mod tests {
 
     #[test]
     fn a_burst_then_a_steady_rate() {
-        let rate = Rate {
-            burst: 3,
-            per_minute: 60,
-        };
+        let rate = Rate { burst: 3, per_minute: 60 };
         let start = Instant::now();
         let mut bucket = Bucket::full(rate, start);
         assert!((0..3).all(|_| bucket.take(rate, start).is_ok()));
         assert_eq!(bucket.take(rate, start), Err(1_000));
-        assert_eq!(
-            bucket.take(rate, start + Duration::from_millis(400)),
-            Err(600)
-        );
-        assert_eq!(
-            bucket.take(rate, start + Duration::from_millis(1_001)),
-            Ok(())
-        );
+        assert_eq!(bucket.take(rate, start + Duration::from_millis(400)), Err(600));
+        assert_eq!(bucket.take(rate, start + Duration::from_millis(1_001)), Ok(()));
     }
 
     #[test]
     fn more_strangers_than_places_share_one_bucket() {
-        let rate = Rate {
-            burst: 1,
-            per_minute: 1,
-        };
+        let rate = Rate { burst: 1, per_minute: 1 };
         let (buckets, now) = (Buckets::new(), Instant::now());
         for key in 0..limits::RATE_KEYS_MAX {
             assert_eq!(buckets.take(key, rate, now), Ok(()));

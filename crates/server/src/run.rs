@@ -40,18 +40,11 @@ pub async fn start(config: Config) -> Result<Server, Error> {
     };
     let store = open_store(&config).await?;
     let listener = listen(&config).await?;
-    let address = listener.local_addr().map_err(|source| Error::Listen {
-        address: config.listen,
-        source,
-    })?;
+    let address =
+        listener.local_addr().map_err(|source| Error::Listen { address: config.listen, source })?;
     let (drain, draining) = watch::channel(false);
     let ended = tokio::spawn(serve(config, store.clone(), mailer, listener, draining));
-    Ok(Server {
-        address,
-        store,
-        drain,
-        ended,
-    })
+    Ok(Server { address, store, drain, ended })
 }
 
 impl Server {
@@ -86,19 +79,16 @@ async fn open_store(config: &Config) -> Result<Store, Error> {
         builder.recursive(true);
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(&config.data).map_err(|source| Error::Data {
-            path: config.data.display().to_string(),
-            source,
-        })?;
+        builder
+            .create(&config.data)
+            .map_err(|source| Error::Data { path: config.data.display().to_string(), source })?;
     }
     Ok(Store::open(&config.databases(), &Options::default()).await?)
 }
 
 async fn listen(config: &Config) -> Result<TcpListener, Error> {
     let address = config.listen;
-    TcpListener::bind(address)
-        .await
-        .map_err(|source| Error::Listen { address, source })
+    TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })
 }
 
 /// The roles of this process, from the first connection to the end of the drain.
@@ -147,14 +137,7 @@ async fn serve(
     }
     let mut tasks = JoinSet::new();
     tasks.spawn(housekeeping(store.clone()));
-    listen::accept(
-        listener,
-        router,
-        config.connections_max,
-        counters,
-        draining.clone(),
-    )
-    .await;
+    listen::accept(listener, router, config.connections_max, counters, draining.clone()).await;
     listen::announced(&mut draining).await;
     tasks.shutdown().await;
     let drained = async {
@@ -166,10 +149,7 @@ async fn serve(
         }
         store.close().await;
     };
-    if tokio::time::timeout(Duration::from_millis(limits::DRAIN_MS_MAX), drained)
-        .await
-        .is_err()
-    {
+    if tokio::time::timeout(Duration::from_millis(limits::DRAIN_MS_MAX), drained).await.is_err() {
         tracing::warn!("the drain took too long and was cut; what is committed is safe");
     }
 }
@@ -200,10 +180,7 @@ fn health(store: &Store, counters: &Arc<Counters>, draining: &watch::Receiver<bo
             }
             match store.ping().await {
                 Ok(()) => (StatusCode::OK, "ready\n"),
-                Err(_) => (
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "the database does not answer\n",
-                ),
+                Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n"),
             }
         }
     };

@@ -15,9 +15,7 @@ const SIZES: [usize; 4] = [1, 16, 64, 256];
 #[tokio::main]
 #[expect(clippy::print_stdout, reason = "its figures are what it is for")]
 async fn main() -> Result<()> {
-    let url = std::env::args()
-        .nth(1)
-        .context("which database? sqlite:PATH or postgres://…")?;
+    let url = std::env::args().nth(1).context("which database? sqlite:PATH or postgres://…")?;
     let now = 1_800_000_000_000;
     let store = Store::open(&[url], &Options::default()).await?;
     let pairs = pairs(&store, now).await?;
@@ -30,14 +28,7 @@ async fn main() -> Result<()> {
         }
     }
     let faults = store.integrity().await?;
-    println!(
-        "integrity: {}",
-        if faults.is_empty() {
-            "whole".into()
-        } else {
-            faults.join("; ")
-        }
-    );
+    println!("integrity: {}", if faults.is_empty() { "whole".into() } else { faults.join("; ") });
     store.close().await;
     Ok(())
 }
@@ -58,10 +49,7 @@ async fn measure(
             *next += 1;
             message(pairs[*next % pairs.len()], *next)
         });
-        let batch = Batch {
-            sends: sends.collect(),
-            moves: Vec::new(),
-        };
+        let batch = Batch { sends: sends.collect(), moves: Vec::new() };
         let start = Instant::now();
         store.commit_and_nudge(0, &batch, &|_| online, now).await?;
         spent.push(start.elapsed());

@@ -124,13 +124,8 @@ async fn commit_once(
 async fn read(link: &mut Link<'_>, batch: &Batch) -> Result<Seen> {
     let sends: BTreeSet<i64> = batch.sends.iter().map(|send| send.conv_id).collect();
     let moves = batch.moves.iter().map(|cursor| cursor.conv_id);
-    let all: Vec<i64> = sends
-        .iter()
-        .copied()
-        .chain(moves)
-        .collect::<BTreeSet<_>>()
-        .into_iter()
-        .collect();
+    let all: Vec<i64> =
+        sends.iter().copied().chain(moves).collect::<BTreeSet<_>>().into_iter().collect();
     let sends: Vec<i64> = sends.into_iter().collect();
 
     let mut conversations = BTreeMap::new();
@@ -142,20 +137,12 @@ async fn read(link: &mut Link<'_>, batch: &Batch) -> Result<Seen> {
         known = known_keys(link, batch).await?;
     }
     let actors = lock_actors(link, batch).await?;
-    let actors = actors
-        .into_iter()
-        .map(|row| ((row.conv_id, row.user_id), row))
-        .collect();
+    let actors = actors.into_iter().map(|row| ((row.conv_id, row.user_id), row)).collect();
     let mut members: HashMap<i64, Vec<i64>> = HashMap::new();
     for (conv_id, user_id) in members_of(link, &all).await? {
         members.entry(conv_id).or_default().push(user_id);
     }
-    Ok(Seen {
-        conversations,
-        actors,
-        known,
-        members,
-    })
+    Ok(Seen { conversations, actors, known, members })
 }
 
 /// From here on nobody else gives out a seq in these conversations, joins or leaves.
@@ -171,11 +158,8 @@ async fn lock_conversations(link: &mut Link<'_>, ids: &[i64]) -> Result<Vec<Conv
 }
 
 async fn known_keys(link: &mut Link<'_>, batch: &Batch) -> Result<HashMap<Key, (i64, i64)>> {
-    let keys: Vec<Key> = batch
-        .sends
-        .iter()
-        .map(|send| (send.conv_id, send.sender_id, send.client_key))
-        .collect();
+    let keys: Vec<Key> =
+        batch.sends.iter().map(|send| (send.conv_id, send.sender_id, send.client_key)).collect();
     let rows: Vec<(i64, i64, i64, i64, i64)> = each!(
         fetch_all query_as, link, [],
         sqlite(&keys)
@@ -192,11 +176,9 @@ async fn known_keys(link: &mut Link<'_>, batch: &Batch) -> Result<HashMap<Key, (
            FROM input JOIN sent_key k ON k.conv_id = input.conv_id
             AND k.sender_id = input.sender_id AND k.client_key = input.client_key"
     )?;
-    let known = rows
-        .into_iter()
-        .map(|(conv_id, sender_id, client_key, seq, sent_at)| {
-            ((conv_id, sender_id, client_key), (seq, sent_at))
-        });
+    let known = rows.into_iter().map(|(conv_id, sender_id, client_key, seq, sent_at)| {
+        ((conv_id, sender_id, client_key), (seq, sent_at))
+    });
     Ok(known.collect())
 }
 
@@ -206,12 +188,7 @@ async fn lock_actors(link: &mut Link<'_>, batch: &Batch) -> Result<Vec<ActorRow>
         places.insert((send.conv_id, send.sender_id));
         places.extend(send.mentions.iter().map(|user_id| (send.conv_id, *user_id)));
     }
-    places.extend(
-        batch
-            .moves
-            .iter()
-            .map(|cursor| (cursor.conv_id, cursor.user_id)),
-    );
+    places.extend(batch.moves.iter().map(|cursor| (cursor.conv_id, cursor.user_id)));
     each!(
         fetch_all query_as, link, [],
         sqlite(&places) "SELECT value->>0 AS conv_id, value->>1 AS user_id FROM json_each($1)",
@@ -293,10 +270,9 @@ fn move_cursors(actor: &mut ActorRow, delivered_seq: i64, read_seq: i64, now: i6
 fn number(batch: &Batch, index: usize, seen: &mut Seen, plan: &mut Plan, now: i64) -> SendOutcome {
     let send = &batch.sends[index];
     let place = (send.conv_id, send.sender_id);
-    let (Some(conversation), Some(actor)) = (
-        seen.conversations.get_mut(&send.conv_id),
-        seen.actors.get_mut(&place),
-    ) else {
+    let (Some(conversation), Some(actor)) =
+        (seen.conversations.get_mut(&send.conv_id), seen.actors.get_mut(&place))
+    else {
         return SendOutcome::Forbidden;
     };
     if conversation.dm_block != 0 {
@@ -314,11 +290,7 @@ fn number(batch: &Batch, index: usize, seen: &mut Seen, plan: &mut Plan, now: i6
     if actor.read_seq == seq - 1 && move_cursors(actor, seq, seq, now) {
         plan.moved.insert(place);
     }
-    for &user_id in send
-        .mentions
-        .iter()
-        .filter(|&&user_id| user_id != send.sender_id)
-    {
+    for &user_id in send.mentions.iter().filter(|&&user_id| user_id != send.sender_id) {
         if let Some(mentioned) = seen.actors.get_mut(&(send.conv_id, user_id)) {
             mentioned.mention_seq = seq;
             plan.mentioned.insert((send.conv_id, user_id));
@@ -335,10 +307,7 @@ fn away(batch: &Batch, seen: &Seen, plan: &Plan, online: Online<'_>) -> BTreeSet
         let send = &batch.sends[index];
         if seen.conversations[&send.conv_id].kind == ConversationKind::Direct as i16 {
             let members = seen.members.get(&send.conv_id);
-            let others = members
-                .into_iter()
-                .flatten()
-                .filter(|id| **id != send.sender_id);
+            let others = members.into_iter().flatten().filter(|id| **id != send.sender_id);
             named.extend(others);
         }
     }
@@ -356,24 +325,16 @@ async fn write(
     now: i64,
 ) -> Result<()> {
     if !plan.stored.is_empty() {
-        let grown: BTreeSet<i64> = plan
-            .stored
-            .iter()
-            .map(|&(index, _)| batch.sends[index].conv_id)
-            .collect();
-        let grown: Vec<Place> = grown
-            .iter()
-            .map(|conv_id| (*conv_id, seen.conversations[conv_id].last_seq))
-            .collect();
+        let grown: BTreeSet<i64> =
+            plan.stored.iter().map(|&(index, _)| batch.sends[index].conv_id).collect();
+        let grown: Vec<Place> =
+            grown.iter().map(|conv_id| (*conv_id, seen.conversations[conv_id].last_seq)).collect();
         move_ends(link, &grown, now).await?;
         remember_keys(link, batch, plan, now).await?;
         insert_messages(link, batch, plan, now).await?;
     }
-    let changed: Vec<&ActorRow> = plan
-        .moved
-        .union(&plan.mentioned)
-        .map(|place| &seen.actors[place])
-        .collect();
+    let changed: Vec<&ActorRow> =
+        plan.moved.union(&plan.mentioned).map(|place| &seen.actors[place]).collect();
     if !changed.is_empty() {
         write_cursors(link, &changed).await?;
     }
@@ -429,13 +390,7 @@ async fn insert_messages(link: &mut Link<'_>, batch: &Batch, plan: &Plan, now: i
         .map(|&(index, seq)| (&batch.sends[index], seq))
         .map(|(send, seq)| {
             let reply_seq = Some(send.reply_seq).filter(|seq| *seq != 0);
-            (
-                send.conv_id,
-                seq,
-                send.sender_id,
-                reply_seq,
-                send.body.as_str(),
-            )
+            (send.conv_id, seq, send.sender_id, reply_seq, send.body.as_str())
         })
         .collect();
     each!(
@@ -527,9 +482,5 @@ fn committed(batch: &Batch, seen: Seen, plan: Plan, now: i64) -> Committed {
     }
     let mut members = seen.members;
     members.retain(|conv_id, _| named.contains(conv_id));
-    Committed {
-        sends: plan.outcomes,
-        receipts,
-        members,
-    }
+    Committed { sends: plan.outcomes, receipts, members }
 }

@@ -156,10 +156,7 @@ impl Store {
             lo,
             hi
         )?;
-        Ok(blocks
-            .into_iter()
-            .map(|(owner_id,)| if owner_id == lo { 1 } else { 2 })
-            .sum())
+        Ok(blocks.into_iter().map(|(owner_id,)| if owner_id == lo { 1 } else { 2 }).sum())
     }
 
     /// Makes the direct conversation say what the contacts say. Whether it is closed now.
@@ -210,19 +207,12 @@ async fn lock_pair(tx: &mut Tx, me: i64, peer: i64) -> Result<Relations> {
     if both.len() != 2 {
         return Err(Error::NotFound);
     }
-    Ok(Relations {
-        mine: relation(link, me, peer).await?,
-        theirs: relation(link, peer, me).await?,
-    })
+    Ok(Relations { mine: relation(link, me, peer).await?, theirs: relation(link, peer, me).await? })
 }
 
 async fn relation(link: &mut Link<'_>, owner: i64, peer: i64) -> Result<Relation> {
-    let found: Option<(i16,)> = row!(
-        link,
-        "SELECT state FROM contact WHERE owner_id = $1 AND peer_id = $2",
-        owner,
-        peer
-    )?;
+    let found: Option<(i16,)> =
+        row!(link, "SELECT state FROM contact WHERE owner_id = $1 AND peer_id = $2", owner, peer)?;
     let state = found.map_or(0, |(state,)| i32::from(state));
     Ok(Relation::try_from(state).unwrap_or(Relation::None))
 }
@@ -236,12 +226,7 @@ async fn write_contact(
     match (before, after) {
         (before, after) if before == after => {}
         (_, Relation::None) => {
-            exec!(
-                link,
-                "DELETE FROM contact WHERE owner_id = $1 AND peer_id = $2",
-                owner,
-                peer
-            )?;
+            exec!(link, "DELETE FROM contact WHERE owner_id = $1 AND peer_id = $2", owner, peer)?;
         }
         (Relation::None, after) => {
             // Who is flooded with requests can still block.
@@ -275,11 +260,8 @@ async fn write_contact(
 }
 
 async fn refuse_one_too_many(link: &mut Link<'_>, owner: i64, max: i64) -> Result<()> {
-    let count: Option<(i64,)> = row!(
-        link,
-        "SELECT count(*) FROM contact WHERE owner_id = $1",
-        owner
-    )?;
+    let count: Option<(i64,)> =
+        row!(link, "SELECT count(*) FROM contact WHERE owner_id = $1", owner)?;
     match count {
         Some((count,)) if count >= max => {
             Err(Error::Limit("one of you has 5,000 contacts already"))
@@ -292,13 +274,8 @@ async fn refuse_one_too_many(link: &mut Link<'_>, owner: i64, max: i64) -> Resul
 mod tests {
     use super::*;
 
-    const WISHES: [Wish; 5] = [
-        Wish::Befriend,
-        Wish::Accept,
-        Wish::Drop,
-        Wish::Block,
-        Wish::Unblock,
-    ];
+    const WISHES: [Wish; 5] =
+        [Wish::Befriend, Wish::Accept, Wish::Drop, Wish::Block, Wish::Unblock];
 
     /// Whatever the two do in whatever order, what they see of each other stays consistent.
     #[test]
@@ -312,10 +289,7 @@ mod tests {
                 (mine, theirs),
                 (None, None) | (Asked, Asks) | (Asks, Asked) | (Friend, Friend)
             );
-            assert!(
-                consistent || mine == Blocked || theirs == Blocked,
-                "{mine:?} {theirs:?}"
-            );
+            assert!(consistent || mine == Blocked || theirs == Blocked, "{mine:?} {theirs:?}");
             for wish in WISHES {
                 if let Ok(after) = become_of(wish, Relations { mine, theirs }) {
                     for pair in [(after.mine, after.theirs), (after.theirs, after.mine)] {
@@ -331,26 +305,10 @@ mod tests {
 
     #[test]
     fn a_block_never_shows_on_the_other_side() {
-        for mine in [
-            Relation::None,
-            Relation::Asked,
-            Relation::Asks,
-            Relation::Friend,
-        ] {
-            for theirs in [
-                Relation::None,
-                Relation::Asks,
-                Relation::Asked,
-                Relation::Friend,
-            ] {
+        for mine in [Relation::None, Relation::Asked, Relation::Asks, Relation::Friend] {
+            for theirs in [Relation::None, Relation::Asks, Relation::Asked, Relation::Friend] {
                 let after = become_of(Wish::Block, Relations { mine, theirs }).unwrap();
-                assert_eq!(
-                    after,
-                    Relations {
-                        mine: Relation::Blocked,
-                        theirs
-                    }
-                );
+                assert_eq!(after, Relations { mine: Relation::Blocked, theirs });
             }
         }
     }

@@ -92,9 +92,7 @@ impl Store {
     /// person, Forbidden if one blocked the other.
     pub async fn open_direct(&self, me: i64, peer: i64, now: i64) -> Result<(i64, bool)> {
         if me == peer {
-            return Err(Error::Invalid(
-                "a direct conversation needs somebody other than yourself",
-            ));
+            return Err(Error::Invalid("a direct conversation needs somebody other than yourself"));
         }
         if !self.both_exist(me, peer).await? {
             return Err(Error::NotFound);
@@ -178,21 +176,13 @@ impl Store {
             until
         )?;
         tx.commit().await?;
-        if changed == 1 {
-            Ok(())
-        } else {
-            Err(Error::NotFound)
-        }
+        if changed == 1 { Ok(()) } else { Err(Error::NotFound) }
     }
 }
 
 async fn direct_of(link: &mut Link<'_>, lo: i64, hi: i64) -> Result<Option<i64>> {
-    let found: Option<(i64,)> = row!(
-        link,
-        "SELECT conv_id FROM conversation WHERE dm_lo = $1 AND dm_hi = $2",
-        lo,
-        hi
-    )?;
+    let found: Option<(i64,)> =
+        row!(link, "SELECT conv_id FROM conversation WHERE dm_lo = $1 AND dm_hi = $2", lo, hi)?;
     Ok(found.map(|(conv_id,)| conv_id))
 }
 

@@ -54,11 +54,8 @@ impl Store {
 }
 
 async fn by_handle(link: &mut Link<'_>, handle: &str) -> Result<Vec<i64>> {
-    let found: Option<(i64,)> = row!(
-        link,
-        "SELECT user_id FROM app_user WHERE handle = $1",
-        handle
-    )?;
+    let found: Option<(i64,)> =
+        row!(link, "SELECT user_id FROM app_user WHERE handle = $1", handle)?;
     Ok(found.into_iter().map(|(user_id,)| user_id).collect())
 }
 
@@ -129,9 +126,5 @@ async fn in_order(link: &mut Link<'_>, viewer: i64, ids: &[i64]) -> Result<Vec<P
             rows.insert(person.user_id, person);
         }
     }
-    Ok(ids
-        .iter()
-        .filter_map(|id| rows.remove(id))
-        .map(|row| row.into_person())
-        .collect())
+    Ok(ids.iter().filter_map(|id| rows.remove(id)).map(|row| row.into_person()).collect())
 }

@@ -59,12 +59,8 @@ impl Store {
             if made == 0 {
                 continue;
             }
-            let owner = MemberRow {
-                user_id: me,
-                role: Role::Owner as i16,
-                joined_seq: 0,
-                read_seq: 0,
-            };
+            let owner =
+                MemberRow { user_id: me, role: Role::Owner as i16, joined_seq: 0, read_seq: 0 };
             let mut group = Group {
                 conv_id,
                 title: title.to_owned(),
@@ -229,9 +225,8 @@ impl Store {
         for blocker in self.blocked_by(me, user_ids).await? {
             handles.remove(&blocker);
         }
-        let invited = user_ids
-            .iter()
-            .filter_map(|id| handles.remove(id).map(|handle| (*id, handle)));
+        let invited =
+            user_ids.iter().filter_map(|id| handles.remove(id).map(|handle| (*id, handle)));
         Ok(invited.collect())
     }
 }
@@ -242,10 +237,7 @@ impl Group {
     }
 
     fn role_of(&self, user_id: i64) -> Option<Role> {
-        self.members
-            .iter()
-            .find(|member| member.user_id == user_id)
-            .map(|member| role(member.role))
+        self.members.iter().find(|member| member.user_id == user_id).map(|member| role(member.role))
     }
 
     /// Who becomes owner when I leave: nobody, if I am not the owner or the last one.
@@ -253,25 +245,13 @@ impl Group {
         if self.me.role != Role::Owner as i16 {
             return None;
         }
-        let others = || {
-            self.members
-                .iter()
-                .filter(|member| member.user_id != self.me.user_id)
-        };
+        let others = || self.members.iter().filter(|member| member.user_id != self.me.user_id);
         let admin = others().find(|member| member.role == Role::Admin as i16);
-        admin
-            .or_else(|| others().next())
-            .map(|member| member.user_id)
+        admin.or_else(|| others().next()).map(|member| member.user_id)
     }
 
     fn change(self, messages: Vec<Message>, removed: Vec<i64>, added: Vec<i64>) -> GroupChange {
-        GroupChange {
-            conv_id: self.conv_id,
-            messages,
-            members: self.member_ids(),
-            removed,
-            added,
-        }
+        GroupChange { conv_id: self.conv_id, messages, members: self.member_ids(), removed, added }
     }
 }
 
@@ -307,13 +287,7 @@ async fn lock_group(link: &mut Link<'_>, me: i64, conv_id: i64) -> Result<Group>
         return Err(Error::Forbidden);
     }
     let title = conversation.title.unwrap_or_default();
-    Ok(Group {
-        conv_id,
-        title,
-        last_seq: conversation.last_seq,
-        members,
-        me,
-    })
+    Ok(Group { conv_id, title, last_seq: conversation.last_seq, members, me })
 }
 
 /// New and returning members begin at the end of the log as it is now, as plain members.
@@ -330,17 +304,13 @@ async fn add(link: &mut Link<'_>, group: &mut Group, invited: &[(i64, String)]) 
            joined_seq = excluded.joined_seq, delivered_seq = excluded.delivered_seq,
            read_seq = excluded.read_seq, mention_seq = 0, delivered_at = 0, read_at = 0"
     )?;
-    group
-        .members
-        .extend(ids.into_iter().map(|user_id| MemberRow {
-            user_id,
-            role: Role::Member as i16,
-            joined_seq: group.last_seq,
-            read_seq: group.last_seq,
-        }));
-    group
-        .members
-        .sort_by_key(|member| (member.joined_seq, member.user_id));
+    group.members.extend(ids.into_iter().map(|user_id| MemberRow {
+        user_id,
+        role: Role::Member as i16,
+        joined_seq: group.last_seq,
+        read_seq: group.last_seq,
+    }));
+    group.members.sort_by_key(|member| (member.joined_seq, member.user_id));
     Ok(())
 }
 
@@ -364,11 +334,7 @@ async fn set_role(link: &mut Link<'_>, group: &mut Group, user_id: i64, role: Ro
         user_id,
         role as i32
     )?;
-    for member in group
-        .members
-        .iter_mut()
-        .filter(|member| member.user_id == user_id)
-    {
+    for member in group.members.iter_mut().filter(|member| member.user_id == user_id) {
         member.role = role as i16;
     }
     Ok(())

@@ -161,11 +161,8 @@ async fn joined_seq(link: &mut Link<'_>, me: i64, conv_id: i64) -> Result<i64> {
 }
 
 async fn last_seq(link: &mut Link<'_>, conv_id: i64) -> Result<i64> {
-    let found: Option<(i64,)> = row!(
-        link,
-        "SELECT last_seq FROM conversation WHERE conv_id = $1",
-        conv_id
-    )?;
+    let found: Option<(i64,)> =
+        row!(link, "SELECT last_seq FROM conversation WHERE conv_id = $1", conv_id)?;
     found.map(|(seq,)| seq).ok_or(Error::NotFound)
 }
 
@@ -177,11 +174,8 @@ pub(crate) async fn load_reactions(
     messages: &mut [Message],
 ) -> Result<()> {
     // A message that was never touched has none, and most pages have no other.
-    let touched: Vec<i64> = messages
-        .iter()
-        .filter(|message| message.rev > 0)
-        .map(|message| message.seq)
-        .collect();
+    let touched: Vec<i64> =
+        messages.iter().filter(|message| message.rev > 0).map(|message| message.seq).collect();
     if touched.is_empty() {
         return Ok(());
     }
@@ -211,10 +205,7 @@ pub(crate) fn grouped(mut rows: Vec<(String, i64)>) -> Vec<Reaction> {
     for (emoji, user_id) in rows {
         match reactions.last_mut() {
             Some(reaction) if reaction.emoji == emoji => reaction.user_ids.push(user_id),
-            _ => reactions.push(Reaction {
-                emoji,
-                user_ids: vec![user_id],
-            }),
+            _ => reactions.push(Reaction { emoji, user_ids: vec![user_id] }),
         }
     }
     reactions

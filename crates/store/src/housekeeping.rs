@@ -22,16 +22,11 @@ impl Store {
         let mut gone = forget_sessions(self.directory(), now).await?;
         for (part, database) in self.databases.iter().enumerate() {
             let from = {
-                let positions = self
-                    .forgotten
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner);
+                let positions = self.forgotten.lock().unwrap_or_else(PoisonError::into_inner);
                 positions[part]
             };
             let (count, reached) = forget_keys(database, from, now - CLIENT_KEY_MS).await?;
-            self.forgotten
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)[part] = reached;
+            self.forgotten.lock().unwrap_or_else(PoisonError::into_inner)[part] = reached;
             gone += count;
         }
         Ok(gone)
@@ -46,11 +41,7 @@ impl Store {
             let link = &mut tx.link();
             if let Database::Sqlite(_) = database {
                 let said: Vec<(String,)> = rows!(link, "PRAGMA integrity_check(20)")?;
-                faults.extend(
-                    said.into_iter()
-                        .map(|(line,)| line)
-                        .filter(|line| line != "ok"),
-                );
+                faults.extend(said.into_iter().map(|(line,)| line).filter(|line| line != "ok"));
             }
             faults.extend(holes(link).await?);
             faults.extend(cursors_out_of_bounds(link).await?);

@@ -57,10 +57,7 @@ impl Store {
             databases.push(Database::open(url, part, urls.len(), options).await?);
         }
         let forgotten = Arc::new(Mutex::new(vec![START; databases.len()]));
-        Ok(Self {
-            databases: Arc::new(databases),
-            forgotten,
-        })
+        Ok(Self { databases: Arc::new(databases), forgotten })
     }
 
     /// Waits for what is under way, checkpoints SQLite, closes all connections.

@@ -58,12 +58,7 @@ impl Store {
                 rev,
                 now
             )?;
-            open.message = Message {
-                body: body.into(),
-                rev,
-                edited_at: now,
-                ..open.message
-            };
+            open.message = Message { body: body.into(), rev, edited_at: now, ..open.message };
         }
         let changed = changed(link, open.message, moved).await?;
         tx.commit().await?;
@@ -98,20 +93,9 @@ impl Store {
                 rev,
                 now
             )?;
-            exec!(
-                link,
-                "DELETE FROM reaction WHERE conv_id = $1 AND seq = $2",
-                conv_id,
-                seq
-            )?;
+            exec!(link, "DELETE FROM reaction WHERE conv_id = $1 AND seq = $2", conv_id, seq)?;
             let body = String::new();
-            open.message = Message {
-                body,
-                kind,
-                rev,
-                edited_at: now,
-                ..open.message
-            };
+            open.message = Message { body, kind, rev, edited_at: now, ..open.message };
         }
         let changed = changed(link, open.message, moved).await?;
         tx.commit().await?;
@@ -179,11 +163,7 @@ async fn open(link: &mut Link<'_>, me: i64, conv_id: i64, seq: i64) -> Result<Op
     let mut message = [found.ok_or(Error::NotFound)?.into_message()];
     load_reactions(link, conv_id, &mut message).await?;
     let [message] = message;
-    Ok(Open {
-        conversation,
-        my_role: role(my_role),
-        message,
-    })
+    Ok(Open { conversation, my_role: role(my_role), message })
 }
 
 /// NotFound if there is no such conversation.
@@ -202,12 +182,7 @@ pub(crate) async fn lock(link: &mut Link<'_>, conv_id: i64) -> Result<Locked> {
 
 async fn next_rev(link: &mut Link<'_>, conv_id: i64, conversation: &Locked) -> Result<i64> {
     let rev = conversation.last_rev + 1;
-    exec!(
-        link,
-        "UPDATE conversation SET last_rev = $2 WHERE conv_id = $1",
-        conv_id,
-        rev
-    )?;
+    exec!(link, "UPDATE conversation SET last_rev = $2 WHERE conv_id = $1", conv_id, rev)?;
     Ok(rev)
 }
 
@@ -235,22 +210,13 @@ async fn put_reaction(
     emoji: &str,
 ) -> Result<bool> {
     let mine = |reaction: &&proto::Reaction| reaction.user_ids.contains(&me);
-    if message
-        .reactions
-        .iter()
-        .filter(mine)
-        .any(|reaction| reaction.emoji == emoji)
-    {
+    if message.reactions.iter().filter(mine).any(|reaction| reaction.emoji == emoji) {
         return Ok(false);
     }
     if message.reactions.iter().filter(mine).count() >= REACTIONS_PER_PERSON_MAX as usize {
         return Err(Error::Limit("a message takes 8 reactions of one person"));
     }
-    let all: usize = message
-        .reactions
-        .iter()
-        .map(|reaction| reaction.user_ids.len())
-        .sum();
+    let all: usize = message.reactions.iter().map(|reaction| reaction.user_ids.len()).sum();
     if all >= REACTIONS_PER_MESSAGE_MAX as usize {
         return Err(Error::Limit("a message takes 256 reactions"));
     }
@@ -268,15 +234,8 @@ async fn put_reaction(
 /// The message as it is now, with its reactions as they are now.
 async fn changed(link: &mut Link<'_>, message: Message, moved: bool) -> Result<Changed> {
     let conv_id = message.conv_id;
-    let mut message = [Message {
-        reactions: Vec::new(),
-        ..message
-    }];
+    let mut message = [Message { reactions: Vec::new(), ..message }];
     load_reactions(link, conv_id, &mut message).await?;
     let [message] = message;
-    Ok(Changed {
-        message,
-        moved,
-        members: member_ids(link, conv_id).await?,
-    })
+    Ok(Changed { message, moved, members: member_ids(link, conv_id).await? })
 }

@@ -149,11 +149,7 @@ impl Store {
         let Some(user_id) = take(link, token_hash, Purpose::Confirm, now).await? else {
             return Ok(None);
         };
-        exec!(
-            link,
-            "UPDATE app_user SET email_ok = 1 WHERE user_id = $1",
-            user_id
-        )?;
+        exec!(link, "UPDATE app_user SET email_ok = 1 WHERE user_id = $1", user_id)?;
         tx.commit().await?;
         Ok(Some(user_id))
     }
@@ -171,17 +167,9 @@ impl Store {
         let Some(user_id) = take(link, token_hash, Purpose::Reset, now).await? else {
             return Ok(None);
         };
-        exec!(
-            link,
-            "UPDATE app_user SET pass_hash = $2 WHERE user_id = $1",
-            user_id,
-            pass_hash
-        )?;
-        let ended: Vec<(Vec<u8>,)> = rows!(
-            link,
-            "DELETE FROM session WHERE user_id = $1 RETURNING token_hash",
-            user_id
-        )?;
+        exec!(link, "UPDATE app_user SET pass_hash = $2 WHERE user_id = $1", user_id, pass_hash)?;
+        let ended: Vec<(Vec<u8>,)> =
+            rows!(link, "DELETE FROM session WHERE user_id = $1 RETURNING token_hash", user_id)?;
         tx.commit().await?;
         let ended = ended.into_iter().map(|(hash,)| hash).collect();
         Ok(Some((user_id, ended)))
@@ -192,11 +180,8 @@ impl Store {
     pub async fn ask_reset(&self, email: &str, now: i64) -> Result<()> {
         let mut tx = self.directory().begin().await?;
         let link = &mut tx.link();
-        let found: Option<(i64,)> = row!(
-            link,
-            "SELECT user_id FROM app_user WHERE email = $1 AND email_ok = 1",
-            email
-        )?;
+        let found: Option<(i64,)> =
+            row!(link, "SELECT user_id FROM app_user WHERE email = $1 AND email_ok = 1", email)?;
         if let Some((user_id,)) = found {
             outbox::put(link, &Job::Reset { user_id }, now).await?;
         }

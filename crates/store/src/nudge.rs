@@ -83,10 +83,7 @@ impl Store {
         }
         all.sort_by_key(|row| std::cmp::Reverse(row.last_at));
         all.truncate(limits::UNREAD_MAX as usize);
-        Ok(all
-            .into_iter()
-            .map(|row| row.into_unread(user_id))
-            .collect())
+        Ok(all.into_iter().map(|row| row.into_unread(user_id)).collect())
     }
 
     /// A nudge for who went away and has something unread: he may have been online when it came.
@@ -141,12 +138,7 @@ impl Store {
 }
 
 async fn postpone(link: &mut Link<'_>, user_id: i64, due_at: i64) -> Result<()> {
-    exec!(
-        link,
-        "UPDATE nudge SET due_at = $2 WHERE user_id = $1",
-        user_id,
-        due_at
-    )?;
+    exec!(link, "UPDATE nudge SET due_at = $2 WHERE user_id = $1", user_id, due_at)?;
     Ok(())
 }
 

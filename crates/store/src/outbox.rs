@@ -63,11 +63,9 @@ impl Store {
         let mut claimed = Vec::with_capacity(rows.len());
         for (id, payload, attempts) in rows {
             match read(&payload) {
-                Ok(job) => claimed.push(Claimed {
-                    id,
-                    job,
-                    attempts: attempts.unsigned_abs().into(),
-                }),
+                Ok(job) => {
+                    claimed.push(Claimed { id, job, attempts: attempts.unsigned_abs().into() })
+                }
                 Err(error) => bury(link, id, &error.to_string(), now).await?,
             }
         }
@@ -85,12 +83,7 @@ impl Store {
     /// The job could not be done now; it is due again at `due_at`.
     pub async fn outbox_release(&self, id: i64, due_at: i64) -> Result<()> {
         let mut tx = self.directory().begin().await?;
-        exec!(
-            &mut tx.link(),
-            "UPDATE outbox SET due_at = $2 WHERE id = $1",
-            id,
-            due_at
-        )?;
+        exec!(&mut tx.link(), "UPDATE outbox SET due_at = $2 WHERE id = $1", id, due_at)?;
         tx.commit().await
     }
 
@@ -112,12 +105,7 @@ impl Store {
         )?;
         let jobs = rows.into_iter().map(|(id, payload, why, died_at)| {
             let job = read(&payload)?;
-            Ok(DeadJob {
-                id,
-                job,
-                why,
-                died_at,
-            })
+            Ok(DeadJob { id, job, why, died_at })
         });
         jobs.collect()
     }
@@ -135,11 +123,7 @@ impl Store {
         )?;
         exec!(link, "DELETE FROM outbox_dead WHERE id = $1", id)?;
         tx.commit().await?;
-        if revived == 1 {
-            Ok(())
-        } else {
-            Err(Error::NotFound)
-        }
+        if revived == 1 { Ok(()) } else { Err(Error::NotFound) }
     }
 
     /// Since when the oldest job of the outbox is due; None: none is.
@@ -177,12 +161,8 @@ impl Store {
             tx.commit().await?;
             return Ok(Turn::Yours);
         }
-        let done: Option<(i16,)> = row!(
-            link,
-            "SELECT done FROM mail_job WHERE topic = $1 AND id = $2",
-            topic,
-            id
-        )?;
+        let done: Option<(i16,)> =
+            row!(link, "SELECT done FROM mail_job WHERE topic = $1 AND id = $2", topic, id)?;
         Ok(match done {
             Some((1,)) => Turn::Done,
             _ => Turn::Busy,
@@ -205,12 +185,7 @@ impl Store {
     /// Gives the right back: the job was not done, or may be done again later.
     pub async fn job_free(&self, topic: &str, id: i64) -> Result<()> {
         let mut tx = self.directory().begin_freeing().await?;
-        exec!(
-            &mut tx.link(),
-            "DELETE FROM mail_job WHERE topic = $1 AND id = $2",
-            topic,
-            id
-        )?;
+        exec!(&mut tx.link(), "DELETE FROM mail_job WHERE topic = $1 AND id = $2", topic, id)?;
         tx.commit().await
     }
 }

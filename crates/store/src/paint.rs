@@ -71,18 +71,13 @@ impl Store {
         let limit = limit.min(PAINT_CONVERSATIONS_MAX);
         let mut all = Vec::new();
         for group in self.databases.chunks(limits::DATABASES_AT_ONCE) {
-            let asked = group
-                .iter()
-                .map(|database| conversations_of(database, me, limit));
+            let asked = group.iter().map(|database| conversations_of(database, me, limit));
             for found in join_all(asked).await {
                 all.extend(found?);
             }
         }
         all.sort_unstable_by_key(|conversation: &Conversation| {
-            (
-                std::cmp::Reverse(conversation.last_at),
-                conversation.conv_id,
-            )
+            (std::cmp::Reverse(conversation.last_at), conversation.conv_id)
         });
         all.truncate(limit as usize);
         Ok(all)
@@ -127,13 +122,8 @@ pub(crate) async fn conversation_of(
     me: i64,
     conv_id: i64,
 ) -> Result<Option<Conversation>> {
-    let found: Vec<SeenRow> = rows!(
-        link,
-        seen_as!("me.conv_id = $2", ""),
-        me,
-        conv_id,
-        PREVIEW_CHARS_MAX as i32
-    )?;
+    let found: Vec<SeenRow> =
+        rows!(link, seen_as!("me.conv_id = $2", ""), me, conv_id, PREVIEW_CHARS_MAX as i32)?;
     Ok(painted(link, found).await?.pop())
 }
 
@@ -161,10 +151,7 @@ async fn painted(link: &mut Link<'_>, found: Vec<SeenRow>) -> Result<Vec<Convers
     )?;
     let mut of_conversation: HashMap<i64, Vec<(String, i64)>> = HashMap::new();
     for (conv_id, emoji, user_id) in rows {
-        of_conversation
-            .entry(conv_id)
-            .or_default()
-            .push((emoji, user_id));
+        of_conversation.entry(conv_id).or_default().push((emoji, user_id));
     }
     for conversation in &mut conversations {
         if let Some(last) = &mut conversation.last
@@ -227,17 +214,7 @@ async fn digest_of(database: &Database, me: i64) -> Result<Vec<(i64, Standing)>>
         limits::DIGEST_MAX
     )?;
     let standing = |(last_at, conv_id, last_seq, last_rev, joined_seq, delivered_seq, read_seq)| {
-        (
-            last_at,
-            Standing {
-                conv_id,
-                last_seq,
-                last_rev,
-                joined_seq,
-                delivered_seq,
-                read_seq,
-            },
-        )
+        (last_at, Standing { conv_id, last_seq, last_rev, joined_seq, delivered_seq, read_seq })
     };
     Ok(found.into_iter().map(standing).collect())
 }

@@ -15,22 +15,8 @@ struct SessionRow {
 
 impl From<SessionRow> for Session {
     fn from(row: SessionRow) -> Self {
-        let SessionRow {
-            token_hash,
-            user_id,
-            device,
-            created_at,
-            used_at,
-            expires_at,
-        } = row;
-        Self {
-            token_hash,
-            user_id,
-            device,
-            created_at,
-            used_at,
-            expires_at,
-        }
+        let SessionRow { token_hash, user_id, device, created_at, used_at, expires_at } = row;
+        Self { token_hash, user_id, device, created_at, used_at, expires_at }
     }
 }
 

@@ -47,11 +47,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            connections: 4,
-            timeout_ms: 5_000,
-            disk_reserve_bytes: 64 << 20,
-        }
+        Self { connections: 4, timeout_ms: 5_000, disk_reserve_bytes: 64 << 20 }
     }
 }
 

@@ -85,11 +85,8 @@ impl Store {
 
     pub async fn credential_of(&self, user_id: i64) -> Result<Option<Credential>> {
         let mut reader = self.directory().reader().await?;
-        let found: Option<(String,)> = row!(
-            &mut reader.link(),
-            "SELECT pass_hash FROM app_user WHERE user_id = $1",
-            user_id
-        )?;
+        let found: Option<(String,)> =
+            row!(&mut reader.link(), "SELECT pass_hash FROM app_user WHERE user_id = $1", user_id)?;
         Ok(found.map(|(pass_hash,)| Credential { user_id, pass_hash }))
     }
 
@@ -103,11 +100,7 @@ impl Store {
             pass_hash
         )?;
         tx.commit().await?;
-        if changed == 1 {
-            Ok(())
-        } else {
-            Err(Error::NotFound)
-        }
+        if changed == 1 { Ok(()) } else { Err(Error::NotFound) }
     }
 
     /// Unknown ids are left out. `relation` and `since` as `viewer` sees them; `last_seen` only of
@@ -153,24 +146,14 @@ impl Store {
 }
 
 async fn what_is_taken(link: &mut Link<'_>, user: &NewUser) -> Result<Error> {
-    let handle: Option<(i64,)> = row!(
-        link,
-        "SELECT user_id FROM app_user WHERE handle = $1",
-        &user.handle
-    )?;
+    let handle: Option<(i64,)> =
+        row!(link, "SELECT user_id FROM app_user WHERE handle = $1", &user.handle)?;
     if handle.is_some() {
         return Ok(Error::Taken("handle"));
     }
-    let email: Option<(i64,)> = row!(
-        link,
-        "SELECT user_id FROM app_user WHERE email = $1",
-        &user.email
-    )?;
-    Ok(Error::Taken(if email.is_some() {
-        "email"
-    } else {
-        "number"
-    }))
+    let email: Option<(i64,)> =
+        row!(link, "SELECT user_id FROM app_user WHERE email = $1", &user.email)?;
+    Ok(Error::Taken(if email.is_some() { "email" } else { "number" }))
 }
 
 pub(crate) async fn people_rows(

@@ -31,11 +31,7 @@ pub(crate) fn split(text: &str) -> Vec<String> {
 /// everybody types without, is in the table.
 fn fold(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
-    for c in text
-        .nfkd()
-        .filter(|c| !is_combining_mark(*c))
-        .flat_map(char::to_lowercase)
-    {
+    for c in text.nfkd().filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase) {
         match c {
             'ß' => folded.push_str("ss"),
             'æ' => folded.push_str("ae"),
@@ -99,10 +95,7 @@ mod tests {
 
     #[test]
     fn a_person_has_the_handle_and_the_words_of_both_names() {
-        assert_eq!(
-            of_person("ann.m", "Ann Müller"),
-            ["ann.m", "ann", "m", "muller"]
-        );
+        assert_eq!(of_person("ann.m", "Ann Müller"), ["ann.m", "ann", "m", "muller"]);
         let many = "a b c d e f g h i j k l m n o p";
         assert_eq!(of_person("zed", many).len(), limits::WORDS_MAX);
     }

@@ -238,13 +238,7 @@ const fn row(
     hint: &'static str,
     help: &'static str,
 ) -> Row {
-    Row {
-        layer,
-        keys,
-        command,
-        help,
-        hint,
-    }
+    Row { layer, keys, command, help, hint }
 }
 
 use BoxDeed as B;
@@ -448,12 +442,7 @@ const fn typed(
     command: Typed,
     help: &'static str,
 ) -> TypedRow {
-    TypedRow {
-        name,
-        arguments,
-        command,
-        help,
-    }
+    TypedRow { name, arguments, command, help }
 }
 
 use Typed as T;
@@ -493,10 +482,7 @@ pub fn find_typed(name: &str) -> Result<&'static TypedRow, String> {
     if let Some(row) = TYPED.iter().find(|row| row.name == name) {
         return Ok(row);
     }
-    let rows: Vec<&TypedRow> = TYPED
-        .iter()
-        .filter(|row| row.name.starts_with(name))
-        .collect();
+    let rows: Vec<&TypedRow> = TYPED.iter().filter(|row| row.name.starts_with(name)).collect();
     match rows.as_slice() {
         [] => Err(format!("no such command: {name}   :help shows all")),
         [row, others @ ..] if others.iter().all(|other| other.command == row.command) => Ok(row),
@@ -509,10 +495,7 @@ pub fn find_typed(name: &str) -> Result<&'static TypedRow, String> {
 
 /// A row's keys as people write them: `j  ↓`.
 pub fn shown_keys(row: &Row) -> Vec<String> {
-    row.keys
-        .split(' ')
-        .map(|way| keys::show_all(&keys::parse(way)))
-        .collect()
+    row.keys.split(' ').map(|way| keys::show_all(&keys::parse(way))).collect()
 }
 
 /// `docs/keys.md`, whole.
@@ -527,10 +510,7 @@ pub fn document() -> String {
     for layer in Layer::ALL {
         out.push_str(&format!("\n## {}\n\n", layer.title()));
         if let Some(below) = layer.below() {
-            out.push_str(&format!(
-                "The keys of *{}* work here too.\n\n",
-                below.title()
-            ));
+            out.push_str(&format!("The keys of *{}* work here too.\n\n", below.title()));
         }
         out.push_str("| keys | meaning |\n|---|---|\n");
         for row in TABLE.iter().filter(|row| row.layer == layer) {

@@ -54,13 +54,7 @@ impl Default for Composer {
     fn default() -> Self {
         let mut editor = Editor::new("");
         editor.connect_clipboard();
-        Self {
-            text: String::new(),
-            cursor: 0,
-            mode: Mode::Normal,
-            editor,
-            completion: None,
-        }
+        Self { text: String::new(), cursor: 0, mode: Mode::Normal, editor, completion: None }
     }
 }
 
@@ -180,8 +174,7 @@ impl Composer {
     pub fn paste(&mut self, text: &str) {
         let text = clean::text(text);
         let room = BOX_BYTES_MAX.saturating_sub(self.text.len());
-        self.editor
-            .paste(&text[..text.floor_char_boundary(room.min(text.len()))]);
+        self.editor.paste(&text[..text.floor_char_boundary(room.min(text.len()))]);
         self.look();
     }
 
@@ -194,10 +187,7 @@ impl Composer {
         let before = &self.text[..self.cursor];
         let at = before.rfind('@')?;
         let name = &before[at + 1..];
-        let stands_alone = before[..at]
-            .chars()
-            .next_back()
-            .is_none_or(|c| !c.is_alphanumeric());
+        let stands_alone = before[..at].chars().next_back().is_none_or(|c| !c.is_alphanumeric());
         let fits = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
         (stands_alone && name.chars().all(fits)).then_some(name)
     }
@@ -211,10 +201,7 @@ impl Composer {
             Some(completion) => completion.shown.clone(),
             None => typed.clone(),
         };
-        let after = names
-            .iter()
-            .position(|name| *name == shown)
-            .map_or(0, |at| at + 1);
+        let after = names.iter().position(|name| *name == shown).map_or(0, |at| at + 1);
         let Some(next) = names.get(after).or(names.first()) else {
             return;
         };
@@ -226,10 +213,7 @@ impl Composer {
             self.editor.press(vim::Key::Char(c));
         }
         self.look();
-        self.completion = Some(Completion {
-            typed,
-            shown: next.clone(),
-        });
+        self.completion = Some(Completion { typed, shown: next.clone() });
     }
 
     /// What is selected, as bytes of the text: a range for each line.
@@ -305,26 +289,14 @@ mod tests {
         for key in keys::parse("x<Esc>q") {
             composer.press(key);
         }
-        assert_eq!(
-            composer.editor.register('a').as_deref(),
-            Some("ihellox\u{1b}")
-        );
+        assert_eq!(composer.editor.register('a').as_deref(), Some("ihellox\u{1b}"));
     }
 
     #[test]
     fn a_selection_is_known_line_by_line() {
-        assert_eq!(
-            typed("iabc<C-j>def<Esc>v").selected().first(),
-            Some(&(6..7))
-        );
+        assert_eq!(typed("iabc<C-j>def<Esc>v").selected().first(), Some(&(6..7)));
         assert_eq!(typed("iabc<C-j>def<Esc>kvj").selected(), [2..3, 4..7]);
-        assert_eq!(
-            typed("iabc<C-j><C-j>def<Esc>Vgg").selected(),
-            [0..3, 4..4, 5..8]
-        );
-        assert_eq!(
-            typed("iabc<C-j>d日f<Esc>gg0l<C-v>j").selected(),
-            [1..3, 5..8]
-        );
+        assert_eq!(typed("iabc<C-j><C-j>def<Esc>Vgg").selected(), [0..3, 4..4, 5..8]);
+        assert_eq!(typed("iabc<C-j>d日f<Esc>gg0l<C-v>j").selected(), [1..3, 5..8]);
     }
 }

@@ -76,71 +76,22 @@ pub enum Effect {
 /// A question to the gateway; its answer comes as [`Answer::Asked`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ask {
-    History {
-        conv_id: i64,
-        before_seq: i64,
-    },
-    Search {
-        conv_id: i64,
-        text: String,
-        before_seq: i64,
-    },
-    Journey {
-        conv_id: i64,
-        seq: i64,
-    },
-    Members {
-        conv_id: i64,
-    },
-    Edit {
-        conv_id: i64,
-        seq: i64,
-        body: String,
-    },
-    Delete {
-        conv_id: i64,
-        seq: i64,
-    },
-    React {
-        conv_id: i64,
-        seq: i64,
-        emoji: String,
-        remove: bool,
-    },
-    Find {
-        text: String,
-    },
-    Person {
-        who: Who,
-        deed: PersonDeed,
-    },
-    OpenDirect {
-        who: Who,
-        text: String,
-    },
-    CreateGroup {
-        title: String,
-        handles: Vec<String>,
-    },
-    Invite {
-        conv_id: i64,
-        handles: Vec<String>,
-    },
-    Leave {
-        conv_id: i64,
-    },
-    Kick {
-        conv_id: i64,
-        handle: String,
-    },
-    Rename {
-        conv_id: i64,
-        title: String,
-    },
-    Mute {
-        conv_id: i64,
-        until: i64,
-    },
+    History { conv_id: i64, before_seq: i64 },
+    Search { conv_id: i64, text: String, before_seq: i64 },
+    Journey { conv_id: i64, seq: i64 },
+    Members { conv_id: i64 },
+    Edit { conv_id: i64, seq: i64, body: String },
+    Delete { conv_id: i64, seq: i64 },
+    React { conv_id: i64, seq: i64, emoji: String, remove: bool },
+    Find { text: String },
+    Person { who: Who, deed: PersonDeed },
+    OpenDirect { who: Who, text: String },
+    CreateGroup { title: String, handles: Vec<String> },
+    Invite { conv_id: i64, handles: Vec<String> },
+    Leave { conv_id: i64 },
+    Kick { conv_id: i64, handle: String },
+    Rename { conv_id: i64, title: String },
+    Mute { conv_id: i64, until: i64 },
 }
 
 /// A person by number, or by a handle that has to be looked up.

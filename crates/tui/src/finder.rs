@@ -30,27 +30,17 @@ pub fn candidates(model: &Model) -> Vec<Candidate> {
     };
     let text = finder.line.text.trim().to_lowercase();
     let mut known: Vec<((u8, usize), Candidate)> = Vec::new();
-    let others = model
-        .people
-        .values()
-        .filter(|person| person.user_id != model.me);
+    let others = model.people.values().filter(|person| person.user_id != model.me);
     for person in others.filter(|person| !finder.friends_only || is_friend(person)) {
         let handle_score = score(&text, &person.handle);
-        let best = handle_score
-            .into_iter()
-            .chain(score(&text, &person.name))
-            .min();
+        let best = handle_score.into_iter().chain(score(&text, &person.name)).min();
         if let Some(points) = best {
             let rank = if is_friend(person) { 0 } else { 1 };
             known.push(((rank, points), of_person(person)));
         }
     }
     if !finder.friends_only {
-        for group in model
-            .conversations
-            .iter()
-            .filter(|c| c.kind() == ConversationKind::Group)
-        {
+        for group in model.conversations.iter().filter(|c| c.kind() == ConversationKind::Group) {
             if let Some(points) = score(&text, &group.title) {
                 known.push(((0, points), of_group(group)));
             }
@@ -72,14 +62,8 @@ fn from_server(model: &Model, finder: &Finder, listed: &[Candidate]) -> Vec<Cand
         return Vec::new();
     }
     let fresh = |id: &&i64| !listed.iter().any(|row| row.target == Found::Person(**id));
-    let people = ids
-        .iter()
-        .filter(fresh)
-        .filter_map(|id| model.people.get(id));
-    people
-        .filter(|person| person.user_id != model.me)
-        .map(of_person)
-        .collect()
+    let people = ids.iter().filter(fresh).filter_map(|id| model.people.get(id));
+    people.filter(|person| person.user_id != model.me).map(of_person).collect()
 }
 
 fn is_friend(person: &Person) -> bool {

@@ -26,9 +26,7 @@ pub fn lines(columns: usize, filter: &str) -> Vec<Line> {
         part(&mut out, layer.title(), rows, columns, filter);
     }
     let usage = |row: &TypedRow| format!(":{} {}", row.name, row.arguments);
-    let rows = TYPED
-        .iter()
-        .map(|row| (usage(row).trim_end().to_string(), row.help));
+    let rows = TYPED.iter().map(|row| (usage(row).trim_end().to_string(), row.help));
     part(&mut out, "Commands", rows, columns, filter);
     if out.is_empty() {
         heading(&mut out, "nothing has this in it");
@@ -80,40 +78,24 @@ pub fn following(layer: Layer, pressed: &[Key]) -> Vec<(String, &'static str)> {
 
 fn heading(out: &mut Vec<Line>, title: &str) {
     if !out.is_empty() {
-        out.push(Line {
-            heading: false,
-            text: String::new(),
-        });
+        out.push(Line { heading: false, text: String::new() });
     }
-    out.push(Line {
-        heading: true,
-        text: title.to_string(),
-    });
+    out.push(Line { heading: true, text: title.to_string() });
 }
 
 fn entry(out: &mut Vec<Line>, keys: &str, help: &str, columns: usize) {
-    let key_columns = if columns < WIDE_COLUMNS {
-        KEY_COLUMNS_NARROW
-    } else {
-        KEY_COLUMNS
-    };
+    let key_columns = if columns < WIDE_COLUMNS { KEY_COLUMNS_NARROW } else { KEY_COLUMNS };
     let text_columns = columns.saturating_sub(key_columns + 2).max(8);
     let pad = key_columns.saturating_sub(wrap::width(keys));
     if pad == 0 {
-        out.push(Line {
-            heading: false,
-            text: keys.to_string(),
-        });
+        out.push(Line { heading: false, text: keys.to_string() });
     }
     let mut left = match pad {
         0 => " ".repeat(key_columns + 2),
         pad => format!("{keys}{}  ", " ".repeat(pad)),
     };
     for range in wrap::rows(help, text_columns) {
-        out.push(Line {
-            heading: false,
-            text: format!("{left}{}", &help[range]),
-        });
+        out.push(Line { heading: false, text: format!("{left}{}", &help[range]) });
         left = " ".repeat(key_columns + 2);
     }
 }
@@ -121,10 +103,7 @@ fn entry(out: &mut Vec<Line>, keys: &str, help: &str, columns: usize) {
 /// Lines of a popup that fit its width.
 pub fn wrapped(lines: &[String], columns: usize) -> Vec<&str> {
     let rows = |line: &'_ str| wrap::rows(line, columns);
-    lines
-        .iter()
-        .flat_map(|line| rows(line).into_iter().map(|row| &line[row]))
-        .collect()
+    lines.iter().flat_map(|line| rows(line).into_iter().map(|row| &line[row])).collect()
 }
 
 /// The hint bar of a layer: `i write  f find`.
@@ -133,7 +112,5 @@ pub fn hints(layer: Layer) -> Vec<(String, &'static str)> {
     let own = rows(layer);
     let below = layer.below().into_iter().flat_map(rows);
     let hinted = own.chain(below).filter(|row: &&Row| !row.hint.is_empty());
-    hinted
-        .map(|row| (shown_keys(row)[0].clone(), row.hint))
-        .collect()
+    hinted.map(|row| (shown_keys(row)[0].clone(), row.hint)).collect()
 }

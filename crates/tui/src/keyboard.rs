@@ -32,12 +32,10 @@ pub(crate) struct Keyboard {
 pub(crate) fn start() -> io::Result<Keyboard> {
     let (ended, end) = io::pipe()?;
     let (sender, inputs) = mpsc::channel(KEYBOARD_QUEUE);
-    thread::Builder::new()
-        .name("keyboard".into())
-        .spawn(move || {
-            // an error is the end too: the sender is dropped, and the loop sees it
-            let _ = read_all(&ended, &sender);
-        })?;
+    thread::Builder::new().name("keyboard".into()).spawn(move || {
+        // an error is the end too: the sender is dropped, and the loop sees it
+        let _ = read_all(&ended, &sender);
+    })?;
     Ok(Keyboard { inputs, _end: end })
 }
 
@@ -46,21 +44,13 @@ fn read_all(ended: &PipeReader, sender: &mpsc::Sender<Input>) -> io::Result<()> 
         wait(ended, None)?;
         loop {
             // nothing waits: only the ends are looked for
-            wait(
-                ended,
-                Some(&Timespec {
-                    tv_sec: 0,
-                    tv_nsec: 0,
-                }),
-            )?;
+            wait(ended, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))?;
             if !crossterm::event::poll(A_MOMENT)? {
                 break;
             }
             for input in inputs_of(crossterm::event::read()?) {
                 // a full queue holds the thread, not the keys: the terminal keeps those
-                sender
-                    .blocking_send(input)
-                    .map_err(|_| io::ErrorKind::BrokenPipe)?;
+                sender.blocking_send(input).map_err(|_| io::ErrorKind::BrokenPipe)?;
             }
         }
     }
@@ -69,10 +59,7 @@ fn read_all(ended: &PipeReader, sender: &mpsc::Sender<Input>) -> io::Result<()> 
 /// Waits for keys. An error: the terminal was closed, or nobody wants to know any more.
 fn wait(ended: &PipeReader, timeout: Option<&Timespec>) -> io::Result<()> {
     let stdin = rustix::stdio::stdin();
-    let mut watched = [
-        PollFd::new(&stdin, PollFlags::IN),
-        PollFd::new(ended, PollFlags::IN),
-    ];
+    let mut watched = [PollFd::new(&stdin, PollFlags::IN), PollFd::new(ended, PollFlags::IN)];
     match poll(&mut watched, timeout) {
         Ok(_) | Err(rustix::io::Errno::INTR) => {}
         Err(error) => return Err(error.into()),
@@ -87,10 +74,7 @@ fn wait(ended: &PipeReader, timeout: Option<&Timespec>) -> io::Result<()> {
 fn inputs_of(event: Event) -> Vec<Input> {
     match event {
         Event::Key(key) if key.is_release() => Vec::new(),
-        Event::Key(key) => keys::from_terminal(&key)
-            .into_iter()
-            .map(Input::Key)
-            .collect(),
+        Event::Key(key) => keys::from_terminal(&key).into_iter().map(Input::Key).collect(),
         Event::Paste(text) => vec![Input::Paste(text)],
         Event::Resize(columns, rows) => vec![Input::Size { columns, rows }],
         Event::FocusGained => vec![Input::Focus(true)],

@@ -144,9 +144,7 @@ pub fn show(key: Key) -> String {
 
 /// One way of a table row as people write it: `]u`, `^W h`.
 pub fn show_all(keys: &[Key]) -> String {
-    let plain = keys
-        .iter()
-        .all(|key| matches!(key, Key::Char(_) | Key::Any));
+    let plain = keys.iter().all(|key| matches!(key, Key::Char(_) | Key::Any));
     let words: Vec<String> = keys.iter().map(|key| show(*key)).collect();
     words.join(if plain { "" } else { " " })
 }
@@ -280,22 +278,17 @@ pub fn begins(row: &[Key], keys: &[Key]) -> bool {
 /// The table with its key notation read once: one entry for each way to press a command.
 static ROWS: LazyLock<Vec<(Layer, Vec<Key>, Command)>> = LazyLock::new(|| {
     let ways = |row: &'static crate::commands::Row| {
-        row.keys
-            .split(' ')
-            .map(|keys| (row.layer, parse(keys), row.command))
+        row.keys.split(' ').map(|keys| (row.layer, parse(keys), row.command))
     };
     TABLE.iter().flat_map(ways).collect()
 });
 
 fn split_count(pressed: &[Key]) -> (Option<usize>, &[Key]) {
-    let digits = pressed
-        .iter()
-        .enumerate()
-        .take_while(|(at, key)| match key {
-            Key::Char('0') => *at > 0,
-            Key::Char(c) => c.is_ascii_digit(),
-            _ => false,
-        });
+    let digits = pressed.iter().enumerate().take_while(|(at, key)| match key {
+        Key::Char('0') => *at > 0,
+        Key::Char(c) => c.is_ascii_digit(),
+        _ => false,
+    });
     let mut count = None;
     let mut len = 0;
     for (_, key) in digits {

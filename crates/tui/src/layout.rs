@@ -45,27 +45,13 @@ fn full_panes(model: &Model, area: Rect) -> Panes {
     let (title, rest) = split_top(area, 1);
     let (rest, hints) = split_bottom(rest, u16::from(area.height >= HINT_ROWS_MIN));
     let (rest, status) = split_bottom(rest, 1);
-    let list_columns = if area.width >= LIST_SCREEN_COLUMNS_MIN {
-        LIST_COLUMNS
-    } else {
-        0
-    };
+    let list_columns = if area.width >= LIST_SCREEN_COLUMNS_MIN { LIST_COLUMNS } else { 0 };
     let (list, right) = split_left(rest, list_columns);
     let (rule, right) = split_left(right, u16::from(list_columns > 0));
     let (right, input) = split_bottom(right, box_rows(model, right));
     let (right, edge) = split_bottom(right, 1);
     let (messages, typing) = split_bottom(right, u16::from(area.height >= HINT_ROWS_MIN));
-    Panes {
-        title,
-        list,
-        rule,
-        messages,
-        typing,
-        edge,
-        input,
-        status,
-        hints,
-    }
+    Panes { title, list, rule, messages, typing, edge, input, status, hints }
 }
 
 /// One row: the box while writing, else a message. Two rows: both. More: an edge between them.
@@ -77,21 +63,13 @@ fn small_panes(model: &Model, area: Rect) -> Panes {
     };
     let (rest, input) = split_bottom(area, input_rows);
     let (messages, edge) = split_bottom(rest, u16::from(area.height > 2));
-    Panes {
-        messages,
-        edge,
-        input,
-        ..Panes::default()
-    }
+    Panes { messages, edge, input, ..Panes::default() }
 }
 
 /// The box grows with its text up to a third of the height.
 fn box_rows(model: &Model, right: Rect) -> u16 {
     let rows = wrap::rows(&model.composer.text, input_columns(right)).len();
-    u16::try_from(rows)
-        .unwrap_or(u16::MAX)
-        .min(right.height / 3)
-        .max(1)
+    u16::try_from(rows).unwrap_or(u16::MAX).min(right.height / 3).max(1)
 }
 
 /// Columns of text in the box: a blank on its left, and room for the cursor behind the last
@@ -103,11 +81,7 @@ pub fn input_columns(input: Rect) -> usize {
 /// The middle of the screen for a popup that wants so many columns and rows.
 pub fn popup(area: Rect, columns: u16, rows: u16) -> Rect {
     // on a small screen every cell is needed
-    let rows = if area.height < FULL_ROWS_MIN {
-        area.height
-    } else {
-        rows
-    };
+    let rows = if area.height < FULL_ROWS_MIN { area.height } else { rows };
     let width = columns.min(area.width);
     let height = rows.min(area.height);
     let x = area.x + (area.width - width) / 2;
@@ -119,12 +93,7 @@ pub fn popup(area: Rect, columns: u16, rows: u16) -> Rect {
 pub fn inside(area: Rect) -> Rect {
     let width = area.width.saturating_sub(2);
     let height = area.height.saturating_sub(2);
-    Rect::new(
-        area.x + area.width.min(1),
-        area.y + area.height.min(1),
-        width,
-        height,
-    )
+    Rect::new(area.x + area.width.min(1), area.y + area.height.min(1), width, height)
 }
 
 /// Rows of text that a popup over the whole screen shows.
@@ -139,18 +108,8 @@ pub fn popup_columns(area: Rect) -> usize {
 
 fn split_top(area: Rect, rows: u16) -> (Rect, Rect) {
     let rows = rows.min(area.height);
-    let top = Rect {
-        height: rows,
-        ..area
-    };
-    (
-        top,
-        Rect {
-            y: area.y + rows,
-            height: area.height - rows,
-            ..area
-        },
-    )
+    let top = Rect { height: rows, ..area };
+    (top, Rect { y: area.y + rows, height: area.height - rows, ..area })
 }
 
 fn split_bottom(area: Rect, rows: u16) -> (Rect, Rect) {
@@ -160,16 +119,6 @@ fn split_bottom(area: Rect, rows: u16) -> (Rect, Rect) {
 
 fn split_left(area: Rect, columns: u16) -> (Rect, Rect) {
     let columns = columns.min(area.width);
-    let left = Rect {
-        width: columns,
-        ..area
-    };
-    (
-        left,
-        Rect {
-            x: area.x + columns,
-            width: area.width - columns,
-            ..area
-        },
-    )
+    let left = Rect { width: columns, ..area };
+    (left, Rect { x: area.x + columns, width: area.width - columns, ..area })
 }

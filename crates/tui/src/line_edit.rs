@@ -16,10 +16,7 @@ pub struct LineEdit {
 impl LineEdit {
     /// The text with the cursor behind it.
     pub fn with(text: &str) -> Self {
-        Self {
-            text: text.to_string(),
-            cursor: text.len(),
-        }
+        Self { text: text.to_string(), cursor: text.len() }
     }
 
     /// Does what the key means in a line. False: it means nothing here.
@@ -67,10 +64,7 @@ impl LineEdit {
 
 /// The beginning of the grapheme that ends at `cursor`.
 pub fn grapheme_before(text: &str, cursor: usize) -> usize {
-    text[..cursor]
-        .grapheme_indices(true)
-        .next_back()
-        .map_or(0, |(at, _)| at)
+    text[..cursor].grapheme_indices(true).next_back().map_or(0, |(at, _)| at)
 }
 
 /// The end of the grapheme that begins at `cursor`.
@@ -86,11 +80,7 @@ pub fn word_before(text: &str, cursor: usize) -> usize {
         return 0;
     };
     if last == '\n' {
-        return if head.len() < cursor {
-            head.len()
-        } else {
-            head.len() - 1
-        };
+        return if head.len() < cursor { head.len() } else { head.len() - 1 };
     }
     let kind = is_word(last);
     let same = |c: char| c != '\n' && !c.is_whitespace() && is_word(c) == kind;
@@ -106,11 +96,8 @@ pub fn is_word(c: char) -> bool {
 pub fn boundary(text: &str, at: usize) -> usize {
     let at = at.min(text.len());
     let starts = text.grapheme_indices(true).map(|(start, _)| start);
-    starts
-        .take_while(|start| *start <= at)
-        .last()
-        .map_or(0, |start| match at == text.len() {
-            true => at,
-            false => start,
-        })
+    starts.take_while(|start| *start <= at).last().map_or(0, |start| match at == text.len() {
+        true => at,
+        false => start,
+    })
 }

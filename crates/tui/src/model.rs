@@ -373,9 +373,7 @@ impl Model {
     }
 
     pub fn conversation(&self, conv_id: i64) -> Option<&Conversation> {
-        self.conversations
-            .iter()
-            .find(|conversation| conversation.conv_id == conv_id)
+        self.conversations.iter().find(|conversation| conversation.conv_id == conv_id)
     }
 
     /// The conversation that is open, with what is known about it.
@@ -386,9 +384,7 @@ impl Model {
     /// What waits to be sent in the open conversation, oldest first.
     pub fn queued_here(&self) -> impl Iterator<Item = &Queued> {
         let here = self.chat.as_ref().map(|chat| chat.conv_id);
-        self.queued
-            .iter()
-            .filter(move |queued| Some(queued.conv_id) == here)
+        self.queued.iter().filter(move |queued| Some(queued.conv_id) == here)
     }
 
     /// Messages of the open conversation and what waits behind them.
@@ -400,10 +396,7 @@ impl Model {
         let chat = self.chat.as_ref()?;
         match chat.messages.get(index) {
             Some(message) => Some(Item::Stored(message)),
-            None => self
-                .queued_here()
-                .nth(index - chat.messages.len())
-                .map(Item::Queued),
+            None => self.queued_here().nth(index - chat.messages.len()).map(Item::Queued),
         }
     }
 
@@ -412,9 +405,7 @@ impl Model {
         match id {
             ItemId::Seq(seq) => chat.messages.binary_search_by_key(&seq, |m| m.seq).ok(),
             ItemId::Key(key) => {
-                let at = self
-                    .queued_here()
-                    .position(|queued| queued.client_key == key)?;
+                let at = self.queued_here().position(|queued| queued.client_key == key)?;
                 Some(chat.messages.len() + at)
             }
         }
@@ -436,11 +427,8 @@ impl Model {
 
     /// The rows of the list, in order.
     pub fn list_rows(&self) -> Vec<ListRow> {
-        let mut rows: Vec<ListRow> = self
-            .conversations
-            .iter()
-            .map(|c| ListRow::Conversation(c.conv_id))
-            .collect();
+        let mut rows: Vec<ListRow> =
+            self.conversations.iter().map(|c| ListRow::Conversation(c.conv_id)).collect();
         let talked: std::collections::HashSet<i64> = self
             .conversations
             .iter()
@@ -449,11 +437,8 @@ impl Model {
             .collect();
         let mut others: Vec<&Person> = self.people.values().collect();
         others.sort_by(|a, b| a.handle.cmp(&b.handle));
-        let of = |relation: Relation| {
-            others
-                .iter()
-                .filter(move |person| person.relation() == relation)
-        };
+        let of =
+            |relation: Relation| others.iter().filter(move |person| person.relation() == relation);
         let friends = of(Relation::Friend).filter(|person| !talked.contains(&person.user_id));
         rows.extend(friends.map(|person| ListRow::Friend(person.user_id)));
         rows.extend(of(Relation::Asks).map(|person| ListRow::Request(person.user_id)));
@@ -463,24 +448,16 @@ impl Model {
 
     /// Where the cursor of the list stands.
     pub fn list_index(&self, rows: &[ListRow]) -> usize {
-        let chosen = self.list_cursor.or_else(|| {
-            self.chat
-                .as_ref()
-                .map(|chat| ListRow::Conversation(chat.conv_id))
-        });
-        chosen
-            .and_then(|row| rows.iter().position(|other| *other == row))
-            .unwrap_or(0)
+        let chosen = self
+            .list_cursor
+            .or_else(|| self.chat.as_ref().map(|chat| ListRow::Conversation(chat.conv_id)));
+        chosen.and_then(|row| rows.iter().position(|other| *other == row)).unwrap_or(0)
     }
 
     /// A short sentence for the user, until the next key or for some seconds.
     pub fn tell(&mut self, tone: Tone, text: impl Into<String>) {
         let until = self.now + crate::limits::NOTICE_MS;
-        self.notice = Some(Notice {
-            text: text.into(),
-            tone,
-            until,
-        });
+        self.notice = Some(Notice { text: text.into(), tone, until });
     }
 }
 

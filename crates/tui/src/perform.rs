@@ -12,23 +12,12 @@ use crate::limits::PAGE_MESSAGES;
 pub(crate) async fn local(client: &Client, effect: Effect) -> Option<Answer> {
     let done = match effect {
         Effect::LoadAll => {
-            return Some(
-                load_all(client)
-                    .await
-                    .unwrap_or_else(|error| failed(&error)),
-            );
+            return Some(load_all(client).await.unwrap_or_else(|error| failed(&error)));
         }
-        Effect::Load {
-            conv_id,
-            before_seq,
-        } => {
+        Effect::Load { conv_id, before_seq } => {
             let page = client.messages(conv_id, before_seq, PAGE_MESSAGES).await;
             return Some(match page {
-                Ok(messages) => Answer::Messages {
-                    conv_id,
-                    before_seq,
-                    messages,
-                },
+                Ok(messages) => Answer::Messages { conv_id, before_seq, messages },
                 Err(error) => failed(&error),
             });
         }
@@ -39,18 +28,10 @@ pub(crate) async fn local(client: &Client, effect: Effect) -> Option<Answer> {
             });
         }
         Effect::SaveDraft { conv_id, text } => client.set_draft(conv_id, &text).await,
-        Effect::Send {
-            conv_id,
-            body,
-            reply_seq,
-        } => {
+        Effect::Send { conv_id, body, reply_seq } => {
             return Some(match client.send(conv_id, &body, reply_seq, None).await {
                 Ok(_) => queued(client).await,
-                Err(error) => Answer::NotQueued {
-                    conv_id,
-                    body,
-                    why: error.to_string(),
-                },
+                Err(error) => Answer::NotQueued { conv_id, body, why: error.to_string() },
             });
         }
         Effect::Retry { client_key } => match client.retry(client_key).await {
@@ -76,16 +57,11 @@ pub(crate) async fn local(client: &Client, effect: Effect) -> Option<Answer> {
 }
 
 fn failed(error: &client::Error) -> Answer {
-    Answer::Failed {
-        why: error.to_string(),
-    }
+    Answer::Failed { why: error.to_string() }
 }
 
 async fn queued(client: &Client) -> Answer {
-    client
-        .queued()
-        .await
-        .map_or_else(|error| failed(&error), Answer::Queued)
+    client.queued().await.map_or_else(|error| failed(&error), Answer::Queued)
 }
 
 async fn load_all(client: &Client) -> client::Result<Answer> {
@@ -108,10 +84,7 @@ pub(crate) async fn ask(client: Client, ask: Ask) -> Answer {
 
 async fn asked(client: &Client, ask: &Ask) -> client::Result<Got> {
     let body = match ask.clone() {
-        Ask::History {
-            conv_id,
-            before_seq,
-        } => {
+        Ask::History { conv_id, before_seq } => {
             let more = client.fetch_history(conv_id, before_seq).await?;
             return Ok(Got::History { more });
         }
@@ -132,35 +105,18 @@ async fn asked(client: &Client, ask: &Ask) -> client::Result<Got> {
             let user_id = user_id(client, Who::Handle(handle)).await?;
             Ask_::Kick(proto::Kick { conv_id, user_id })
         }
-        Ask::Search {
-            conv_id,
-            text,
-            before_seq,
-        } => Ask_::Search(proto::Search {
-            conv_id,
-            text,
-            before_seq,
-            limit: 0,
-        }),
-        Ask::Journey { conv_id, seq } => Ask_::Journey(proto::Journey {
-            conv_id,
-            seq,
-            hops: Vec::new(),
-        }),
+        Ask::Search { conv_id, text, before_seq } => {
+            Ask_::Search(proto::Search { conv_id, text, before_seq, limit: 0 })
+        }
+        Ask::Journey { conv_id, seq } => {
+            Ask_::Journey(proto::Journey { conv_id, seq, hops: Vec::new() })
+        }
         Ask::Members { conv_id } => Ask_::Members(proto::Members { conv_id }),
         Ask::Edit { conv_id, seq, body } => Ask_::Edit(proto::Edit { conv_id, seq, body }),
         Ask::Delete { conv_id, seq } => Ask_::Delete(proto::Delete { conv_id, seq }),
-        Ask::React {
-            conv_id,
-            seq,
-            emoji,
-            remove,
-        } => Ask_::React(proto::React {
-            conv_id,
-            seq,
-            emoji,
-            remove,
-        }),
+        Ask::React { conv_id, seq, emoji, remove } => {
+            Ask_::React(proto::React { conv_id, seq, emoji, remove })
+        }
         Ask::Find { text } => Ask_::Find(proto::Find { text, limit: 0 }),
         Ask::Leave { conv_id } => Ask_::Leave(proto::Leave { conv_id }),
         Ask::Rename { conv_id, title } => Ask_::Rename(proto::Rename { conv_id, title }),

@@ -60,15 +60,10 @@ pub fn build(model: &Model, chat: &Chat, index: usize, columns: usize) -> Vec<Ro
     if first_new {
         rows.push(Row::New(count_new(model, chat, index)));
     }
-    let event = item
-        .message()
-        .and_then(|message| words::event(model, message));
+    let event = item.message().and_then(|message| words::event(model, message));
     match event {
         Some(text) => {
-            rows.push(Row::Event {
-                time: words::time(item.at(), &model.zone),
-                text,
-            });
+            rows.push(Row::Event { time: words::time(item.at(), &model.zone), text });
         }
         None => {
             let head = new_day || first_new || !shares_head(model, before.as_ref(), &item);
@@ -94,11 +89,7 @@ fn push_text(
     if head {
         rows.push(Row::Head {
             time: words::time(item.at(), &model.zone),
-            sender: if mine {
-                "me".into()
-            } else {
-                words::handle(model, sender_id)
-            },
+            sender: if mine { "me".into() } else { words::handle(model, sender_id) },
             mine,
             state: words::state(model, chat, item),
             edited: item.message().is_some_and(|message| message.edited_at > 0),
@@ -108,27 +99,18 @@ fn push_text(
     if reply_seq > 0 {
         rows.push(Row::Quote(quote(model, chat, reply_seq, text_columns)));
     }
-    let my_handle = model
-        .people
-        .get(&model.me)
-        .map(|person| person.handle.as_str());
+    let my_handle = model.people.get(&model.me).map(|person| person.handle.as_str());
     let mentions_me = !mine
         && my_handle.is_some_and(|me| body.contains('@') && mention::handles(body).contains(&me));
     for range in wrap::rows(body, text_columns) {
-        rows.push(Row::Body {
-            text: body[range].to_string(),
-            mentions_me,
-        });
+        rows.push(Row::Body { text: body[range].to_string(), mentions_me });
     }
     if let Item::Queued(queued) = item {
         let why = wrap::rows(&queued.refused, text_columns);
         let why = why.into_iter().filter(|range| !range.is_empty());
         rows.extend(why.map(|range| Row::Refused(queued.refused[range].to_string())));
     }
-    let reactions = item
-        .message()
-        .map(|message| message.reactions.as_slice())
-        .unwrap_or_default();
+    let reactions = item.message().map(|message| message.reactions.as_slice()).unwrap_or_default();
     if !reactions.is_empty() {
         let one = |reaction: &proto::Reaction| match reaction.user_ids.len() {
             1 => reaction.emoji.clone(),
@@ -151,24 +133,16 @@ fn top(chat: &Chat) -> &'static str {
 /// The first message of somebody else that was unread when the conversation was opened.
 pub fn first_new(model: &Model, chat: &Chat) -> Option<usize> {
     let new_after = chat.new?.after;
-    let from = chat
-        .messages
-        .partition_point(|message| message.seq <= new_after);
-    let first = chat.messages[from..]
-        .iter()
-        .position(|m| m.sender_id != model.me)?;
+    let from = chat.messages.partition_point(|message| message.seq <= new_after);
+    let first = chat.messages[from..].iter().position(|m| m.sender_id != model.me)?;
     Some(from + first)
 }
 
 /// How many messages of others came unseen, from `first` on.
 fn count_new(model: &Model, chat: &Chat, first: usize) -> i64 {
     let up_to = chat.new.map_or(0, |new| new.up_to);
-    let unseen = chat.messages[first..]
-        .iter()
-        .take_while(|message| message.seq <= up_to);
-    unseen
-        .filter(|message| message.sender_id != model.me)
-        .count() as i64
+    let unseen = chat.messages[first..].iter().take_while(|message| message.seq <= up_to);
+    unseen.filter(|message| message.sender_id != model.me).count() as i64
 }
 
 /// A message stands under the head of the one before it: same person, soon after, not mine, and
@@ -186,9 +160,7 @@ fn shares_head(model: &Model, before: Option<&Item<'_>>, item: &Item<'_>) -> boo
 }
 
 fn quote(model: &Model, chat: &Chat, reply_seq: i64, columns: usize) -> String {
-    let found = chat
-        .messages
-        .binary_search_by_key(&reply_seq, |message| message.seq);
+    let found = chat.messages.binary_search_by_key(&reply_seq, |message| message.seq);
     match found.map(|at| &chat.messages[at]) {
         Ok(message) if message.kind() == MessageKind::Text => {
             let who = words::handle(model, message.sender_id);

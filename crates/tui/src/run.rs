@@ -45,11 +45,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            colors: std::env::var_os("NO_COLOR").is_none(),
-            bell: true,
-            open: None,
-        }
+        Self { colors: std::env::var_os("NO_COLOR").is_none(), bell: true, open: None }
     }
 }
 
@@ -136,10 +132,7 @@ async fn start(client: Client, screen: Screen, options: &Options) -> Loop {
 async fn turn(here: &mut Loop, events: &mut mpsc::Receiver<Event>) -> Result<Exit> {
     let mut keyboard = keyboard::start()?;
     let mut resized = signal(SignalKind::window_change())?;
-    let mut ends = [
-        signal(SignalKind::terminate())?,
-        signal(SignalKind::hangup())?,
-    ];
+    let mut ends = [signal(SignalKind::terminate())?, signal(SignalKind::hangup())?];
     let mut clock = ticking();
     loop {
         draw(here)?;
@@ -166,14 +159,7 @@ async fn turn(here: &mut Loop, events: &mut mpsc::Receiver<Event>) -> Result<Exi
             () = any(&mut ends) => return Ok(last_words(here).await),
         }
         let figures = here.client.figures();
-        take(
-            here,
-            Input::Tick {
-                now: now_ms(),
-                figures,
-            },
-        )
-        .await;
+        take(here, Input::Tick { now: now_ms(), figures }).await;
         if let Some(exit) = here.exit {
             return Ok(exit);
         }
@@ -253,10 +239,7 @@ async fn perform_all(here: &mut Loop, effects: Vec<Effect>) {
             }
             Effect::Ask(ask) if here.calls.len() >= CALLS_MAX => {
                 let why = "too many calls are under way; try again".to_string();
-                Some(Answer::Asked {
-                    ask,
-                    got: Err(Trouble::Refused(why)),
-                })
+                Some(Answer::Asked { ask, got: Err(Trouble::Refused(why)) })
             }
             Effect::Ask(ask) => {
                 here.calls.spawn(perform::ask(here.client.clone(), ask));
@@ -302,8 +285,6 @@ fn window_title(model: &Model) -> String {
 }
 
 fn now_ms() -> i64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

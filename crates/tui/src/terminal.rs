@@ -59,12 +59,7 @@ pub(crate) fn enter() -> io::Result<(Screen, Guard)> {
     ENTERED.store(true, Ordering::SeqCst);
     let guard = Guard(());
     enable_raw_mode()?;
-    execute!(
-        stdout(),
-        EnterAlternateScreen,
-        EnableBracketedPaste,
-        EnableFocusChange
-    )?;
+    execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste, EnableFocusChange)?;
     let screen = Terminal::new(CrosstermBackend::new(stdout()))?;
     Ok((ManuallyDrop::new(screen), guard))
 }

@@ -184,10 +184,7 @@ fn nothing(model: &mut Model, pressed: &[Key]) {
         [Key::Ctrl('c')] => model.tell(Tone::Dim, "to quit, type :q Enter, or q"),
         _ => {
             let keys = keys::show_all(pressed);
-            model.tell(
-                Tone::Warn,
-                format!("no such key: {keys}   ? shows all keys"),
-            );
+            model.tell(Tone::Warn, format!("no such key: {keys}   ? shows all keys"));
         }
     }
 }
@@ -221,11 +218,7 @@ fn tick(model: &mut Model, now: i64) -> Vec<Effect> {
     let typists = model.typing.len();
     model.typing.retain(|typist| typist.until > now);
     model.stale |= model.typing.len() != typists;
-    if model
-        .notice
-        .as_ref()
-        .is_some_and(|notice| notice.until <= now)
-    {
+    if model.notice.as_ref().is_some_and(|notice| notice.until <= now) {
         model.notice = None;
         model.stale = true;
     }
@@ -243,10 +236,7 @@ fn tick(model: &mut Model, now: i64) -> Vec<Effect> {
 
 /// The screen begins with the newest conversation, as soon as there is one.
 fn open_first(model: &mut Model) -> Vec<Effect> {
-    let first = model
-        .conversations
-        .first()
-        .map(|conversation| conversation.conv_id);
+    let first = model.conversations.first().map(|conversation| conversation.conv_id);
     match first {
         Some(conv_id) if !model.begun => go::open(model, conv_id),
         Some(_) | None => Vec::new(),
@@ -255,10 +245,7 @@ fn open_first(model: &mut Model) -> Vec<Effect> {
 
 /// What one looks at is read: the conversation is open, at its end, and the terminal has the focus.
 fn mark_read(model: &mut Model) -> Option<Effect> {
-    let uncovered = matches!(
-        model.over,
-        None | Some(Over::CommandLine(_) | Over::Search(_))
-    );
+    let uncovered = matches!(model.over, None | Some(Over::CommandLine(_) | Over::Search(_)));
     let chat = model.chat.as_ref()?;
     let seq = chat.messages.last()?.seq;
     let conv_id = chat.conv_id;
@@ -267,10 +254,7 @@ fn mark_read(model: &mut Model) -> Option<Effect> {
         return None;
     }
     model.chat.as_mut()?.read_told = seq;
-    let conversation = model
-        .conversations
-        .iter_mut()
-        .find(|c| c.conv_id == conv_id)?;
+    let conversation = model.conversations.iter_mut().find(|c| c.conv_id == conv_id)?;
     if seq <= conversation.read_seq {
         return None;
     }
@@ -298,14 +282,8 @@ fn want_older(model: &mut Model) -> Option<Effect> {
     }
     let conv_id = chat.conv_id;
     let effect = match chat.older {
-        Older::OnDisk => Effect::Load {
-            conv_id,
-            before_seq: first_seq,
-        },
-        Older::OnServer => Effect::Ask(Ask::History {
-            conv_id,
-            before_seq: first_seq,
-        }),
+        Older::OnDisk => Effect::Load { conv_id, before_seq: first_seq },
+        Older::OnServer => Effect::Ask(Ask::History { conv_id, before_seq: first_seq }),
         Older::Asking | Older::Fetched { .. } | Older::Offline | Older::Nothing => return None,
     };
     model.chat.as_mut()?.older = Older::Asking;

@@ -16,10 +16,7 @@ pub struct Words {
 }
 
 fn words(tone: Tone, text: impl Into<String>) -> Words {
-    Words {
-        text: text.into(),
-        tone,
-    }
+    Words { text: text.into(), tone }
 }
 
 /// `14:02`, by the clock of the user's place.
@@ -32,11 +29,7 @@ pub fn day(at: i64, now: i64, zone: &TimeZone) -> String {
     let (Some(at), Some(now)) = (zoned(at, zone), zoned(now, zone)) else {
         return "some day".into();
     };
-    let form = if at.year() == now.year() {
-        "%A %-d %B"
-    } else {
-        "%A %-d %B %Y"
-    };
+    let form = if at.year() == now.year() { "%A %-d %B" } else { "%A %-d %B %Y" };
     at.strftime(form).to_string()
 }
 
@@ -53,10 +46,7 @@ pub fn moment(at: i64, now: i64, zone: &TimeZone) -> String {
     if same_day(at, now, zone) {
         return time(at, zone);
     }
-    zoned(at, zone).map_or_else(
-        || "--:--".into(),
-        |at| at.strftime("%-d %b %H:%M").to_string(),
-    )
+    zoned(at, zone).map_or_else(|| "--:--".into(), |at| at.strftime("%-d %b %H:%M").to_string())
 }
 
 /// `4m`, `3h`, `12d`: how long ago, in at most three characters where that is honest.
@@ -152,10 +142,7 @@ pub fn about(model: &Model, conversation: &Conversation) -> String {
         Some(_) if !is_connected(&model.line) => String::new(),
         Some(person) if person.online => "● online".into(),
         Some(person) if person.last_seen > 0 => {
-            format!(
-                "○ offline since {}",
-                moment(person.last_seen, model.now, &model.zone)
-            )
+            format!("○ offline since {}", moment(person.last_seen, model.now, &model.zone))
         }
         Some(_) => "○ offline".into(),
         None => String::new(),
@@ -196,10 +183,7 @@ fn stored_state(model: &Model, chat: &Chat, message: &Message) -> Option<Words> 
             0 => words(Tone::Warn, format!("✓ kept ({who} is offline)")),
             since => {
                 let since = moment(since, model.now, &model.zone);
-                words(
-                    Tone::Warn,
-                    format!("✓ kept ({who} is offline since {since})"),
-                )
+                words(Tone::Warn, format!("✓ kept ({who} is offline since {since})"))
             }
         }
     } else {
@@ -210,10 +194,7 @@ fn stored_state(model: &Model, chat: &Chat, message: &Message) -> Option<Words> 
 /// The friend is known to be away: since when, 0 = not known. Presence is newer than what Sent
 /// said.
 fn offline_since(model: &Model, conversation: &Conversation, seq: i64) -> Option<i64> {
-    let kept = model
-        .kept
-        .get(&conversation.conv_id)
-        .filter(|sent| sent.seq >= seq);
+    let kept = model.kept.get(&conversation.conv_id).filter(|sent| sent.seq >= seq);
     let person = model.people.get(&conversation.friend_id);
     match (person, kept) {
         (Some(person), _) if person.relation() == Relation::Friend => {
@@ -226,29 +207,22 @@ fn offline_since(model: &Model, conversation: &Conversation, seq: i64) -> Option
 
 fn group_state(model: &Model, conversation: &Conversation, seq: i64) -> Words {
     let Some(members) = model.members.get(&conversation.conv_id) else {
-        return match model
-            .kept
-            .get(&conversation.conv_id)
-            .filter(|sent| sent.seq >= seq)
-        {
+        return match model.kept.get(&conversation.conv_id).filter(|sent| sent.seq >= seq) {
             Some(_) => words(Tone::Warn, "✓ kept (nobody is online)"),
             None => words(Tone::Plain, "✓ stored"),
         };
     };
     let others = || members.iter().filter(|member| member.user_id != model.me);
     let all = others().count();
-    let delivered = others()
-        .filter(|member| member.delivered_seq >= seq)
-        .count();
+    let delivered = others().filter(|member| member.delivered_seq >= seq).count();
     let read = others().filter(|member| member.read_seq >= seq).count();
     match (delivered, read) {
         (0, 0) => words(Tone::Plain, "✓ stored"),
         (_, read) if read == all => words(Tone::Good, format!("✓✓ read {read}/{all}")),
         (_, 0) => words(Tone::Plain, format!("✓✓ delivered {delivered}/{all}")),
-        (_, read) => words(
-            Tone::Plain,
-            format!("✓✓ delivered {delivered}/{all} · read {read}/{all}"),
-        ),
+        (_, read) => {
+            words(Tone::Plain, format!("✓✓ delivered {delivered}/{all} · read {read}/{all}"))
+        }
     }
 }
 
@@ -278,10 +252,7 @@ pub fn typing(model: &Model) -> String {
     let Some(chat) = &model.chat else {
         return String::new();
     };
-    let here = model
-        .typing
-        .iter()
-        .filter(|typist| typist.conv_id == chat.conv_id);
+    let here = model.typing.iter().filter(|typist| typist.conv_id == chat.conv_id);
     let names: Vec<String> = here.map(|typist| handle(model, typist.user_id)).collect();
     match names.as_slice() {
         [] => String::new(),
@@ -332,9 +303,5 @@ pub fn members_state(model: &Model, members: &[Member], seq: i64) -> Vec<String>
         };
         format!("{:<32}  {state}", member.handle)
     };
-    members
-        .iter()
-        .filter(|member| member.user_id != model.me)
-        .map(of)
-        .collect()
+    members.iter().filter(|member| member.user_id != model.me).map(of).collect()
 }

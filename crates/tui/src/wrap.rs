@@ -86,9 +86,7 @@ pub fn steady(text: &str) -> String {
                 | '\u{1F1E6}'..='\u{1F1FF}' | '\u{1F3FB}'..='\u{1F3FF}')
         })
     };
-    text.graphemes(true)
-        .map(|g| if disputed(g) { "*" } else { g })
-        .collect()
+    text.graphemes(true).map(|g| if disputed(g) { "*" } else { g }).collect()
 }
 
 #[cfg(test)]
@@ -96,18 +94,12 @@ mod tests {
     use super::*;
 
     fn wrapped(text: &str, width: usize) -> Vec<&str> {
-        rows(text, width)
-            .into_iter()
-            .map(|range| text[range].trim_end())
-            .collect()
+        rows(text, width).into_iter().map(|range| text[range].trim_end()).collect()
     }
 
     #[test]
     fn text_breaks_between_words_and_inside_only_what_is_too_long() {
-        assert_eq!(
-            wrapped("see you at the corner", 8),
-            ["see you", "at the", "corner"]
-        );
+        assert_eq!(wrapped("see you at the corner", 8), ["see you", "at the", "corner"]);
         assert_eq!(wrapped("abcdefghij k", 4), ["abcd", "efgh", "ij k"]);
         assert_eq!(wrapped("one\n\ntwo", 10), ["one", "", "two"]);
         assert_eq!(wrapped("", 10), [""]);

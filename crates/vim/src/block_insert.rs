@@ -30,11 +30,7 @@ pub(crate) fn run(ed: &mut Editor, area: Area) {
     if area.block {
         first = part(ed, &area, area.start.row, true);
         let line = ed.lines.get(area.start.row);
-        let at = if area.op == Op::Append {
-            first.col + first.len
-        } else {
-            first.col
-        };
+        let at = if area.op == Op::Append { first.col + first.len } else { first.col };
         rest = line.len().saturating_sub(at);
     }
     let indent = indent_len(ed.row());
@@ -61,15 +57,7 @@ pub(crate) fn run(ed: &mut Editor, area: Area) {
         indent_cells,
         from,
     });
-    insert::begin(
-        ed,
-        Begin {
-            count,
-            after,
-            restart_after: restart,
-            ..Begin::operator()
-        },
-    );
+    insert::begin(ed, Begin { count, after, restart_after: restart, ..Begin::operator() });
 }
 
 /// The cursor right of the block; a first line that is too short is filled up.
@@ -197,18 +185,10 @@ fn copy_to_rows(ed: &mut Editor, area: &Area, text: &str, to_ends: bool) {
             (part.col, part.start_char_cells, part.start_spaces)
         } else if part.short {
             let missing = (area.last_column + 1).saturating_sub(part.end_column);
-            (
-                part.col + part.len,
-                part.end_char_cells,
-                if to_ends { 0 } else { missing },
-            )
+            (part.col + part.len, part.end_char_cells, if to_ends { 0 } else { missing })
         } else {
             let cells = part.end_char_cells;
-            let cut = if part.end_spaces > 0 {
-                cells - part.end_spaces
-            } else {
-                0
-            };
+            let cut = if part.end_spaces > 0 { cells - part.end_spaces } else { 0 };
             (part.col + part.len - usize::from(cut != 0), cells, cut)
         };
         if spaces > 0 {
@@ -225,10 +205,7 @@ fn copy_to_rows(ed: &mut Editor, area: &Area, text: &str, to_ends: bool) {
         }
         ed.splice(row, at, at + usize::from(splits_tab), &new);
         if row == area.end.row {
-            ed.marks.op_end = Some(Pos {
-                row,
-                col: at + new.len(),
-            });
+            ed.marks.op_end = Some(Pos { row, col: at + new.len() });
         }
     }
 }

@@ -97,11 +97,7 @@ fn enclosing(ed: &Editor, open: char, close: char, count: usize) -> Option<(Pos,
     let around = before(ed.cursor).is_some();
     let mut start = ed.cursor;
     for _ in 0..count {
-        start = if around {
-            before(start)?
-        } else {
-            behind(start)?
-        };
+        start = if around { before(start)? } else { behind(start)? };
     }
     let end = close_after(&ed.lines, start, open, close, Quotes::Respected)?;
     Some((start, end))

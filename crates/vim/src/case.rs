@@ -48,23 +48,14 @@ impl Case {
         editor.press(Key::Esc);
         leave_unfinished(&mut editor);
         let (row, col) = editor.cursor();
-        Outcome {
-            row,
-            col,
-            text: editor.text(),
-        }
+        Outcome { row, col, text: editor.text() }
     }
 }
 
 impl Outcome {
     /// `row,col⏐text`. A bare carriage return counts as a line break there.
     pub fn written(&self) -> String {
-        format!(
-            "{},{}⏐{}",
-            self.row,
-            self.col,
-            self.text.replace(['\n', '\r'], "⏎")
-        )
+        format!("{},{}⏐{}", self.row, self.col, self.text.replace(['\n', '\r'], "⏎"))
     }
 }
 

@@ -111,9 +111,6 @@ pub(crate) fn swap_at_cursor(ed: &mut Editor, count: usize) {
     ed.want_stale = true;
     if changed {
         ed.marks.op_start = Some(start);
-        ed.marks.op_end = Some(Pos {
-            col: ed.cursor.col.max(1) - 1,
-            ..ed.cursor
-        });
+        ed.marks.op_end = Some(Pos { col: ed.cursor.col.max(1) - 1, ..ed.cursor });
     }
 }

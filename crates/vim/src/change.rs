@@ -19,11 +19,7 @@ pub(crate) struct BlockChange {
 
 pub(crate) fn run(ed: &mut Editor, area: Area) {
     // Typed after CTRL-O this is a new insert, not an excursion from the old one.
-    let restart = if ed.feed.key_typed {
-        None
-    } else {
-        ed.insert.restart
-    };
+    let restart = if ed.feed.key_typed { None } else { ed.insert.restart };
     ed.insert.restart = None;
     let mut area = area;
     let col = if area.lines { 0 } else { area.start.col };
@@ -50,14 +46,7 @@ pub(crate) fn run(ed: &mut Editor, area: Area) {
     } else {
         After::Nothing
     };
-    insert::begin(
-        ed,
-        Begin {
-            after,
-            restart_after: restart,
-            ..Begin::operator()
-        },
-    );
+    insert::begin(ed, Begin { after, restart_after: restart, ..Begin::operator() });
 }
 
 fn writable(area: &Area) -> bool {
@@ -66,12 +55,7 @@ fn writable(area: &Area) -> bool {
 
 /// The insert is over: copy it to the other lines of the block.
 pub(crate) fn finish_block(ed: &mut Editor, change: BlockChange) {
-    let BlockChange {
-        area,
-        mut len,
-        indent,
-        mut col,
-    } = change;
+    let BlockChange { area, mut len, indent, mut col } = change;
     if area.start.row == area.end.row {
         return;
     }

@@ -10,10 +10,7 @@ pub(crate) const BLANK: u32 = 0;
 /// A mark that is drawn on the character before it and is moved and deleted with it.
 pub(crate) fn is_composing(c: char) -> bool {
     let c = c as u32;
-    c >= 0x300
-        && COMPOSING
-            .binary_search_by(|&[first, last]| place(c, first, last))
-            .is_ok()
+    c >= 0x300 && COMPOSING.binary_search_by(|&[first, last]| place(c, first, last)).is_ok()
 }
 
 /// 0 blank, 1 punctuation, 2 word, others by script; equal classes form one word.
@@ -26,18 +23,12 @@ pub(crate) fn class(c: char) -> u32 {
         };
     }
     let c = c as u32;
-    CLASS
-        .binary_search_by(|&[first, last, _]| place(c, first, last))
-        .map_or(2, |i| CLASS[i][2])
+    CLASS.binary_search_by(|&[first, last, _]| place(c, first, last)).map_or(2, |i| CLASS[i][2])
 }
 
 /// Part of a keyword, as CTRL-W in insert mode asks.
 pub(crate) fn is_word(c: char) -> bool {
-    if c.is_ascii() {
-        class(c) == 2
-    } else {
-        class(c) >= 2
-    }
+    if c.is_ascii() { class(c) == 2 } else { class(c) >= 2 }
 }
 
 /// Screen cells of a character that starts in column `column`.
@@ -78,11 +69,7 @@ pub(crate) fn upper(c: char) -> char {
 }
 
 pub(crate) fn lower(c: char) -> char {
-    if c == '\u{130}' {
-        'i'
-    } else {
-        single(c, c.to_lowercase())
-    }
+    if c == '\u{130}' { 'i' } else { single(c, c.to_lowercase()) }
 }
 
 /// `Some(true)`: a capital. `Some(false)`: a small letter. `None`: neither.

@@ -49,10 +49,7 @@ pub(crate) fn delete(ed: &mut Editor, area: &mut Area) {
     } else {
         delete_between_rows(ed, area);
     }
-    let end = Pos {
-        row: area.end.row,
-        col: area.start.col,
-    };
+    let end = Pos { row: area.end.row, col: area.start.col };
     ed.marks.op_end = Some(if area.block { end } else { area.start });
     ed.marks.op_start = Some(area.start);
 }
@@ -149,21 +146,10 @@ fn delete_between_rows(ed: &mut Editor, area: &Area) {
     let back_to = ed.cursor;
     ed.cursor.row += 1;
     ed.delete_rows(row + 1, area.rows - 2);
-    ed.cursor = Pos {
-        row: row + 1,
-        col: 0,
-    };
+    ed.cursor = Pos { row: row + 1, col: 0 };
     delete_bytes(ed, area.end.col + usize::from(area.inclusive), true);
     ed.cursor = back_to;
-    join::run(
-        ed,
-        2,
-        How {
-            spaces: false,
-            save: false,
-            marks: false,
-        },
-    );
+    join::run(ed, 2, How { spaces: false, save: false, marks: false });
 }
 
 /// Delete bytes behind the cursor; `step_back`: not to rest behind the last character.

@@ -103,12 +103,7 @@ impl Editor {
         if self.feed.mapped.is_empty() {
             self.feed.executing = false;
         }
-        if let Some(stroke) = self
-            .feed
-            .stuffed
-            .pop_front()
-            .or_else(|| self.feed.redo.pop_front())
-        {
+        if let Some(stroke) = self.feed.stuffed.pop_front().or_else(|| self.feed.redo.pop_front()) {
             self.feed.key_stuffed = true;
             return Some(stroke);
         }
@@ -119,10 +114,8 @@ impl Editor {
         }
         let key = self.feed.typed.pop_front()?;
         self.feed.key_typed = true;
-        if let Some(recording) = self
-            .recording
-            .as_mut()
-            .filter(|r| r.keys.len() < KEYS_RECORDED_MAX)
+        if let Some(recording) =
+            self.recording.as_mut().filter(|r| r.keys.len() < KEYS_RECORDED_MAX)
         {
             recording.keys.push(key);
         }
@@ -179,10 +172,7 @@ impl Editor {
     }
 
     pub(crate) fn replacing(&self) -> bool {
-        self.insert
-            .session
-            .as_ref()
-            .is_some_and(|session| session.replace)
+        self.insert.session.as_ref().is_some_and(|session| session.replace)
     }
 
     /// The cursor may rest behind the last character of a line.
@@ -208,11 +198,7 @@ impl Editor {
             return;
         }
         let behind = self.may_rest_behind();
-        self.cursor.col = if behind || len == 0 {
-            len
-        } else {
-            head(self.row(), len - 1)
-        };
+        self.cursor.col = if behind || len == 0 { len } else { head(self.row(), len - 1) };
     }
 
     pub(crate) fn check_cursor(&mut self) {
@@ -252,11 +238,7 @@ impl Editor {
     /// when inserting or at the start of a selection.
     pub(crate) fn cursor_column(&self) -> usize {
         let at_start = self.inserting() || (self.visual.active && self.cursor <= self.visual.start);
-        if at_start {
-            columns(self.row(), self.cursor.col).0
-        } else {
-            self.normal_column()
-        }
+        if at_start { columns(self.row(), self.cursor.col).0 } else { self.normal_column() }
     }
 
     /// The screen column of the cursor as normal mode has it.
@@ -282,11 +264,7 @@ impl Editor {
         let behind = self.may_rest_behind();
         if column >= COL_MAX {
             let len = line.len();
-            return if behind || len == 0 {
-                len
-            } else {
-                head(line, len - 1)
-            };
+            return if behind || len == 0 { len } else { head(line, len - 1) };
         }
         let (mut at, mut reached, mut last) = (0, 0, 0);
         while reached <= column && at < line.len() {
@@ -295,11 +273,7 @@ impl Editor {
             reached += crate::chars::width_at(char_at(line, at), reached);
             at += len;
         }
-        if reached > column || !behind {
-            last
-        } else {
-            at
-        }
+        if reached > column || !behind { last } else { at }
     }
 
     pub(crate) fn set_jump_mark(&mut self) {
@@ -356,10 +330,7 @@ impl Editor {
         if self.insert.restart.is_some() && recording.keys.last() == Some(&Key::Ctrl('o')) {
             recording.keys.pop();
         }
-        Some((
-            recording.register,
-            recording.keys.into_iter().map(char_of_key).collect(),
-        ))
+        Some((recording.register, recording.keys.into_iter().map(char_of_key).collect()))
     }
 
     pub(crate) fn end_visual(&mut self) {
@@ -370,7 +341,5 @@ impl Editor {
 /// Text as it may enter: bounded, one kind of line break, no NUL.
 pub(crate) fn admitted(text: &str) -> String {
     let text = &text[..text.floor_char_boundary(TEXT_BYTES_MAX)];
-    text.replace("\r\n", "\n")
-        .replace('\r', "\n")
-        .replace('\0', "")
+    text.replace("\r\n", "\n").replace('\r', "\n").replace('\0', "")
 }

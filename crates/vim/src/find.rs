@@ -20,11 +20,7 @@ pub(crate) fn first(
     until: bool,
     moving: &mut Moving,
 ) -> bool {
-    let find = Find {
-        target,
-        forward,
-        until,
-    };
+    let find = Find { target, forward, until };
     if !ed.feed.key_stuffed {
         ed.find = Some(find);
     }
@@ -33,10 +29,7 @@ pub(crate) fn first(
 
 pub(crate) fn again(ed: &mut Editor, reverse: bool, moving: &mut Moving) -> bool {
     let Some(last) = ed.find else { return false };
-    let find = Find {
-        forward: last.forward != reverse,
-        ..last
-    };
+    let find = Find { forward: last.forward != reverse, ..last };
     // Right before the character already: the next one is meant.
     let skip_next = moving.times() == 1 && find.until;
     search(ed, find, moving, skip_next)
@@ -62,22 +55,14 @@ fn search(ed: &mut Editor, find: Find, moving: &mut Moving, skip_next: bool) -> 
                 }
                 col = head(line, col - 1);
             }
-            if !skip
-                && line
-                    .get(col..)
-                    .is_some_and(|rest| rest.starts_with(&*target))
-            {
+            if !skip && line.get(col..).is_some_and(|rest| rest.starts_with(&*target)) {
                 break;
             }
             skip = false;
         }
     }
     if find.until {
-        col = if find.forward {
-            head(line, col - 1)
-        } else {
-            col + target.len()
-        };
+        col = if find.forward { head(line, col - 1) } else { col + target.len() };
     }
     ed.cursor.col = col;
     ed.want_stale = true;

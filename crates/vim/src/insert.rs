@@ -93,10 +93,7 @@ impl Begin {
     }
 
     pub(crate) fn operator() -> Begin {
-        Begin {
-            letter: None,
-            ..Begin::command(' ')
-        }
+        Begin { letter: None, ..Begin::command(' ') }
     }
 }
 
@@ -132,22 +129,12 @@ pub(crate) fn at(ed: &mut Editor, place: Place, count: usize) {
             }
         }
     }
-    begin_command(
-        ed,
-        Begin {
-            count,
-            ..Begin::command(letter)
-        },
-    );
+    begin_command(ed, Begin { count, ..Begin::command(letter) });
 }
 
 /// `o` and `O`
 pub(crate) fn open(ed: &mut Editor, below: bool, count: usize) {
-    let row = if below {
-        ed.cursor.row + 1
-    } else {
-        ed.cursor.row
-    };
+    let row = if below { ed.cursor.row + 1 } else { ed.cursor.row };
     if !ed.has_room(1) {
         return;
     }
@@ -157,14 +144,7 @@ pub(crate) fn open(ed: &mut Editor, below: bool, count: usize) {
     ed.marks.shift_rows(row, 0, 1);
     ed.cursor = Pos { row, col: 0 };
     let letter = if below { 'o' } else { 'O' };
-    begin_command(
-        ed,
-        Begin {
-            count,
-            from_line_start: true,
-            ..Begin::command(letter)
-        },
-    );
+    begin_command(ed, Begin { count, from_line_start: true, ..Begin::command(letter) });
 }
 
 /// Begin an insert by a command of its own. Within a repeat, insert mode goes on after it.
@@ -172,13 +152,7 @@ pub(crate) fn begin_command(ed: &mut Editor, what: Begin) {
     let keeps = what.letter == Some('r') || !ed.feed.nothing_stuffed();
     let restart_after = ed.insert.restart.filter(|_| keeps);
     ed.insert.restart = None;
-    begin(
-        ed,
-        Begin {
-            restart_after,
-            ..what
-        },
-    );
+    begin(ed, Begin { restart_after, ..what });
 }
 
 pub(crate) fn begin(ed: &mut Editor, what: Begin) {
@@ -275,11 +249,7 @@ fn press_key(ed: &mut Editor, key: Key, last_key: Option<Stroke>) {
         Key::Esc | Key::Ctrl('c') => leave(ed, false),
         Key::Ctrl('o') => {
             let replace = ed.replacing();
-            ed.insert.restart = Some(if replace {
-                Restart::Replace
-            } else {
-                Restart::Insert
-            });
+            ed.insert.restart = Some(if replace { Restart::Replace } else { Restart::Insert });
             ed.insert.at_eol = ed.char() == '\0';
             if let Some(session) = ed.insert.session.as_mut() {
                 session.count = 0;
@@ -368,11 +338,7 @@ fn leave(ed: &mut Editor, for_command: bool) {
         ed.insert.eol_row = ed.cursor.row;
     }
     let col_before = ed.cursor.col;
-    let is_replace_char = ed
-        .insert
-        .session
-        .as_ref()
-        .is_some_and(|s| s.letter == Some('r'));
+    let is_replace_char = ed.insert.session.as_ref().is_some_and(|s| s.letter == Some('r'));
     if !ed.insert.arrow_used {
         if !is_replace_char {
             ed.redo.push(Key::Esc);

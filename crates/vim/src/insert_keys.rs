@@ -69,10 +69,7 @@ pub(crate) fn line_break(ed: &mut Editor) {
     ed.splice(row, col, usize::MAX, "");
     ed.lines.insert(row + 1, rest);
     ed.marks.shift_rows(row + 1, 0, 1);
-    ed.cursor = Pos {
-        row: row + 1,
-        col: 0,
-    };
+    ed.cursor = Pos { row: row + 1, col: 0 };
 }
 
 /// Delete under the cursor.
@@ -80,15 +77,7 @@ pub(crate) fn delete(ed: &mut Editor) {
     prepare_change(ed);
     if ed.char() == '\0' {
         let col = ed.cursor.col;
-        if join::run(
-            ed,
-            2,
-            How {
-                spaces: false,
-                save: true,
-                marks: false,
-            },
-        ) {
+        if join::run(ed, 2, How { spaces: false, save: true, marks: false }) {
             ed.cursor.col = col;
         }
     } else {
@@ -124,11 +113,7 @@ fn over_line_break(ed: &mut Editor) {
         ed.insert.start = Pos { row: row - 1, col };
     }
     let replacing = ed.replacing();
-    let overwritten = if replacing {
-        ed.insert.replaced.pop()
-    } else {
-        None
-    };
+    let overwritten = if replacing { ed.insert.replaced.pop() } else { None };
     // In the row where replacing began the cursor only moves.
     if replacing && row <= start_row {
         ed.dec_cursor();
@@ -136,15 +121,7 @@ fn over_line_break(ed: &mut Editor) {
     }
     let at_eol = ed.char() == '\0';
     ed.cursor.row -= 1;
-    join::run(
-        ed,
-        2,
-        How {
-            spaces: false,
-            save: false,
-            marks: false,
-        },
-    );
+    join::run(ed, 2, How { spaces: false, save: false, marks: false });
     if at_eol && ed.char() != '\0' {
         ed.inc_cursor();
     }
@@ -361,11 +338,7 @@ pub(crate) fn end(ed: &mut Editor) {
 
 /// CTRL-E and CTRL-Y: the character below or above.
 pub(crate) fn copy_from(ed: &mut Editor, below: bool) {
-    let row = if below {
-        ed.cursor.row.checked_add(1)
-    } else {
-        ed.cursor.row.checked_sub(1)
-    };
+    let row = if below { ed.cursor.row.checked_add(1) } else { ed.cursor.row.checked_sub(1) };
     let Some(row) = row.filter(|&row| row <= ed.lines.last()) else {
         return;
     };
@@ -417,11 +390,7 @@ fn insert_register(ed: &mut Editor, name: char, how: Option<Key>) {
         for key in [Key::Ctrl('r'), key, Key::Char(name)] {
             ed.redo.push(key);
         }
-        let how = put::How {
-            before: true,
-            rest_behind: true,
-            ..put::How::default()
-        };
+        let how = put::How { before: true, rest_behind: true, ..put::How::default() };
         put::put(ed, ed.registers.known(Some(name)), 1, how);
         return;
     }
@@ -441,11 +410,7 @@ fn insert_register(ed: &mut Editor, name: char, how: Option<Key>) {
         if name == '-' {
             ed.redo.push(Key::Ctrl('r'));
             ed.redo.push(Key::Char(name));
-            let how = put::How {
-                before: true,
-                rest_behind: true,
-                ..put::How::default()
-            };
+            let how = put::How { before: true, rest_behind: true, ..put::How::default() };
             put::put(ed, Some(name), 1, how);
         } else {
             let literal = how.is_some() || register.foreign;

@@ -31,11 +31,7 @@ pub(crate) fn run(ed: &mut Editor, count: usize, how: How) -> bool {
     let mut moves = vec![(0, 0)];
     for i in 1..count {
         let line = ed.lines.get(first + i);
-        let kept = if how.spaces {
-            line.trim_start_matches(is_white)
-        } else {
-            line
-        };
+        let kept = if how.spaces { line.trim_start_matches(is_white) } else { line };
         let space = how.spaces && wants_space(&text, ed.lines.get(first + i - 1), i == 1, kept);
         col = text.len();
         if space {
@@ -49,14 +45,8 @@ pub(crate) fn run(ed: &mut Editor, count: usize, how: How) -> bool {
         ed.marks.join_row(first + i, i, start, cut);
     }
     if how.marks {
-        ed.marks.op_start = Some(Pos {
-            row: first,
-            col: first_len,
-        });
-        ed.marks.op_end = Some(Pos {
-            row: first,
-            col: text.len(),
-        });
+        ed.marks.op_start = Some(Pos { row: first, col: first_len });
+        ed.marks.op_end = Some(Pos { row: first, col: text.len() });
     }
     ed.lines.replace(first, text);
     ed.delete_rows(first + 1, count - 1);
@@ -72,10 +62,6 @@ fn wants_space(text: &str, previous: &str, previous_is_first: bool, kept: &str) 
         return false;
     }
     // Only the line right before counts: an empty one has no last character.
-    let own = if previous_is_first {
-        previous
-    } else {
-        previous.trim_start_matches(is_white)
-    };
+    let own = if previous_is_first { previous } else { previous.trim_start_matches(is_white) };
     !own.ends_with(['\t', ' '])
 }

@@ -37,9 +37,7 @@ pub fn keys_from_notation(text: &str) -> Vec<Key> {
     let mut keys = Vec::new();
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
-        let named = rest
-            .strip_prefix('<')
-            .and_then(|inner| inner.split_once('>'));
+        let named = rest.strip_prefix('<').and_then(|inner| inner.split_once('>'));
         match named.map(|(name, after)| (key_named(name), name, after)) {
             Some((Some(key), _, after)) => {
                 keys.push(key);
@@ -96,10 +94,9 @@ pub(crate) fn key_of_char(c: char) -> Key {
         '\r' => Key::Enter,
         '\t' => Key::Tab,
         '\0'..='\u{1f}' => Key::Ctrl(char::from(c as u8 + b'@').to_ascii_lowercase()),
-        '\u{10ff01}'..='\u{10ff08}' => SPECIALS
-            .iter()
-            .find(|special| special.1 == c)
-            .map_or(Key::Char(c), |special| special.0),
+        '\u{10ff01}'..='\u{10ff08}' => {
+            SPECIALS.iter().find(|special| special.1 == c).map_or(Key::Char(c), |special| special.0)
+        }
         _ => Key::Char(c),
     }
 }
@@ -112,10 +109,7 @@ pub(crate) fn char_of_key(key: Key) -> char {
         Key::Enter => '\r',
         Key::Tab => '\t',
         Key::Ctrl(c) => char::from((c.to_ascii_uppercase() as u8) & 0x1f),
-        special => SPECIALS
-            .iter()
-            .find(|pair| pair.0 == special)
-            .map_or('\u{fffd}', |pair| pair.1),
+        special => SPECIALS.iter().find(|pair| pair.0 == special).map_or('\u{fffd}', |pair| pair.1),
     }
 }
 

@@ -31,18 +31,12 @@ impl Marks {
             named: [None; 26],
             file: [None; 36],
             op_start: Some(Pos::default()),
-            op_end: Some(Pos {
-                row: last_row,
-                col: 0,
-            }),
+            op_end: Some(Pos { row: last_row, col: 0 }),
             last_insert: None,
             last_change: None,
             jump: Some(Pos::default()),
             jump_before: None,
-            jumps: Jumps {
-                places: vec![Pos::default()],
-                at: 1,
-            },
+            jumps: Jumps { places: vec![Pos::default()], at: 1 },
             visual: LastVisual::default(),
         }
     }
@@ -120,15 +114,8 @@ impl Jumps {
     /// The place `count` jumps back or on.
     pub(crate) fn go(&mut self, cursor: Pos, back: bool, count: usize) -> Option<Pos> {
         self.drop_doubles();
-        let step = if back {
-            -count.cast_signed()
-        } else {
-            count.cast_signed()
-        };
-        let target = self
-            .at
-            .checked_add_signed(step)
-            .filter(|&at| at < self.places.len())?;
+        let step = if back { -count.cast_signed() } else { count.cast_signed() };
+        let target = self.at.checked_add_signed(step).filter(|&at| at < self.places.len())?;
         let mut target = target;
         if self.at == self.places.len() {
             self.add(cursor);

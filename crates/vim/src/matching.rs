@@ -30,31 +30,13 @@ pub(crate) fn under_cursor(lines: &Lines, cursor: Pos, quotes: Quotes) -> Option
     }
     let here = byte_at(line, cursor.col);
     let after = byte_at(line, cursor.col + 1);
-    let before = if cursor.col > 0 {
-        byte_at(line, cursor.col - 1)
-    } else {
-        0
-    };
+    let before = if cursor.col > 0 { byte_at(line, cursor.col - 1) } else { 0 };
     match (before, here, after) {
         (_, b'/', b'*') => {
-            return comment_end(
-                lines,
-                Pos {
-                    col: cursor.col + 1,
-                    ..cursor
-                },
-            )
-            .map(|p| (p, false));
+            return comment_end(lines, Pos { col: cursor.col + 1, ..cursor }).map(|p| (p, false));
         }
         (b'*', b'/', _) => {
-            return comment_start(
-                lines,
-                Pos {
-                    col: cursor.col - 1,
-                    ..cursor
-                },
-            )
-            .map(|p| (p, false));
+            return comment_start(lines, Pos { col: cursor.col - 1, ..cursor }).map(|p| (p, false));
         }
         (_, b'*', b'/') => return comment_start(lines, cursor).map(|p| (p, false)),
         (b'/', b'*', _) => return comment_end(lines, cursor).map(|p| (p, false)),
@@ -66,10 +48,7 @@ pub(crate) fn under_cursor(lines: &Lines, cursor: Pos, quotes: Quotes) -> Option
     }
     while col < line.len() {
         if let Some(pair) = pair_of(char_at(line, col)) {
-            let from = Pos {
-                row: cursor.row,
-                col,
-            };
+            let from = Pos { row: cursor.row, col };
             let escaped = is_escaped(line, col);
             return search(lines, from, pair, quotes, escaped).map(|pos| (pos, false));
         }
@@ -89,11 +68,7 @@ pub(crate) fn open_before(
     close: char,
     quotes: Quotes,
 ) -> Option<Pos> {
-    let pair = Pair {
-        nested: close,
-        wanted: open,
-        forward: false,
-    };
+    let pair = Pair { nested: close, wanted: open, forward: false };
     search(lines, from, pair, quotes, false)
 }
 
@@ -105,11 +80,7 @@ pub(crate) fn close_after(
     close: char,
     quotes: Quotes,
 ) -> Option<Pos> {
-    let pair = Pair {
-        nested: open,
-        wanted: close,
-        forward: true,
-    };
+    let pair = Pair { nested: open, wanted: close, forward: true };
     search(lines, from, pair, quotes, false)
 }
 
@@ -121,28 +92,16 @@ pub(crate) fn open_after(
     close: char,
     quotes: Quotes,
 ) -> Option<Pos> {
-    let pair = Pair {
-        nested: close,
-        wanted: open,
-        forward: true,
-    };
+    let pair = Pair { nested: close, wanted: open, forward: true };
     search(lines, from, pair, quotes, false)
 }
 
 fn pair_of(c: char) -> Option<Pair> {
     PAIRS.iter().find_map(|&(open, close)| {
         if c == open {
-            Some(Pair {
-                nested: open,
-                wanted: close,
-                forward: true,
-            })
+            Some(Pair { nested: open, wanted: close, forward: true })
         } else if c == close {
-            Some(Pair {
-                nested: close,
-                wanted: open,
-                forward: false,
-            })
+            Some(Pair { nested: close, wanted: open, forward: false })
         } else {
             None
         }
@@ -167,11 +126,7 @@ struct QuoteState {
 fn search(lines: &Lines, from: Pos, pair: Pair, quotes: Quotes, escaped: bool) -> Option<Pos> {
     let mut pos = from;
     let mut depth = 0_usize;
-    let mut state = QuoteState {
-        counted: None,
-        inside: false,
-        started_inside: None,
-    };
+    let mut state = QuoteState { counted: None, inside: false, started_inside: None };
     loop {
         let row = pos.row;
         step(lines, &mut pos, pair.forward)?;
@@ -221,10 +176,7 @@ fn step(lines: &Lines, pos: &mut Pos, forward: bool) -> Option<()> {
         if pos.col < line.len() {
             pos.col += cell_len(line, pos.col);
         } else if pos.row < lines.last() {
-            *pos = Pos {
-                row: pos.row + 1,
-                col: 0,
-            };
+            *pos = Pos { row: pos.row + 1, col: 0 };
         } else {
             return None;
         }
@@ -316,10 +268,7 @@ fn comment_end(lines: &Lines, from: Pos) -> Option<Pos> {
         step(lines, &mut pos, true)?;
         let line = lines.get(pos.row);
         if byte_at(line, pos.col) == b'*' && byte_at(line, pos.col + 1) == b'/' {
-            return Some(Pos {
-                col: pos.col + 1,
-                ..pos
-            });
+            return Some(Pos { col: pos.col + 1, ..pos });
         }
     }
 }
@@ -336,17 +285,11 @@ fn comment_start(lines: &Lines, from: Pos) -> Option<Pos> {
         let before = |n: usize| pos.col.checked_sub(n).map_or(0, |col| byte_at(line, col));
         match (before(1), byte_at(line, pos.col)) {
             (b'/', b'*') if before(2) != b'*' && pos.col < line_comment => {
-                found = Some(Pos {
-                    col: pos.col - 1,
-                    ..pos
-                });
+                found = Some(Pos { col: pos.col - 1, ..pos });
             }
             (b'*', b'/') if found.is_some() => return found,
             (b'*', b'/') if before(2) == b'/' && pos.col <= line_comment => {
-                return Some(Pos {
-                    col: pos.col - 2,
-                    ..pos
-                });
+                return Some(Pos { col: pos.col - 2, ..pos });
             }
             (b'*', b'/') => return None,
             _ => {}
@@ -372,11 +315,8 @@ fn directive(line: &str) -> Option<i32> {
 
 fn conditional(lines: &Lines, from: usize) -> Option<Pos> {
     let forward = directive(lines.get(from))? >= 0;
-    let rows: Vec<usize> = if forward {
-        (from + 1..lines.count()).collect()
-    } else {
-        (0..from).rev().collect()
-    };
+    let rows: Vec<usize> =
+        if forward { (from + 1..lines.count()).collect() } else { (0..from).rev().collect() };
     let mut depth = 0_usize;
     for row in rows {
         let line = lines.get(row);
@@ -386,10 +326,7 @@ fn conditional(lines: &Lines, from: usize) -> Option<Pos> {
         let opens = if forward { kind == 1 } else { kind == -1 };
         let closes = if forward { kind == -1 } else { kind == 1 };
         if depth == 0 && (closes || (forward && kind == 0)) {
-            return Some(Pos {
-                row,
-                col: crate::text::indent_len(line),
-            });
+            return Some(Pos { row, col: crate::text::indent_len(line) });
         }
         if opens {
             depth += 1;

@@ -70,20 +70,14 @@ pub(crate) fn run(ed: &mut Editor, motion: Motion, moving: &mut Moving) -> bool 
         Motion::CurrentLines => current_lines(ed, moving),
         Motion::WordNext { big } => word_next(ed, big, moving),
         Motion::WordEnd { big } => word_end(ed, big, moving, false),
-        Motion::WordBack { big } => on_pos(ed, |ed, pos| {
-            word::back(&ed.lines, pos, moving.times(), big, false)
-        }),
+        Motion::WordBack { big } => {
+            on_pos(ed, |ed, pos| word::back(&ed.lines, pos, moving.times(), big, false))
+        }
         Motion::WordEndBack { big } => {
             moving.inclusive = true;
-            on_pos(ed, |ed, pos| {
-                word::end_back(&ed.lines, pos, moving.times(), big, false)
-            })
+            on_pos(ed, |ed, pos| word::end_back(&ed.lines, pos, moving.times(), big, false))
         }
-        Motion::Find {
-            target,
-            forward,
-            until,
-        } => find::first(ed, target, forward, until, moving),
+        Motion::Find { target, forward, until } => find::first(ed, target, forward, until, moving),
         Motion::FindAgain { reverse } => find::again(ed, reverse, moving),
         Motion::Line { last } => line(ed, last, moving),
         Motion::Sentence { forward } => sentence::motion(ed, forward, moving),
@@ -147,10 +141,7 @@ fn right(ed: &mut Editor, wrap: bool, moving: &mut Moving) -> bool {
             if moving.op.is_some() && !moving.inclusive && !ed.row().is_empty() {
                 moving.inclusive = true;
             } else {
-                ed.cursor = Pos {
-                    row: ed.cursor.row + 1,
-                    col: 0,
-                };
+                ed.cursor = Pos { row: ed.cursor.row + 1, col: 0 };
                 ed.want_stale = true;
                 moving.inclusive = false;
             }
@@ -281,9 +272,7 @@ fn word_next(ed: &mut Editor, big: bool, moving: &mut Moving) -> bool {
     }
     let from = ed.cursor;
     let operated = moving.op.is_some();
-    let found = on_pos(ed, |ed, pos| {
-        word::next(&ed.lines, pos, moving.times(), big, operated)
-    });
+    let found = on_pos(ed, |ed, pos| word::next(&ed.lines, pos, moving.times(), big, operated));
     leave_line_end(ed, from, moving);
     found || operated
 }
@@ -291,9 +280,7 @@ fn word_next(ed: &mut Editor, big: bool, moving: &mut Moving) -> bool {
 fn word_end(ed: &mut Editor, big: bool, moving: &mut Moving, stop: bool) -> bool {
     moving.inclusive = true;
     let from = ed.cursor;
-    let found = on_pos(ed, |ed, pos| {
-        word::end(&ed.lines, pos, moving.times(), big, stop, false)
-    });
+    let found = on_pos(ed, |ed, pos| word::end(&ed.lines, pos, moving.times(), big, stop, false));
     leave_line_end(ed, from, moving);
     found || moving.op.is_some()
 }
@@ -316,12 +303,7 @@ fn line(ed: &mut Editor, last: bool, moving: &mut Moving) -> bool {
     moving.lines = true;
     ed.set_jump_mark();
     let row = if last { ed.lines.last() } else { 0 };
-    ed.cursor.row = if moving.count == 0 {
-        row
-    } else {
-        moving.count - 1
-    }
-    .min(ed.lines.last());
+    ed.cursor.row = if moving.count == 0 { row } else { moving.count - 1 }.min(ed.lines.last());
     line_start(ed, Start::NonBlank);
     true
 }

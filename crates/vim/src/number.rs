@@ -48,18 +48,13 @@ fn replace(ed: &mut Editor, row: usize, from: usize, to: usize, new: &str) -> bo
     }
     ed.splice(row, from, to, new);
     ed.marks.op_start = Some(Pos { row, col: from });
-    ed.marks.op_end = Some(Pos {
-        row,
-        col: (from + new.len()).max(1) - 1,
-    });
+    ed.marks.op_end = Some(Pos { row, col: (from + new.len()).max(1) - 1 });
     true
 }
 
 fn value(digits: &str) -> u64 {
     digits.bytes().fold(0_u64, |value, digit| {
-        let grown = value
-            .checked_mul(10)
-            .and_then(|v| v.checked_add(u64::from(digit - b'0')));
+        let grown = value.checked_mul(10).and_then(|v| v.checked_add(u64::from(digit - b'0')));
         grown.unwrap_or(u64::MAX)
     })
 }
@@ -68,11 +63,8 @@ fn value(digits: &str) -> u64 {
 fn sum(value: u64, negative: bool, up: bool, count: usize) -> (u64, bool) {
     let count = count as u64;
     let grows = up != negative;
-    let (new, wrapped) = if grows {
-        value.overflowing_add(count)
-    } else {
-        value.overflowing_sub(count)
-    };
+    let (new, wrapped) =
+        if grows { value.overflowing_add(count) } else { value.overflowing_sub(count) };
     let (new, negative) = match (grows, wrapped) {
         (_, false) => (new, negative),
         (true, true) => (!new, !negative),
@@ -130,11 +122,7 @@ fn selected(ed: &mut Editor, area: &mut Area, row: usize) -> (usize, usize) {
     if area.lines {
         return (0, len);
     }
-    let from = if row == area.start.row {
-        area.start.col
-    } else {
-        0
-    };
+    let from = if row == area.start.row { area.start.col } else { 0 };
     if row == area.end.row {
         area.end.col = area.end.col.min(len.max(1) - 1);
         return (from, (area.end.col + 1).saturating_sub(from));
@@ -166,10 +154,7 @@ fn change_selected(ed: &mut Editor, pos: Pos, len: usize, up: bool, amount: usiz
         (VisualKind::Line, _) | (_, true) => line.len() - col,
         (_, false) => left.max(0).cast_unsigned(),
     };
-    let digits = (col..line.len())
-        .take(most)
-        .take_while(|&col| digit(col))
-        .count();
+    let digits = (col..line.len()).take(most).take_while(|&col| digit(col)).count();
     let (value, now_negative) = sum(value(&line[col..col + digits]), negative, up, amount);
     let padded = byte_at(line, col) == b'0';
     // The sign is outside what is replaced, unless it goes.

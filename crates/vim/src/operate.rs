@@ -74,11 +74,7 @@ pub(crate) fn run(ed: &mut Editor, request: &Request) {
                 join::run(
                     ed,
                     rows,
-                    join::How {
-                        spaces: area.op == Op::Join,
-                        save: true,
-                        marks: true,
-                    },
+                    join::How { spaces: area.op == Op::Join, save: true, marks: true },
                 );
             }
         }
@@ -113,13 +109,8 @@ fn settle(ed: &mut Editor, request: &Request) -> Area {
     force_kind(ed, request.force, &mut area);
     if area.op != Op::Yank && (!ed.visual.active || area.forced) {
         let force = request.force.map(force_key);
-        let keys: Vec<Key> = area
-            .op
-            .keys()
-            .into_iter()
-            .chain(force)
-            .chain(request.keys.iter().copied())
-            .collect();
+        let keys: Vec<Key> =
+            area.op.keys().into_iter().chain(force).chain(request.keys.iter().copied()).collect();
         redo::prepare(ed, area.register, area.count, &keys);
     }
     take_selection(ed, &mut area);
@@ -242,15 +233,9 @@ fn shape_selection(ed: &mut Editor, area: &mut Area) {
     area.lines = kind == VisualKind::Line;
     if kind == VisualKind::Char && ed.lines.char_at(area.end) == '\0' {
         area.inclusive = false;
-        let on_lines = matches!(
-            area.op,
-            Op::ShiftLeft | Op::ShiftRight | Op::Join | Op::JoinPlain
-        );
+        let on_lines = matches!(area.op, Op::ShiftLeft | Op::ShiftRight | Op::Join | Op::JoinPlain);
         if !on_lines && area.end.row < ed.lines.last() {
-            area.end = Pos {
-                row: area.end.row + 1,
-                col: 0,
-            };
+            area.end = Pos { row: area.end.row + 1, col: 0 };
             area.rows += 1;
         }
     }
@@ -276,11 +261,7 @@ fn measure_selection(ed: &Editor, area: &mut Area) -> Size {
             area.last_column
         };
     }
-    Size {
-        kind,
-        rows: area.rows,
-        columns,
-    }
+    Size { kind, rows: area.rows, columns }
 }
 
 /// A motion that ends in column 0 ends behind the line before; if it started in the indent, it is

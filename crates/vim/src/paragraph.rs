@@ -69,13 +69,7 @@ fn find(lines: &Lines, from: Pos, forward: bool, count: usize) -> Option<(Pos, b
     }
     let line = lines.get(row);
     if row == lines.last() && !line.is_empty() {
-        return Some((
-            Pos {
-                row,
-                col: head(line, line.len() - 1),
-            },
-            true,
-        ));
+        return Some((Pos { row, col: head(line, line.len() - 1) }, true));
     }
     Some((Pos { row, col: 0 }, false))
 }
@@ -105,11 +99,7 @@ pub(crate) fn select(ed: &mut Editor, around: bool, moving: &mut Moving) -> bool
     while end <= last && white(end) {
         end += 1;
     }
-    let rounds = if !around && white_in_front {
-        moving.times() - 1
-    } else {
-        moving.times()
-    };
+    let rounds = if !around && white_in_front { moving.times() - 1 } else { moving.times() };
     for left in (0..rounds).rev() {
         if end > last {
             return false;
@@ -148,10 +138,7 @@ pub(crate) fn select(ed: &mut Editor, around: bool, moving: &mut Moving) -> bool
         moving.start = Pos { row: start, col: 0 };
         moving.lines = true;
     }
-    ed.cursor = Pos {
-        row: end_row,
-        col: 0,
-    };
+    ed.cursor = Pos { row: end_row, col: 0 };
     true
 }
 

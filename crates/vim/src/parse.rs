@@ -134,13 +134,7 @@ fn read_command(keys: &mut Keys, situation: Situation) -> Reading<Command> {
         }
         let (verb, key) = spelled_out(verb, key);
         let keys = [&[key], &start[..used]].concat();
-        return Ok(Command {
-            register,
-            count,
-            verb,
-            force: None,
-            keys,
-        });
+        return Ok(Command { register, count, verb, force: None, keys });
     }
 }
 
@@ -211,13 +205,7 @@ fn read_operated(
                 let used = start.len() - keys.rest.len();
                 let keys = [&[key], &start[..used]].concat();
                 let verb = Verb::Operate(op, motion);
-                return Ok(Command {
-                    register,
-                    count: total,
-                    verb,
-                    force,
-                    keys,
-                });
+                return Ok(Command { register, count: total, verb, force, keys });
             }
         }
     }
@@ -247,10 +235,7 @@ fn operated_motion(key: Key, keys: &mut Keys, op: Op) -> Reading<Motion> {
         return Ok(Motion::CurrentLines);
     }
     if let Key::Char(kind @ ('i' | 'a')) = key {
-        return Ok(Motion::Object {
-            around: kind == 'a',
-            object: object(keys)?,
-        });
+        return Ok(Motion::Object { around: kind == 'a', object: object(keys)? });
     }
     match motion(key, keys)? {
         Some(motion) => Ok(motion),
@@ -302,11 +287,9 @@ fn motion(key: Key, keys: &mut Keys) -> Reading<Option<Motion>> {
         Key::Char('{') => Motion::Paragraph { forward: false },
         Key::Char('}') => Motion::Paragraph { forward: true },
         Key::Char('%') => Motion::Match,
-        Key::Char(quote @ ('\'' | '`')) => Motion::Mark {
-            name: keys.text_argument()?,
-            lines: quote == '\'',
-            jump: true,
-        },
+        Key::Char(quote @ ('\'' | '`')) => {
+            Motion::Mark { name: keys.text_argument()?, lines: quote == '\'', jump: true }
+        }
         Key::Char('g') => return g_motion(keys),
         _ => return Ok(None),
     }))
@@ -321,11 +304,7 @@ fn g_motion(keys: &mut Keys) -> Reading<Option<Motion>> {
         Key::Char(quote @ ('\'' | '`')) => {
             let lines = *quote == '\'';
             keys.next()?;
-            return Ok(Some(Motion::Mark {
-                name: keys.text_argument()?,
-                lines,
-                jump: false,
-            }));
+            return Ok(Some(Motion::Mark { name: keys.text_argument()?, lines, jump: false }));
         }
         _ => return Ok(None),
     };
@@ -341,22 +320,10 @@ fn object(keys: &mut Keys) -> Reading<Object> {
         Key::Char('p') => Object::Paragraph,
         Key::Char('t') => Object::Tag,
         Key::Char(quote @ ('"' | '\'' | '`')) => Object::Quote(quote),
-        Key::Char('b' | '(' | ')') => Object::Block {
-            open: '(',
-            close: ')',
-        },
-        Key::Char('B' | '{' | '}') => Object::Block {
-            open: '{',
-            close: '}',
-        },
-        Key::Char('[' | ']') => Object::Block {
-            open: '[',
-            close: ']',
-        },
-        Key::Char('<' | '>') => Object::Block {
-            open: '<',
-            close: '>',
-        },
+        Key::Char('b' | '(' | ')') => Object::Block { open: '(', close: ')' },
+        Key::Char('B' | '{' | '}') => Object::Block { open: '{', close: '}' },
+        Key::Char('[' | ']') => Object::Block { open: '[', close: ']' },
+        Key::Char('<' | '>') => Object::Block { open: '<', close: '>' },
         _ => return Err(Stop::Nonsense),
     })
 }
@@ -410,10 +377,7 @@ fn normal_verb(key: Key, keys: &mut Keys, situation: Situation) -> Reading<Verb>
 fn visual_verb(key: Key, keys: &mut Keys, situation: Situation) -> Reading<Verb> {
     if let Key::Char(kind @ ('i' | 'a')) = key {
         let object = object(keys)?;
-        return Ok(Verb::Move(Motion::Object {
-            around: kind == 'a',
-            object,
-        }));
+        return Ok(Verb::Move(Motion::Object { around: kind == 'a', object }));
     }
     if let Some(verb) = shared_verb(key, keys, situation)? {
         return Ok(verb);
@@ -466,14 +430,8 @@ fn shared_verb(key: Key, keys: &mut Keys, situation: Situation) -> Reading<Optio
         Key::Ctrl('v' | 'q') => Verb::Visual(VisualKind::Block),
         Key::Ctrl('d') => Verb::HalfPage { down: true },
         Key::Ctrl('u') => Verb::HalfPage { down: false },
-        Key::Char('p') => Verb::Put {
-            before: false,
-            rest_behind: false,
-        },
-        Key::Char('P') => Verb::Put {
-            before: true,
-            rest_behind: false,
-        },
+        Key::Char('p') => Verb::Put { before: false, rest_behind: false },
+        Key::Char('P') => Verb::Put { before: true, rest_behind: false },
         Key::Char('m') => Verb::SetMark(keys.text_argument()?),
         Key::Char('@') => Verb::Execute(keys.text_argument()?),
         Key::Char('q') if situation.recording || situation.executing => Verb::Record(None),
@@ -481,14 +439,8 @@ fn shared_verb(key: Key, keys: &mut Keys, situation: Situation) -> Reading<Optio
         Key::Char('g') => {
             let verb = match keys.rest.first().ok_or(Stop::More)? {
                 Key::Char('v') => Verb::Reselect,
-                Key::Char('p') => Verb::Put {
-                    before: false,
-                    rest_behind: true,
-                },
-                Key::Char('P') => Verb::Put {
-                    before: true,
-                    rest_behind: true,
-                },
+                Key::Char('p') => Verb::Put { before: false, rest_behind: true },
+                Key::Char('P') => Verb::Put { before: true, rest_behind: true },
                 _ => return Ok(None),
             };
             keys.next()?;

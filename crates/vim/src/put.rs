@@ -36,17 +36,8 @@ pub(crate) fn command(
 ) {
     let letter = if before { 'P' } else { 'p' };
     let keys = [Key::Char('g'), Key::Char(letter)];
-    redo::prepare(
-        ed,
-        name,
-        count,
-        if rest_behind { &keys } else { &keys[1..] },
-    );
-    let how = How {
-        before,
-        rest_behind,
-        ..How::default()
-    };
+    redo::prepare(ed, name, count, if rest_behind { &keys } else { &keys[1..] });
+    let how = How { before, rest_behind, ..How::default() };
     if ed.visual.active {
         over_selection(ed, name, count, how);
     } else {
@@ -123,15 +114,8 @@ pub(crate) fn put(ed: &mut Editor, name: Option<char>, count: usize, how: How) {
         return;
     }
     undo::save(ed, ed.cursor.row + 1, ed.cursor.row + 1);
-    let black_hole = Register {
-        lines: vec![String::new()],
-        ..Register::EMPTY
-    };
-    let register = if name == Some('_') {
-        black_hole
-    } else {
-        ed.registers.read(name).clone()
-    };
+    let black_hole = Register { lines: vec![String::new()], ..Register::EMPTY };
+    let register = if name == Some('_') { black_hole } else { ed.registers.read(name).clone() };
     put_text(ed, &register, count, how);
     ed.visual.active = false;
     ed.adjust_cursor_eol();
@@ -179,11 +163,7 @@ fn put_text(ed: &mut Editor, register: &Register, count: usize, how: How) {
         ed.beep();
         return;
     }
-    let shape = if how.as_lines {
-        Shape::Lines
-    } else {
-        register.shape
-    };
+    let shape = if how.as_lines { Shape::Lines } else { register.shape };
     match shape {
         Shape::Block { width } => put_block(ed, &register.lines, width, count, how),
         Shape::Lines => put_lines(ed, &register.lines, count, how, added),
@@ -200,25 +180,14 @@ fn split_line(ed: &mut Editor, before: bool) {
     undo::save_cursor_row(ed);
     let Pos { row, col } = ed.cursor;
     let line = ed.row();
-    let at = floor(
-        line,
-        if before {
-            col
-        } else {
-            col + cell_len(line, col)
-        },
-    );
+    let at = floor(line, if before { col } else { col + cell_len(line, col) });
     let rest = line[at..].to_owned();
     ed.splice(row, at, usize::MAX, "");
     ed.lines.insert(row + 1, rest);
 }
 
 fn put_lines(ed: &mut Editor, lines: &[String], count: usize, how: How, added: usize) {
-    let first = if how.before {
-        ed.cursor.row
-    } else {
-        ed.cursor.row + 1
-    };
+    let first = if how.before { ed.cursor.row } else { ed.cursor.row + 1 };
     if ed.lines.is_blank() {
         undo::save(ed, 0, 1);
     } else {
@@ -230,21 +199,11 @@ fn put_lines(ed: &mut Editor, lines: &[String], count: usize, how: How, added: u
     }
     ed.marks.shift_rows(first, 0, (total + added).cast_signed());
     let last = lines.last().map_or("", String::as_str);
-    let end_col = if last.len() > 1 {
-        head(last, last.len() - 1)
-    } else {
-        0
-    };
+    let end_col = if last.len() > 1 { head(last, last.len() - 1) } else { 0 };
     ed.marks.op_start = Some(Pos { row: first, col: 0 });
-    ed.marks.op_end = Some(Pos {
-        row: first + total - 1,
-        col: end_col,
-    });
+    ed.marks.op_end = Some(Pos { row: first + total - 1, col: end_col });
     if how.rest_behind {
-        ed.cursor = Pos {
-            row: (first + total).min(ed.lines.last()),
-            col: 0,
-        };
+        ed.cursor = Pos { row: (first + total).min(ed.lines.last()), col: 0 };
     } else {
         ed.cursor = Pos { row: first, col: 0 };
         line_start(ed, Start::NonBlank);
@@ -270,24 +229,15 @@ fn put_in_line(ed: &mut Editor, text: &str, count: usize, how: How) {
     let mut last_row = first_row;
     if ed.visual.active {
         let area = &ed.marks.visual;
-        let ends = [area.start, area.end]
-            .into_iter()
-            .flatten()
-            .map(|pos| pos.row);
-        last_row = ends
-            .max()
-            .unwrap_or(first_row)
-            .clamp(first_row, ed.lines.last());
+        let ends = [area.start, area.end].into_iter().flatten().map(|pos| pos.row);
+        last_row = ends.max().unwrap_or(first_row).clamp(first_row, ed.lines.last());
     }
     let mut last_char = 0;
     let mut total = 0;
     if !text.is_empty() {
         let new = text.repeat(count);
         total = new.len();
-        let at = Pos {
-            row: first_row,
-            col,
-        };
+        let at = Pos { row: first_row, col };
         let column = column_of(ed, at);
         for row in first_row..=last_row {
             if row > first_row {
@@ -307,10 +257,7 @@ fn put_in_line(ed: &mut Editor, text: &str, count: usize, how: How) {
             }
         }
     }
-    ed.marks.op_end = Some(Pos {
-        col: ed.cursor.col.saturating_sub(last_char),
-        ..ed.cursor
-    });
+    ed.marks.op_end = Some(Pos { col: ed.cursor.col.saturating_sub(last_char), ..ed.cursor });
     if total > 0 && (ed.insert.restart.is_some() || how.rest_behind) {
         ed.cursor.col += 1;
     } else {
@@ -342,31 +289,16 @@ fn put_over_lines(ed: &mut Editor, lines: &[String], count: usize, how: How, add
         for (i, line) in lines[1..lines.len() - 1].iter().enumerate() {
             ed.lines.insert(row + 1 + i, line.clone());
         }
-        ed.lines
-            .insert(row + lines.len() - 1, [last.as_str(), &rest].concat());
+        ed.lines.insert(row + lines.len() - 1, [last.as_str(), &rest].concat());
     }
     let total = (lines.len() - 1) * count + added;
     ed.marks.shift_rows(row + 1, 0, total.cast_signed());
     let end_row = row + (lines.len() - 1) * count;
-    let end_col = if last.len() > 1 {
-        head(last, last.len() - 1)
-    } else {
-        0
-    };
-    ed.marks.op_end = Some(Pos {
-        row: end_row,
-        col: end_col,
-    });
+    let end_col = if last.len() > 1 { head(last, last.len() - 1) } else { 0 };
+    ed.marks.op_end = Some(Pos { row: end_row, col: end_col });
     if how.rest_behind {
-        ed.cursor = Pos {
-            row: end_row,
-            col: last.len(),
-        };
-        let col = if last.len() > 1 {
-            last.len() - 1
-        } else {
-            last.len()
-        };
+        ed.cursor = Pos { row: end_row, col: last.len() };
+        let col = if last.len() > 1 { last.len() - 1 } else { last.len() };
         ed.marks.op_end = Some(Pos { row: end_row, col });
     } else {
         ed.cursor = start;
@@ -402,25 +334,16 @@ fn put_block(ed: &mut Editor, lines: &[String], block_width: usize, count: usize
             return;
         }
         ed.splice(row, gap.col, gap.col + gap.cut, &new);
-        end = Pos {
-            row,
-            col: (gap.col + new.len()).max(1) - 1,
-        };
+        end = Pos { row, col: (gap.col + new.len()).max(1) - 1 };
         if i == 0 {
             ed.cursor.col += gap.spaces_before;
         }
     }
-    ed.marks.op_start = Some(Pos {
-        row: first_row,
-        ..ed.cursor
-    });
+    ed.marks.op_start = Some(Pos { row: first_row, ..ed.cursor });
     ed.marks.op_end = Some(end);
     ed.cursor.row = first_row;
     if how.rest_behind {
-        ed.cursor = Pos {
-            row: end.row,
-            col: end.col + 1,
-        };
+        ed.cursor = Pos { row: end.row, col: end.col + 1 };
         ed.cursor.col = ed.cursor.col.min(ed.row().len());
     }
 }
@@ -442,13 +365,7 @@ fn gap_at(line: &str, target: usize) -> Gap {
         col += cell_len(line, col);
     }
     let short = column < target || (column == target && col >= line.len());
-    let mut gap = Gap {
-        col,
-        cut: 0,
-        spaces_before: 0,
-        spaces_behind: 0,
-        short,
-    };
+    let mut gap = Gap { col, cut: 0, spaces_before: 0, spaces_behind: 0, short };
     if column < target {
         gap.spaces_before = target - column;
     } else if column > target {

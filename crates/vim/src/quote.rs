@@ -88,12 +88,7 @@ fn look_at_selection(ed: &Editor, quote: u8) -> Selected {
     let line = ed.row();
     let before_cursor = ed.visual.start < ed.cursor;
     let none = !ed.visual.active || ed.visual.start == ed.cursor;
-    let mut selected = Selected {
-        none,
-        before_cursor,
-        inside_quotes: false,
-        has_quote: false,
-    };
+    let mut selected = Selected { none, before_cursor, inside_quotes: false, has_quote: false };
     if none {
         return selected;
     }
@@ -160,11 +155,7 @@ fn next_string(
         return None;
     }
     let start = previous_quote(line, end, quote, true);
-    Some(if byte_at(line, start) == quote {
-        (start, end)
-    } else {
-        (end, cursor)
-    })
+    Some(if byte_at(line, start) == quote { (start, end) } else { (end, cursor) })
 }
 
 fn next_quote(line: &str, from: usize, quote: u8, escapes: bool) -> Option<usize> {
@@ -191,11 +182,7 @@ fn previous_quote(line: &str, from: usize, quote: u8, escapes: bool) -> usize {
     while col > 0 {
         col = head(line, col.min(line.len()) - 1);
         let backslashes = if escapes {
-            line.as_bytes()[..col]
-                .iter()
-                .rev()
-                .take_while(|&&b| b == b'\\')
-                .count()
+            line.as_bytes()[..col].iter().rev().take_while(|&&b| b == b'\\').count()
         } else {
             0
         };

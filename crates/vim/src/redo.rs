@@ -88,10 +88,7 @@ impl Redo {
     }
 
     pub(crate) fn push_number(&mut self, number: usize) {
-        number
-            .to_string()
-            .chars()
-            .for_each(|digit| self.push(Key::Char(digit)));
+        number.to_string().chars().for_each(|digit| self.push(Key::Char(digit)));
     }
 
     pub(crate) fn push_chars(&mut self, text: &str) {
@@ -117,29 +114,18 @@ pub(crate) fn prepare(ed: &mut Editor, register: Option<char>, count: usize, key
 /// `.`: queue the last change again; a count takes the place of its own.
 pub(crate) fn repeat(ed: &mut Editor, count: usize) -> bool {
     let use_before = ed.insert.restart.is_some() && !ed.insert.arrow_used;
-    let keys = if use_before {
-        ed.redo.before.clone()
-    } else {
-        ed.redo.keys.clone()
-    };
+    let keys = if use_before { ed.redo.before.clone() } else { ed.redo.keys.clone() };
     if keys.is_empty() || keys.len() > ed.feed.room() {
         return false;
     }
     let mut rest = keys.as_slice();
-    if let [
-        Stroke::Key(Key::Char('"')),
-        Stroke::Key(Key::Char(register)),
-        after @ ..,
-    ] = rest
-    {
+    if let [Stroke::Key(Key::Char('"')), Stroke::Key(Key::Char(register)), after @ ..] = rest {
         // Repeating a put from "1 puts "2, and so on.
         let next = match register {
             '1'..='8' => char::from(*register as u8 + 1),
             other => *other,
         };
-        ed.feed
-            .redo
-            .extend([Stroke::Key(Key::Char('"')), Stroke::Key(Key::Char(next))]);
+        ed.feed.redo.extend([Stroke::Key(Key::Char('"')), Stroke::Key(Key::Char(next))]);
         rest = after;
     }
     if let [Stroke::Key(Key::Char('v')), after @ ..] = rest {
@@ -153,9 +139,7 @@ pub(crate) fn repeat(ed: &mut Editor, count: usize) -> bool {
             rest = after;
         }
         let digits = count.to_string();
-        ed.feed
-            .redo
-            .extend(digits.chars().map(|digit| Stroke::Key(Key::Char(digit))));
+        ed.feed.redo.extend(digits.chars().map(|digit| Stroke::Key(Key::Char(digit))));
     }
     ed.feed.redo.extend(rest);
     true

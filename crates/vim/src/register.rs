@@ -23,11 +23,8 @@ pub(crate) struct Register {
 }
 
 impl Register {
-    pub(crate) const EMPTY: Register = Register {
-        lines: Vec::new(),
-        shape: Shape::Chars,
-        foreign: false,
-    };
+    pub(crate) const EMPTY: Register =
+        Register { lines: Vec::new(), shape: Shape::Chars, foreign: false };
 
     pub(crate) fn bytes(&self) -> usize {
         self.lines.iter().map(|line| line.len() + 1).sum()
@@ -44,21 +41,9 @@ impl Register {
 
     pub(crate) fn of_text(text: &str) -> Register {
         let lines_only = text.strip_suffix('\n');
-        let shape = if lines_only.is_some() {
-            Shape::Lines
-        } else {
-            Shape::Chars
-        };
-        let lines = lines_only
-            .unwrap_or(text)
-            .split('\n')
-            .map(str::to_owned)
-            .collect();
-        Register {
-            lines,
-            shape,
-            foreign: true,
-        }
+        let shape = if lines_only.is_some() { Shape::Lines } else { Shape::Chars };
+        let lines = lines_only.unwrap_or(text).split('\n').map(str::to_owned).collect();
+        Register { lines, shape, foreign: true }
     }
 }
 
@@ -162,11 +147,7 @@ impl Registers {
             Some(last) if last.len() + keys.len() <= REGISTER_BYTES_MAX => last.push_str(&keys),
             Some(_) => {}
             None => {
-                *old = Register {
-                    lines: vec![keys],
-                    shape: Shape::Chars,
-                    foreign: false,
-                };
+                *old = Register { lines: vec![keys], shape: Shape::Chars, foreign: false };
             }
         }
     }

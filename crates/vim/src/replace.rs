@@ -16,10 +16,7 @@ use crate::undo;
 pub(crate) fn chars(ed: &mut Editor, count: usize, key: Key) {
     let times = count.max(1);
     let there = ed.row()[head(ed.row(), ed.cursor.col)..].chars();
-    let cells = there
-        .filter(|&c| !crate::chars::is_composing(c))
-        .take(times)
-        .count();
+    let cells = there.filter(|&c| !crate::chars::is_composing(c)).take(times).count();
     if cells < times {
         ed.beep();
         return;
@@ -28,13 +25,7 @@ pub(crate) fn chars(ed: &mut Editor, count: usize, key: Key) {
     if key == Key::Enter || key == Key::Ctrl('j') {
         delete_chars(ed, times, false);
         redo::stuff(ed, [Stroke::Key(Key::Enter), Stroke::Key(Key::Esc)]);
-        insert::begin_command(
-            ed,
-            Begin {
-                count: times,
-                ..Begin::command('r')
-            },
-        );
+        insert::begin_command(ed, Begin { count: times, ..Begin::command('r') });
         return;
     }
     redo::prepare(ed, None, count, &[Key::Char('r'), key]);

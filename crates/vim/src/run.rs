@@ -14,10 +14,7 @@ use crate::{casing, mark_names, number, put, redo, replace, undo};
 pub(crate) fn run(ed: &mut Editor, command: Command) {
     let times = command.times();
     let count = command.count;
-    let command = Command {
-        register: ed.registers.known(command.register),
-        ..command
-    };
+    let command = Command { register: ed.registers.known(command.register), ..command };
     match command.verb {
         Verb::Cancel => {}
         Verb::Escape => escape(ed),
@@ -30,21 +27,12 @@ pub(crate) fn run(ed: &mut Editor, command: Command) {
         Verb::StartInsert(place) => insert::at(ed, place, times),
         Verb::Open { below } => insert::open(ed, below, times),
         Verb::Replace => {
-            insert::begin_command(
-                ed,
-                Begin {
-                    count: times,
-                    ..Begin::command('R')
-                },
-            );
+            insert::begin_command(ed, Begin { count: times, ..Begin::command('R') });
         }
         Verb::ReplaceChars(key) => replace::chars(ed, count, key),
         Verb::SwapCase => casing::swap_at_cursor(ed, count),
         Verb::Join { spaces } => join_lines(ed, count, spaces, command.register),
-        Verb::Put {
-            before,
-            rest_behind,
-        } => {
+        Verb::Put { before, rest_behind } => {
             put::command(ed, command.register, count, before, rest_behind);
         }
         Verb::AddNumber { up } => number::run(ed, up, count),
@@ -92,13 +80,7 @@ pub(crate) fn finish_command(ed: &mut Editor, left_insert_for_command: bool) {
         Restart::Insert => 'I',
         Restart::Replace => 'R',
     };
-    insert::begin(
-        ed,
-        Begin {
-            in_command: false,
-            ..Begin::command(letter)
-        },
-    );
+    insert::begin(ed, Begin { in_command: false, ..Begin::command(letter) });
 }
 
 fn escape(ed: &mut Editor) {
@@ -115,24 +97,8 @@ fn operate_over(ed: &mut Editor, op: Op, motion: Motion, command: Command) {
         ed.beep();
         return;
     }
-    let Command {
-        register,
-        count,
-        force,
-        keys,
-        ..
-    } = command;
-    operate::run(
-        ed,
-        &Request {
-            op,
-            register,
-            count,
-            force,
-            keys,
-            moving,
-        },
-    );
+    let Command { register, count, force, keys, .. } = command;
+    operate::run(ed, &Request { op, register, count, force, keys, moving });
 }
 
 fn operate_on_selection(ed: &mut Editor, op: Op, widen: Widen, command: &Command) {
@@ -151,17 +117,7 @@ fn operate_on_selection(ed: &mut Editor, op: Op, widen: Widen, command: &Command
     }
     let (register, count) = (command.register, command.count);
     let moving = Moving::new(Some(op), count, ed.cursor);
-    operate::run(
-        ed,
-        &Request {
-            op,
-            register,
-            count,
-            force: None,
-            keys: Vec::new(),
-            moving,
-        },
-    );
+    operate::run(ed, &Request { op, register, count, force: None, keys: Vec::new(), moving });
 }
 
 fn join_lines(ed: &mut Editor, count: usize, spaces: bool, register: Option<char>) {
@@ -174,15 +130,7 @@ fn join_lines(ed: &mut Editor, count: usize, spaces: bool, register: Option<char
     let rows = rows.min(there);
     let keys = [Key::Char('g'), Key::Char('J')];
     redo::prepare(ed, register, rows, if spaces { &keys[1..] } else { &keys });
-    join::run(
-        ed,
-        rows,
-        How {
-            spaces,
-            save: true,
-            marks: true,
-        },
-    );
+    join::run(ed, rows, How { spaces, save: true, marks: true });
 }
 
 /// `q`: start, or stop and keep the keys.
@@ -198,10 +146,7 @@ fn record(ed: &mut Editor, register: Option<char>) -> bool {
     else {
         return false;
     };
-    ed.recording = Some(Recording {
-        register,
-        keys: Vec::new(),
-    });
+    ed.recording = Some(Recording { register, keys: Vec::new() });
     true
 }
 

@@ -30,11 +30,7 @@ pub(crate) fn mark(ed: &Editor, forward: bool) -> Option<Pos> {
 }
 
 fn step(lines: &Lines, pos: &mut Pos, forward: bool) -> Step {
-    if forward {
-        lines.inc_skip(pos)
-    } else {
-        lines.dec_skip(pos)
-    }
+    if forward { lines.inc_skip(pos) } else { lines.dec_skip(pos) }
 }
 
 /// The start of the `count`th sentence in a direction.
@@ -215,11 +211,7 @@ pub(crate) fn select(ed: &mut Editor, around: bool, moving: &mut Moving) -> bool
         go(ed, false);
         start = ed.cursor;
     }
-    let halves = if around {
-        count * 2
-    } else {
-        count - usize::from(start_blank)
-    };
+    let halves = if around { count * 2 } else { count - usize::from(start_blank) };
     if halves > 0 {
         forward_halves(ed, halves, true);
     } else {

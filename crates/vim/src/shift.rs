@@ -37,10 +37,7 @@ pub(crate) fn run(ed: &mut Editor, area: &Area) {
     }
     ed.marks.op_start = Some(area.start);
     let last = ed.lines.get(area.end.row).len().max(1) - 1;
-    ed.marks.op_end = Some(Pos {
-        row: area.end.row,
-        col: last,
-    });
+    ed.marks.op_end = Some(Pos { row: area.end.row, col: last });
 }
 
 /// Move the cursor's line by shift widths; `round`: to a multiple of them.
@@ -61,11 +58,7 @@ pub(crate) fn shift_line(ed: &mut Editor, left: bool, amount: usize, round: bool
 
 /// Tabs and then spaces for so many columns, as blanks of a line.
 fn blanks(columns: usize) -> String {
-    [
-        "\t".repeat(columns / TAB_WIDTH),
-        " ".repeat(columns % TAB_WIDTH),
-    ]
-    .concat()
+    ["\t".repeat(columns / TAB_WIDTH), " ".repeat(columns % TAB_WIDTH)].concat()
 }
 
 /// Give the cursor's line an indent, and put the cursor behind it if that changes anything.
@@ -109,11 +102,7 @@ fn block_right(ed: &mut Editor, area: &Area, row: usize, amount: usize) {
     }
     let to_tab_stop = white_column % TAB_WIDTH + total;
     let tabs = to_tab_stop / TAB_WIDTH;
-    let spaces = if tabs > 0 {
-        to_tab_stop % TAB_WIDTH
-    } else {
-        total
-    };
+    let spaces = if tabs > 0 { to_tab_stop % TAB_WIDTH } else { total };
     let from = (part.col + usize::from(part.start_spaces > 0)).saturating_sub(part.white_len);
     let new = ["\t".repeat(tabs), " ".repeat(spaces)].concat();
     ed.splice(row, from, text, &new);

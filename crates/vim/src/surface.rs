@@ -69,10 +69,7 @@ impl Editor {
             let from = self.cursor;
             crate::insert::begin_move(self, from);
         }
-        self.cursor = Pos {
-            row: row.min(self.lines.last()),
-            col: 0,
-        };
+        self.cursor = Pos { row: row.min(self.lines.last()), col: 0 };
         let line = self.row();
         let mut at = 0;
         for _ in 0..col {
@@ -133,17 +130,8 @@ impl Editor {
             VisualKind::Line => ((first.row, 0), (last.row, line_end(last.row))),
             _ => (place(first), place(last)),
         };
-        let right = if self.want >= COL_MAX {
-            None
-        } else {
-            Some(right)
-        };
-        Some(Selection {
-            kind,
-            first,
-            last,
-            columns: (left, right),
-        })
+        let right = if self.want >= COL_MAX { None } else { Some(right) };
+        Some(Selection { kind, first, last, columns: (left, right) })
     }
 
     /// The bytes of `text()` before the cursor.
@@ -247,10 +235,7 @@ impl Editor {
                 new.insert_str(0, &head);
             }
             if i == last {
-                self.cursor = Pos {
-                    row: row + last,
-                    col: new.len(),
-                };
+                self.cursor = Pos { row: row + last, col: new.len() };
                 new.push_str(&rest);
             }
             if i == 0 {

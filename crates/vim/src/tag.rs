@@ -61,10 +61,7 @@ pub(crate) fn select(ed: &mut Editor, around: bool, moving: &mut Moving) -> bool
     let mut whole = around;
     let mut from = ed.cursor;
     loop {
-        let scan = Scan {
-            lines: &ed.lines,
-            bytes_left: Cell::new(TAG_BYTES_READ_MAX),
-        };
+        let scan = Scan { lines: &ed.lines, bytes_left: Cell::new(TAG_BYTES_READ_MAX) };
         let Some((start, close)) = enclosing(&scan, from, count, old_end) else {
             ed.cursor = old_cursor;
             return false;
@@ -146,14 +143,9 @@ fn enclosing(scan: &Scan, from: Pos, count: usize, old_end: Pos) -> Option<(Pos,
             start = search_back(scan, start)?;
         }
         let line = scan.lines.get(start.row);
-        let name = line[start.col + 1..]
-            .split([' ', '\t', '>'])
-            .next()
-            .filter(|n| !n.is_empty())?;
-        let inside = Pos {
-            col: start.col + 1,
-            ..start
-        };
+        let name =
+            line[start.col + 1..].split([' ', '\t', '>']).next().filter(|n| !n.is_empty())?;
+        let inside = Pos { col: start.col + 1, ..start };
         match search_on(scan, inside, name) {
             Some(close) if close >= old_end => return Some((start, close)),
             _ => count = 1,
@@ -205,10 +197,7 @@ fn search_back(scan: &Scan, from: Pos) -> Option<Pos> {
     let mut pos = from;
     loop {
         let tag = (0..=pos.row).rev().find_map(|row| {
-            tags_in_row(scan, row, Wanted::Any)
-                .into_iter()
-                .rev()
-                .find(|tag| tag.start < pos)
+            tags_in_row(scan, row, Wanted::Any).into_iter().rev().find(|tag| tag.start < pos)
         })?;
         pos = tag.start;
         if !tag.opens {
@@ -226,9 +215,7 @@ fn search_on(scan: &Scan, from: Pos, name: &str) -> Option<Pos> {
     let mut pos = from;
     loop {
         let tag = (pos.row..scan.lines.count()).find_map(|row| {
-            tags_in_row(scan, row, Wanted::Name(name))
-                .into_iter()
-                .find(|tag| tag.start > pos)
+            tags_in_row(scan, row, Wanted::Name(name)).into_iter().find(|tag| tag.start > pos)
         })?;
         pos = tag.start;
         if tag.opens {
@@ -247,10 +234,7 @@ fn tags_in_row(scan: &Scan, row: usize, wanted: Wanted) -> Vec<Tag> {
     let mut tags = Vec::new();
     let mut col = 0;
     while let Some(found) = line.get(col..).and_then(|rest| rest.find('<')) {
-        let start = Pos {
-            row,
-            col: col + found,
-        };
+        let start = Pos { row, col: col + found };
         col = start.col + 1;
         let Some(tag) = tag_at(scan, start, wanted) else {
             continue;
@@ -268,22 +252,12 @@ fn tag_at(scan: &Scan, start: Pos, wanted: Wanted) -> Option<Tag> {
     let rest = &scan.lines.get(start.row)[start.col + 1..];
     if let Some(inner) = rest.strip_prefix('/') {
         let name = match wanted {
-            Wanted::Any => inner
-                .split('>')
-                .next()
-                .filter(|name| name.len() < inner.len())?,
+            Wanted::Any => inner.split('>').next().filter(|name| name.len() < inner.len())?,
             Wanted::Name(name) => prefix_ignoring_case(inner, name)
                 .filter(|found| inner[found.len()..].starts_with('>'))?,
         };
-        let behind = Pos {
-            col: start.col + 3 + name.len(),
-            ..start
-        };
-        return Some(Tag {
-            start,
-            behind,
-            opens: false,
-        });
+        let behind = Pos { col: start.col + 3 + name.len(), ..start };
+        return Some(Tag { start, behind, opens: false });
     }
     let name = match wanted {
         Wanted::Any => {
@@ -294,16 +268,9 @@ fn tag_at(scan: &Scan, start: Pos, wanted: Wanted) -> Option<Tag> {
             prefix_ignoring_case(rest, name).filter(|found| ends_word(rest, found.len()))?
         }
     };
-    let behind_name = Pos {
-        col: start.col + 1 + name.len(),
-        ..start
-    };
+    let behind_name = Pos { col: start.col + 1 + name.len(), ..start };
     let behind = opening_end(scan, behind_name, wanted)?;
-    Some(Tag {
-        start,
-        behind,
-        opens: true,
-    })
+    Some(Tag { start, behind, opens: true })
 }
 
 fn prefix_ignoring_case<'a>(text: &'a str, name: &str) -> Option<&'a str> {
@@ -328,20 +295,14 @@ fn ends_word(text: &str, at: usize) -> bool {
 fn opening_end(scan: &Scan, pos: Pos, wanted: Wanted) -> Option<Pos> {
     let lines = scan.lines;
     let line = lines.get(pos.row);
-    let behind = |pos: Pos| Pos {
-        col: pos.col + 1,
-        ..pos
-    };
+    let behind = |pos: Pos| Pos { col: pos.col + 1, ..pos };
     let at_eol = pos.col >= line.len();
     let next = line[pos.col.min(line.len())..].chars().next();
     if next == Some('>') {
         return Some(behind(pos));
     }
     let after_blank = if at_eol && pos.row < lines.last() {
-        Pos {
-            row: pos.row + 1,
-            col: 0,
-        }
+        Pos { row: pos.row + 1, col: 0 }
     } else if next.is_some_and(is_white) {
         behind(pos)
     } else {
@@ -375,9 +336,6 @@ fn find_close(scan: &Scan, from: Pos) -> Option<Pos> {
     (from.row..scan.lines.count()).find_map(|row| {
         let first = if row == from.row { from.col } else { 0 };
         let found = scan.read(row).get(first..)?.find('>')?;
-        Some(Pos {
-            row,
-            col: first + found,
-        })
+        Some(Pos { row, col: first + found })
     })
 }

@@ -39,11 +39,7 @@ impl Lines {
     pub(crate) fn new(text: &str) -> Lines {
         let rows: Vec<String> = text.split('\n').map(str::to_owned).collect();
         let bytes = rows.iter().map(|row| row.len() + 1).sum();
-        Lines {
-            rows,
-            none: false,
-            bytes,
-        }
+        Lines { rows, none: false, bytes }
     }
 
     pub(crate) fn get(&self, row: usize) -> &str {
@@ -112,17 +108,10 @@ impl Lines {
         let line = self.get(pos.row);
         if pos.col < line.len() {
             pos.col += cell_len(line, pos.col);
-            return if pos.col < line.len() {
-                Step::Inside
-            } else {
-                Step::LineEnd
-            };
+            return if pos.col < line.len() { Step::Inside } else { Step::LineEnd };
         }
         if pos.row < self.last() {
-            *pos = Pos {
-                row: pos.row + 1,
-                col: 0,
-            };
+            *pos = Pos { row: pos.row + 1, col: 0 };
             return Step::OtherLine;
         }
         Step::Stuck
@@ -195,9 +184,7 @@ pub(crate) fn cell_len(line: &str, col: usize) -> usize {
     }
     let mut chars = line[col..].char_indices();
     chars.next();
-    chars
-        .find(|&(_, c)| !is_composing(c))
-        .map_or(line.len() - col, |(len, _)| len)
+    chars.find(|&(_, c)| !is_composing(c)).map_or(line.len() - col, |(len, _)| len)
 }
 
 /// Where the character begins that a byte column is part of.

@@ -46,10 +46,7 @@ struct Entry {
 
 impl Undo {
     pub(crate) fn new() -> Undo {
-        Undo {
-            synced: true,
-            ..Undo::default()
-        }
+        Undo { synced: true, ..Undo::default() }
     }
 
     /// The change that is being made is complete; the next one can be undone apart from it.
@@ -83,11 +80,7 @@ impl Undo {
 }
 
 fn step_bytes(step: &UndoStep) -> usize {
-    step.entries
-        .iter()
-        .flat_map(|entry| &entry.lines)
-        .map(String::len)
-        .sum()
+    step.entries.iter().flat_map(|entry| &entry.lines).map(String::len).sum()
 }
 
 /// Save rows `first..end` before they are changed.
@@ -99,19 +92,10 @@ pub(crate) fn save(ed: &mut Editor, first: usize, end: usize) {
 }
 
 fn remember_row(ed: &mut Editor, row: usize) {
-    if ed
-        .undo
-        .row_before
-        .as_ref()
-        .is_some_and(|(pos, _)| pos.row == row)
-    {
+    if ed.undo.row_before.as_ref().is_some_and(|(pos, _)| pos.row == row) {
         return;
     }
-    let col = if ed.cursor.row == row {
-        ed.cursor.col
-    } else {
-        0
-    };
+    let col = if ed.cursor.row == row { ed.cursor.col } else { 0 };
     ed.undo.row_before = Some((Pos { row, col }, ed.lines.get(row).to_owned()));
 }
 
@@ -131,11 +115,7 @@ pub(crate) fn undo_row(ed: &mut Editor) -> bool {
     save_rows(ed, pos.row, pos.row + 1, None);
     let new = ed.lines.get(pos.row).to_owned();
     ed.lines.replace(pos.row, old);
-    let col = if ed.cursor.row == pos.row {
-        ed.cursor.col
-    } else {
-        pos.col
-    };
+    let col = if ed.cursor.row == pos.row { ed.cursor.col } else { pos.col };
     ed.undo.row_before = Some((Pos { col, ..pos }, new));
     ed.cursor = pos;
     ed.check_cursor_col();
@@ -167,30 +147,19 @@ fn save_rows(ed: &mut Editor, first: usize, end: usize, bottom: Option<usize>) {
         }
         ed.undo.close(line_count);
     }
-    let lines: Vec<String> = (first..end)
-        .map(|row| ed.lines.get(row).to_owned())
-        .collect();
+    let lines: Vec<String> = (first..end).map(|row| ed.lines.get(row).to_owned()).collect();
     ed.undo.bytes += lines.iter().map(String::len).sum::<usize>();
     let Some(step) = ed.undo.steps.last_mut() else {
         return;
     };
     step.open = bottom.is_none() && end < line_count;
-    step.entries.push(Entry {
-        top: first,
-        bottom,
-        lines_before: line_count,
-        lines,
-    });
+    step.entries.push(Entry { top: first, bottom, lines_before: line_count, lines });
     ed.undo.synced = false;
 }
 
 fn begin_step(ed: &mut Editor) {
     let undo = &mut ed.undo;
-    let redoable: usize = undo
-        .steps
-        .drain(undo.done..)
-        .map(|step| step_bytes(&step))
-        .sum();
+    let redoable: usize = undo.steps.drain(undo.done..).map(|step| step_bytes(&step)).sum();
     undo.bytes = undo.bytes.saturating_sub(redoable);
     undo.steps.push(UndoStep {
         entries: Vec::new(),
@@ -305,11 +274,7 @@ fn exchange(ed: &mut Editor, index: usize) {
         swapped.push(swap_rows(ed, entry, &mut changed));
     }
     let count = ed.lines.count();
-    let row = |line: usize| {
-        line.min(count)
-            .checked_sub(1)
-            .map(|row| Pos { row, col: 0 })
-    };
+    let row = |line: usize| line.min(count).checked_sub(1).map(|row| Pos { row, col: 0 });
     ed.marks.op_start = row(changed.0);
     ed.marks.op_end = row(changed.1);
     ed.cursor = cursor;
@@ -320,11 +285,7 @@ fn exchange(ed: &mut Editor, index: usize) {
         ed.lines.none = true;
     }
     step.was_none = was_none;
-    for (mark, (saved, current)) in ed
-        .marks
-        .named
-        .iter_mut()
-        .zip(step.named.iter_mut().zip(named))
+    for (mark, (saved, current)) in ed.marks.named.iter_mut().zip(step.named.iter_mut().zip(named))
     {
         if saved.is_some() {
             *mark = *saved;
@@ -373,15 +334,10 @@ fn place_cursor(
 
 fn swap_rows(ed: &mut Editor, entry: Entry, changed: &mut (usize, usize)) -> Entry {
     let top = entry.top.min(ed.lines.count());
-    let bottom = entry
-        .bottom
-        .unwrap_or(ed.lines.count())
-        .clamp(top, ed.lines.count());
+    let bottom = entry.bottom.unwrap_or(ed.lines.count()).clamp(top, ed.lines.count());
     let old_size = bottom - top;
     let new_size = entry.lines.len();
-    let old: Vec<String> = (top..bottom)
-        .map(|row| ed.lines.get(row).to_owned())
-        .collect();
+    let old: Vec<String> = (top..bottom).map(|row| ed.lines.get(row).to_owned()).collect();
     let emptied = old_size == ed.lines.count();
     for row in (top..bottom).rev() {
         ed.lines.remove(row);
@@ -409,12 +365,7 @@ fn swap_rows(ed: &mut Editor, entry: Entry, changed: &mut (usize, usize)) -> Ent
     } else {
         changed.1 = changed.1.max(top + new_size);
     }
-    Entry {
-        top,
-        bottom: Some(top + new_size),
-        lines_before: 0,
-        lines: old,
-    }
+    Entry { top, bottom: Some(top + new_size), lines_before: 0, lines: old }
 }
 
 /// One row off means the change began there (as with `o`): the cursor goes back where it was.

@@ -82,11 +82,7 @@ fn start_sized(ed: &mut Editor, size: Size, count: usize) {
     ed.visual.start = ed.cursor;
     ed.visual.active = true;
     if size.kind != VisualKind::Char || size.rows > 1 {
-        ed.cursor.row = ed
-            .cursor
-            .row
-            .saturating_add(size.rows.saturating_mul(count))
-            - 1;
+        ed.cursor.row = ed.cursor.row.saturating_add(size.rows.saturating_mul(count)) - 1;
         ed.check_cursor();
     }
     ed.visual.kind = size.kind;

@@ -54,28 +54,14 @@ pub(crate) fn text(ed: &Editor, area: &Area) -> Register {
         return block_text(ed, area);
     }
     if is_of_lines(area) {
-        let end = if area.lines {
-            area.end.row + 1
-        } else {
-            area.end.row
-        };
-        let lines = (area.start.row..end)
-            .map(|row| ed.lines.get(row).to_owned())
-            .collect();
-        return Register {
-            lines,
-            shape: Shape::Lines,
-            foreign: false,
-        };
+        let end = if area.lines { area.end.row + 1 } else { area.end.row };
+        let lines = (area.start.row..end).map(|row| ed.lines.get(row).to_owned()).collect();
+        return Register { lines, shape: Shape::Lines, foreign: false };
     }
     let mut lines = Vec::with_capacity(area.rows);
     for row in area.start.row..=area.end.row {
         let line = ed.lines.get(row);
-        let from = if row == area.start.row {
-            floor(line, area.start.col)
-        } else {
-            0
-        };
+        let from = if row == area.start.row { floor(line, area.start.col) } else { 0 };
         let to = if row == area.end.row {
             floor(line, area.end.col + usize::from(area.inclusive))
         } else {
@@ -83,11 +69,7 @@ pub(crate) fn text(ed: &Editor, area: &Area) -> Register {
         };
         lines.push(line[from..to.max(from)].to_owned());
     }
-    Register {
-        lines,
-        shape: Shape::Chars,
-        foreign: false,
-    }
+    Register { lines, shape: Shape::Chars, foreign: false }
 }
 
 fn block_text(ed: &Editor, area: &Area) -> Register {
@@ -106,9 +88,5 @@ fn block_text(ed: &Editor, area: &Area) -> Register {
         text.push_str(&" ".repeat(part.end_spaces));
         lines.push(text);
     }
-    Register {
-        lines,
-        shape: Shape::Block { width },
-        foreign: false,
-    }
+    Register { lines, shape: Shape::Block { width }, foreign: false }
 }

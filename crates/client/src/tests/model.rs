@@ -63,12 +63,8 @@ fn whatever_the_network_does_the_reader_gets_the_log_once_and_in_order() {
 
 impl World {
     fn new(seed: u64) -> Self {
-        let nothing = Loaded {
-            conversations: vec![],
-            people: vec![],
-            positions: vec![],
-            queued: vec![],
-        };
+        let nothing =
+            Loaded { conversations: vec![], people: vec![], positions: vec![], queued: vec![] };
         let mut world = Self {
             rng: StdRng::seed_from_u64(seed),
             now: Instant::now(),
@@ -107,13 +103,7 @@ impl World {
         let log = self.logs.get_mut(&conv_id).unwrap();
         let seq = log.messages.len() as i64 + 1;
         let body = format!("{body} {seq}");
-        let message = Message {
-            conv_id,
-            seq,
-            sender_id,
-            body,
-            ..Message::default()
-        };
+        let message = Message { conv_id, seq, sender_id, body, ..Message::default() };
         log.messages.push(message.clone());
         message
     }
@@ -133,12 +123,7 @@ impl World {
     fn send(&mut self, conv_id: i64) {
         let client_key = self.rng.random_range(1..i64::MAX);
         let message = self.store(conv_id, ME, "mine");
-        let sent = Sent {
-            conv_id,
-            client_key,
-            seq: message.seq,
-            ..Sent::default()
-        };
+        let sent = Sent { conv_id, client_key, seq: message.seq, ..Sent::default() };
         let queued = Queued {
             conv_id,
             client_key,
@@ -213,12 +198,7 @@ impl World {
         }
         let more = found.len() > PAGE;
         found.truncate(PAGE);
-        Page {
-            conv_id: history.conv_id,
-            messages: found,
-            more,
-            scanned_to: 0,
-        }
+        Page { conv_id: history.conv_id, messages: found, more, scanned_to: 0 }
     }
 
     /// The old connection and all that was on its way is gone; the new one paints and replays.
@@ -226,22 +206,15 @@ impl World {
         self.live.clear();
         self.answers.clear();
         self.mirror.begin();
-        let have: HashMap<i64, proto::Position> = self
-            .mirror
-            .positions()
-            .into_iter()
-            .map(|p| (p.conv_id, p))
-            .collect();
+        let have: HashMap<i64, proto::Position> =
+            self.mirror.positions().into_iter().map(|p| (p.conv_id, p)).collect();
         let conversations = self.logs.iter().map(|(&conv_id, log)| Conversation {
             conv_id,
             last_seq: log.messages.len() as i64,
             last_rev: log.last_rev,
             ..Conversation::default()
         });
-        let paint = Paint {
-            conversations: conversations.collect(),
-            ..Paint::default()
-        };
+        let paint = Paint { conversations: conversations.collect(), ..Paint::default() };
         self.hear(|mirror, now, round| mirror.paint(paint, now, round));
         for conv_id in 1..=CONVERSATIONS {
             let from = have.get(&conv_id).copied().unwrap_or_default();
@@ -250,19 +223,12 @@ impl World {
                 self.write(conv_id);
             }
             let log = &self.logs[&conv_id].messages;
-            let mut changed: Vec<Message> = log
-                .iter()
-                .filter(|m| m.seq <= from.seq && m.rev > from.rev)
-                .cloned()
-                .collect();
+            let mut changed: Vec<Message> =
+                log.iter().filter(|m| m.seq <= from.seq && m.rev > from.rev).cloned().collect();
             changed.sort_by_key(|m| m.rev);
             let new: Vec<Message> = log.iter().filter(|m| m.seq > from.seq).cloned().collect();
             for messages in changed.chunks(PAGE).chain(new.chunks(PAGE)) {
-                let page = Page {
-                    conv_id,
-                    messages: messages.to_vec(),
-                    ..Page::default()
-                };
+                let page = Page { conv_id, messages: messages.to_vec(), ..Page::default() };
                 self.hear(|mirror, now, round| mirror.page(page, now, round));
             }
         }
@@ -290,22 +256,14 @@ impl World {
         let (copy, events) = self.mirror.rows(round);
         for message in copy.messages {
             let name = (message.conv_id, message.seq);
-            let here = self
-                .reader
-                .newest
-                .entry(name)
-                .or_insert_with(|| message.clone());
+            let here = self.reader.newest.entry(name).or_insert_with(|| message.clone());
             if message.rev >= here.rev {
                 *here = message;
             }
         }
         for event in events {
             if let Event::New { message, .. } = event {
-                self.reader
-                    .shown
-                    .entry(message.conv_id)
-                    .or_default()
-                    .push(message.seq);
+                self.reader.shown.entry(message.conv_id).or_default().push(message.seq);
             }
         }
     }
@@ -317,11 +275,7 @@ impl World {
             let others = log.messages.iter().filter(|m| m.sender_id != ME);
             for message in others {
                 let times = shown.iter().filter(|&&seq| seq == message.seq).count();
-                assert_eq!(
-                    times, 1,
-                    "seed {seed}: {} was shown {times} times",
-                    message.seq
-                );
+                assert_eq!(times, 1, "seed {seed}: {} was shown {times} times", message.seq);
             }
             for message in &log.messages {
                 let here = self.reader.newest.get(&(conv_id, message.seq));

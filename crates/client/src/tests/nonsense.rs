@@ -41,17 +41,8 @@ fn message() -> impl Strategy<Value = Message> {
 }
 
 fn page() -> impl Strategy<Value = Page> {
-    (
-        number(),
-        prop::collection::vec(message(), 0..6),
-        any::<bool>(),
-    )
-        .prop_map(|(conv_id, messages, more)| Page {
-            conv_id,
-            messages,
-            more,
-            scanned_to: 0,
-        })
+    (number(), prop::collection::vec(message(), 0..6), any::<bool>())
+        .prop_map(|(conv_id, messages, more)| Page { conv_id, messages, more, scanned_to: 0 })
 }
 
 fn person() -> impl Strategy<Value = Person> {
@@ -64,43 +55,32 @@ fn person() -> impl Strategy<Value = Person> {
 
 fn conversation() -> impl Strategy<Value = Conversation> {
     let numbers = prop::array::uniform8(number());
-    (
-        numbers,
-        ".{0,8}",
-        prop::option::of(message()),
-        any::<bool>(),
-        0..4_i32,
-    )
-        .prop_map(
-            |(
-                [conv_id, friend_id, last_seq, last_rev, a, b, joined_seq, c],
+    (numbers, ".{0,8}", prop::option::of(message()), any::<bool>(), 0..4_i32).prop_map(
+        |(
+            [conv_id, friend_id, last_seq, last_rev, a, b, joined_seq, c],
+            title,
+            last,
+            left,
+            kind,
+        )| {
+            Conversation {
+                conv_id,
+                friend_id,
+                last_seq,
+                last_rev,
+                delivered_seq: a,
+                read_seq: b,
+                joined_seq,
+                last_at: c,
                 title,
                 last,
                 left,
                 kind,
-            )| {
-                Conversation {
-                    conv_id,
-                    friend_id,
-                    last_seq,
-                    last_rev,
-                    delivered_seq: a,
-                    read_seq: b,
-                    joined_seq,
-                    last_at: c,
-                    title,
-                    last,
-                    left,
-                    kind,
-                    members: vec![Member {
-                        user_id: a,
-                        delivered_seq: b,
-                        ..Member::default()
-                    }],
-                    ..Conversation::default()
-                }
-            },
-        )
+                members: vec![Member { user_id: a, delivered_seq: b, ..Member::default() }],
+                ..Conversation::default()
+            }
+        },
+    )
 }
 
 fn body() -> impl Strategy<Value = Body> {
@@ -110,13 +90,7 @@ fn body() -> impl Strategy<Value = Body> {
         conversation().prop_map(Body::Conversation),
         person().prop_map(Body::Person),
         (number(), number(), number(), number()).prop_map(|(conv_id, user_id, d, read_seq)| {
-            Body::Receipt(Receipt {
-                conv_id,
-                user_id,
-                delivered_seq: d,
-                read_seq,
-                at: 0,
-            })
+            Body::Receipt(Receipt { conv_id, user_id, delivered_seq: d, read_seq, at: 0 })
         }),
         (number(), any::<bool>()).prop_map(|(user_id, online)| Body::Presence(Presence {
             user_id,
@@ -124,28 +98,14 @@ fn body() -> impl Strategy<Value = Body> {
             last_seen: 0
         })),
         (number(), number(), number()).prop_map(|(conv_id, client_key, seq)| {
-            Body::Sent(Sent {
-                conv_id,
-                client_key,
-                seq,
-                ..Sent::default()
-            })
+            Body::Sent(Sent { conv_id, client_key, seq, ..Sent::default() })
         }),
-        (
-            prop::collection::vec(conversation(), 0..3),
-            prop::collection::vec(person(), 0..3)
-        )
+        (prop::collection::vec(conversation(), 0..3), prop::collection::vec(person(), 0..3))
             .prop_map(|(conversations, people)| {
-                Body::Paint(Paint {
-                    conversations,
-                    people,
-                    ..Paint::default()
-                })
+                Body::Paint(Paint { conversations, people, ..Paint::default() })
             }),
-        prop::collection::vec(number(), 0..3).prop_map(|unfinished| Body::CaughtUp(CaughtUp {
-            unfinished,
-            ..CaughtUp::default()
-        })),
+        prop::collection::vec(number(), 0..3)
+            .prop_map(|unfinished| Body::CaughtUp(CaughtUp { unfinished, ..CaughtUp::default() })),
     ]
 }
 

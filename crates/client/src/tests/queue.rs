@@ -30,11 +30,7 @@ fn keys(due: &[Due]) -> Vec<i64> {
 }
 
 fn busy(retry_after_ms: i64) -> Error {
-    Error {
-        code: ErrorCode::Busy.into(),
-        text: String::new(),
-        retry_after_ms,
-    }
+    Error { code: ErrorCode::Busy.into(), text: String::new(), retry_after_ms }
 }
 
 #[test]
@@ -42,10 +38,7 @@ fn messages_go_out_in_order_and_no_more_than_the_window_at_once() {
     let mut outbox = Outbox::new((1..=100).map(|key| queued(7, key)).collect());
     let now = Instant::now();
     let first = keys(&outbox.due(now, NOW_MS));
-    assert_eq!(
-        first,
-        (1..=limits::SENDS_IN_FLIGHT_MAX as i64).collect::<Vec<_>>()
-    );
+    assert_eq!(first, (1..=limits::SENDS_IN_FLIGHT_MAX as i64).collect::<Vec<_>>());
     assert!(outbox.due(now, NOW_MS).is_empty());
     outbox.remove(1);
     outbox.remove(2);
@@ -64,10 +57,7 @@ fn after_a_break_the_unanswered_ones_go_again_in_the_same_order() {
     let due = outbox.due(now, NOW_MS);
     assert_eq!(keys(&due), [2, 3, 4]);
     let again = |due: &Due| matches!(due, Due::Send { again: true, .. });
-    assert_eq!(
-        due.iter().map(again).collect::<Vec<_>>(),
-        [true, true, false]
-    );
+    assert_eq!(due.iter().map(again).collect::<Vec<_>>(), [true, true, false]);
 }
 
 #[test]
@@ -78,18 +68,11 @@ fn a_message_that_was_put_off_is_not_overtaken_by_a_later_one() {
     assert_eq!(outbox.refused(1, &busy(500), now), Refusal::Later);
     outbox.push(queued(7, 2));
     outbox.push(queued(8, 3));
-    assert_eq!(
-        keys(&outbox.due(now, NOW_MS)),
-        [3],
-        "only the other conversation goes on"
-    );
+    assert_eq!(keys(&outbox.due(now, NOW_MS)), [3], "only the other conversation goes on");
     let later = now + Duration::from_millis(500);
     assert_eq!(outbox.next_due(), Some(later));
     assert_eq!(keys(&outbox.due(later, NOW_MS)), [1]);
-    assert!(
-        outbox.due(later, NOW_MS).is_empty(),
-        "one by one until the queue is empty"
-    );
+    assert!(outbox.due(later, NOW_MS).is_empty(), "one by one until the queue is empty");
     outbox.remove(1);
     assert_eq!(keys(&outbox.due(later, NOW_MS)), [2]);
 }
@@ -102,10 +85,7 @@ fn while_an_earlier_message_is_under_way_the_line_does_not_spin_for_a_later_one(
     outbox.refused(2, &busy(10), now);
     let later = now + Duration::from_secs(1);
     assert!(outbox.due(later, NOW_MS).is_empty());
-    assert!(
-        outbox.next_due().is_some_and(|due| due > later),
-        "only the first one's answer helps"
-    );
+    assert!(outbox.next_due().is_some_and(|due| due > later), "only the first one's answer helps");
 }
 
 #[test]
@@ -113,10 +93,7 @@ fn a_message_that_nobody_may_take_leaves_the_queue_and_the_next_one_goes() {
     let mut outbox = Outbox::new(vec![queued(7, 1), queued(7, 2)]);
     let now = Instant::now();
     outbox.due(now, NOW_MS);
-    let forbidden = Error {
-        code: ErrorCode::Forbidden.into(),
-        ..Error::default()
-    };
+    let forbidden = Error { code: ErrorCode::Forbidden.into(), ..Error::default() };
     assert_eq!(outbox.refused(1, &forbidden, now), Refusal::Final);
     outbox.begin();
     assert_eq!(keys(&outbox.due(now, NOW_MS)), [2]);
@@ -126,10 +103,7 @@ fn a_message_that_nobody_may_take_leaves_the_queue_and_the_next_one_goes() {
 fn a_fault_of_the_server_is_tried_once_more() {
     let mut outbox = Outbox::new(vec![queued(7, 1)]);
     let mut now = Instant::now();
-    let fault = Error {
-        code: ErrorCode::Internal.into(),
-        ..Error::default()
-    };
+    let fault = Error { code: ErrorCode::Internal.into(), ..Error::default() };
     outbox.due(now, NOW_MS);
     assert_eq!(outbox.refused(1, &fault, now), Refusal::Later);
     now += Duration::from_secs(2);
@@ -141,10 +115,7 @@ fn a_fault_of_the_server_is_tried_once_more() {
 fn what_waited_for_a_week_is_not_sent_without_asking() {
     let mut outbox = Outbox::new(vec![queued(7, 1), queued(7, 2)]);
     let due = outbox.due(Instant::now(), NOW_MS + CLIENT_KEY_MS + 1);
-    assert!(
-        due.iter().all(|due| matches!(due, Due::TooOld { .. })),
-        "{due:?}"
-    );
+    assert!(due.iter().all(|due| matches!(due, Due::TooOld { .. })), "{due:?}");
     assert_eq!(keys(&due), [1, 2]);
 }
 
@@ -161,10 +132,7 @@ fn a_message_without_an_answer_breaks_the_line_in_the_end() {
 
 #[test]
 fn what_was_refused_before_stays_where_it_is() {
-    let refused = Queued {
-        refused: "not a member".into(),
-        ..queued(7, 1)
-    };
+    let refused = Queued { refused: "not a member".into(), ..queued(7, 1) };
     let mut outbox = Outbox::new(vec![refused, queued(7, 2)]);
     assert_eq!(keys(&outbox.due(Instant::now(), NOW_MS)), [2]);
 }

@@ -17,11 +17,7 @@ async fn two_people_chat_and_see_how_far_the_other_has_it() {
     let world = World::start().await;
     let (mut ann, mut bob, conv_id) = ann_and_bob(&world).await;
 
-    let key = ann
-        .client
-        .send(conv_id, "did the gateway come back?", 0, None)
-        .await
-        .unwrap();
+    let key = ann.client.send(conv_id, "did the gateway come back?", 0, None).await.unwrap();
     let sent = ann.until_sent(key).await;
     assert_eq!((sent.seq, sent.state()), (1, SentState::OnItsWay));
     assert!(ann.client.queued().await.unwrap().is_empty());
@@ -42,27 +38,15 @@ async fn two_people_chat_and_see_how_far_the_other_has_it() {
     })
     .await;
     let conversation = ann.client.conversation(conv_id).await.unwrap().unwrap();
-    assert_eq!(
-        (
-            conversation.friend_delivered_seq,
-            conversation.friend_read_seq
-        ),
-        (1, 1)
-    );
+    assert_eq!((conversation.friend_delivered_seq, conversation.friend_read_seq), (1, 1));
 
-    bob.client
-        .send(conv_id, "yes\r\nall of it\u{7}", 1, None)
-        .await
-        .unwrap();
+    bob.client.send(conv_id, "yes\r\nall of it\u{7}", 1, None).await.unwrap();
     let answer = ann.until_text("yes\nall of it").await;
     assert_eq!((answer.seq, answer.reply_seq), (2, 1));
     let here = ann.client.messages(conv_id, 0, 10).await.unwrap();
     assert_eq!(here.iter().map(|m| m.seq).collect::<Vec<_>>(), [1, 2]);
     assert_eq!(ann.client.figures().gaps + bob.client.figures().gaps, 0);
-    assert_eq!(
-        ann.client.figures().duplicates + bob.client.figures().duplicates,
-        0
-    );
+    assert_eq!(ann.client.figures().duplicates + bob.client.figures().duplicates, 0);
 }
 
 #[tokio::test]
@@ -73,21 +57,11 @@ async fn an_edit_a_reaction_and_a_deletion_reach_the_other_side() {
     let seq = ann.until_sent(key).await.seq;
     bob.until_text("fisrt").await;
 
-    let edit = Edit {
-        conv_id,
-        seq,
-        body: "first".into(),
-    };
+    let edit = Edit { conv_id, seq, body: "first".into() };
     ann.call(client_frame::Body::Edit(edit)).await;
-    let react = React {
-        conv_id,
-        seq,
-        emoji: "👍".into(),
-        remove: false,
-    };
+    let react = React { conv_id, seq, emoji: "👍".into(), remove: false };
     bob.call(client_frame::Body::React(react)).await;
-    ann.call(client_frame::Body::Delete(Delete { conv_id, seq }))
-        .await;
+    ann.call(client_frame::Body::Delete(Delete { conv_id, seq })).await;
     for reader in [&mut ann, &mut bob] {
         reader
             .until("the deletion", |event| match event {
@@ -96,16 +70,9 @@ async fn an_edit_a_reaction_and_a_deletion_reach_the_other_side() {
             })
             .await;
         let here = reader.client.message(conv_id, seq).await.unwrap().unwrap();
-        assert_eq!(
-            (here.kind(), here.body.as_str()),
-            (MessageKind::Deleted, "")
-        );
+        assert_eq!((here.kind(), here.body.as_str()), (MessageKind::Deleted, ""));
     }
-    let changes = bob
-        .told
-        .iter()
-        .filter(|event| matches!(event, Event::Changed(_)))
-        .count();
+    let changes = bob.told.iter().filter(|event| matches!(event, Event::Changed(_))).count();
     assert_eq!(changes, 3, "edited, reacted to, deleted: {:?}", bob.told);
 }
 
@@ -113,15 +80,9 @@ async fn an_edit_a_reaction_and_a_deletion_reach_the_other_side() {
 async fn a_repeated_key_is_answered_with_the_first_place() {
     let world = World::start().await;
     let (mut ann, mut bob, conv_id) = ann_and_bob(&world).await;
-    ann.client
-        .send(conv_id, "once", 0, Some(4711))
-        .await
-        .unwrap();
+    ann.client.send(conv_id, "once", 0, Some(4711)).await.unwrap();
     let first = ann.until_sent(4711).await;
-    ann.client
-        .send(conv_id, "once", 0, Some(4711))
-        .await
-        .unwrap();
+    ann.client.send(conv_id, "once", 0, Some(4711)).await.unwrap();
     let second = ann.until_sent(4711).await;
     assert_eq!((first.seq, first.repeated), (second.seq, false));
     assert!(second.repeated);
@@ -135,16 +96,10 @@ async fn what_is_said_on_one_device_appears_on_the_other() {
     let world = World::start().await;
     let (mut ann, bob, conv_id) = ann_and_bob(&world).await;
     let mut phone = world.second_device("ann").await.open_and_catch_up().await;
-    ann.client
-        .send(conv_id, "from the desk", 0, None)
-        .await
-        .unwrap();
+    ann.client.send(conv_id, "from the desk", 0, None).await.unwrap();
     let seen = phone.until_text("from the desk").await;
     assert_eq!(seen.sender_id, ann.client.me());
-    bob.client
-        .send(conv_id, "who is there?", 0, None)
-        .await
-        .unwrap();
+    bob.client.send(conv_id, "who is there?", 0, None).await.unwrap();
     ann.until_text("who is there?").await;
     phone.until_text("who is there?").await;
 
@@ -158,11 +113,7 @@ async fn what_is_said_on_one_device_appears_on_the_other() {
         .await;
     let conversation = phone.client.conversation(conv_id).await.unwrap().unwrap();
     assert_eq!(conversation.last_seq - conversation.read_seq, 0);
-    assert_eq!(
-        ann.shown(conv_id),
-        [2],
-        "one's own message is answered, not shown again"
-    );
+    assert_eq!(ann.shown(conv_id), [2], "one's own message is answered, not shown again");
     assert_eq!(phone.shown(conv_id), [1, 2]);
 }
 
@@ -172,23 +123,12 @@ async fn a_group_is_found_by_its_title_and_strangers_in_it_are_introduced() {
     let (mut ann, mut bob, _) = ann_and_bob(&world).await;
     let cho = world.person("cho").await.open_and_catch_up().await;
     let user_ids = vec![bob.client.me(), cho.client.me()];
-    let group = CreateGroup {
-        title: "Lunch".into(),
-        user_ids,
-    };
+    let group = CreateGroup { title: "Lunch".into(), user_ids };
     let made = ann.call(client_frame::Body::CreateGroup(group)).await;
-    let server_frame::Body::Conversation(made) = made else {
-        panic!("{made:?}")
-    };
-    assert_eq!(
-        ann.client.find_conversation("+lunch").await.unwrap(),
-        made.conv_id
-    );
+    let server_frame::Body::Conversation(made) = made else { panic!("{made:?}") };
+    assert_eq!(ann.client.find_conversation("+lunch").await.unwrap(), made.conv_id);
 
-    cho.client
-        .send(made.conv_id, "when?", 0, None)
-        .await
-        .unwrap();
+    cho.client.send(made.conv_id, "when?", 0, None).await.unwrap();
     ann.until_text("when?").await;
     bob.until_text("when?").await;
     let stranger = cho.client.me();
@@ -201,10 +141,7 @@ async fn a_group_is_found_by_its_title_and_strangers_in_it_are_introduced() {
     }
     for reader in [&ann, &bob] {
         let shown = reader.shown(made.conv_id);
-        assert!(
-            shown.windows(2).all(|pair| pair[1] == pair[0] + 1),
-            "{shown:?}"
-        );
+        assert!(shown.windows(2).all(|pair| pair[1] == pair[0] + 1), "{shown:?}");
     }
     let nobody = ann.client.find_conversation("+dinner").await;
     assert!(matches!(nobody, Err(Error::NobodyCalled(_))), "{nobody:?}");

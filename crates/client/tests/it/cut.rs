@@ -37,11 +37,7 @@ impl Road {
                 });
             }
         });
-        Self {
-            address,
-            rough,
-            cuts,
-        }
+        Self { address, rough, cuts }
     }
 }
 
@@ -67,11 +63,7 @@ async fn carry_one(
 ) {
     let mut bytes = [0; 2_048];
     while let Ok(count @ 1..) = from.read(&mut bytes).await {
-        let carried = if rough.load(Ordering::Relaxed) {
-            count.min(length)
-        } else {
-            count
-        };
+        let carried = if rough.load(Ordering::Relaxed) { count.min(length) } else { count };
         if to.write_all(&bytes[..carried]).await.is_err() || carried < count {
             return;
         }
@@ -99,12 +91,7 @@ async fn a_network_that_breaks_at_any_byte_loses_doubles_and_swaps_nothing() {
         talk(ann, conv_id, "ann", &road, seed),
         talk(bob, conv_id, "bob", &road, seed),
     );
-    eprintln!(
-        "{} cuts; {:?}; {:?}",
-        road.cuts.load(Ordering::Relaxed),
-        ann,
-        bob
-    );
+    eprintln!("{} cuts; {:?}; {:?}", road.cuts.load(Ordering::Relaxed), ann, bob);
 }
 
 /// Sends everything, while the other one does the same, and waits until everything has come.
@@ -143,16 +130,9 @@ async fn talk(
     client.caught_up(crate::world::PATIENCE_MS).await.unwrap();
     let here = client.messages(conv_id, 0, 1_000).await.unwrap();
     let all = 2 * MESSAGES as i64;
-    assert!(
-        here.iter().map(|m| m.seq).eq(1..=all),
-        "seed {seed}: {}",
-        here.len()
-    );
+    assert!(here.iter().map(|m| m.seq).eq(1..=all), "seed {seed}: {}", here.len());
     let shown = me.shown(conv_id);
-    assert!(
-        shown.windows(2).all(|pair| pair[0] < pair[1]),
-        "seed {seed}: out of order"
-    );
+    assert!(shown.windows(2).all(|pair| pair[0] < pair[1]), "seed {seed}: out of order");
     for writer in ["ann", "bob"] {
         let theirs = here.iter().filter(|m| m.body.starts_with(writer));
         let numbers = theirs.map(|m| m.body.split(' ').nth(1).unwrap().parse::<usize>().unwrap());

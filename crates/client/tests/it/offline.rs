@@ -23,28 +23,14 @@ async fn what_was_written_offline_is_sent_once_when_the_line_is_back() {
     let offline = ann.open().await;
     offline.client.send(conv_id, "one", 0, None).await.unwrap();
     offline.client.send(conv_id, "two", 0, None).await.unwrap();
-    offline
-        .client
-        .set_draft(conv_id, "half a thou")
-        .await
-        .unwrap();
+    offline.client.set_draft(conv_id, "half a thou").await.unwrap();
     let call = offline.client.find_person("cho").await;
     assert!(matches!(call, Err(Error::Offline)), "{call:?}");
     offline.client.close().await;
     let mut offline = ann.open().await;
-    let last = offline
-        .client
-        .send(conv_id, "three", 0, None)
-        .await
-        .unwrap();
-    let bodies: Vec<String> = offline
-        .client
-        .queued()
-        .await
-        .unwrap()
-        .into_iter()
-        .map(|q| q.body)
-        .collect();
+    let last = offline.client.send(conv_id, "three", 0, None).await.unwrap();
+    let bodies: Vec<String> =
+        offline.client.queued().await.unwrap().into_iter().map(|q| q.body).collect();
     assert_eq!(bodies, ["one", "two", "three"]);
     assert_eq!(offline.client.draft(conv_id).await.unwrap(), "half a thou");
 
@@ -69,10 +55,7 @@ async fn after_a_restart_of_the_server_both_go_on_where_they_were() {
     bob.until_text("before").await;
     for round in 0..3 {
         world.stop().await;
-        ann.client
-            .send(conv_id, &format!("while away {round}"), 0, None)
-            .await
-            .unwrap();
+        ann.client.send(conv_id, &format!("while away {round}"), 0, None).await.unwrap();
         world.start_again().await;
         bob.until_text(&format!("while away {round}")).await;
         let back = format!("back {round}");
@@ -88,10 +71,7 @@ async fn after_a_restart_of_the_server_both_go_on_where_they_were() {
         assert_eq!((figures.gaps, figures.gaps_open), (0, 0), "{figures:?}");
         assert_eq!((figures.duplicates, figures.resumed), (0, 3), "{figures:?}");
         let here = reader.client.messages(conv_id, 0, 100).await.unwrap();
-        assert_eq!(
-            here.iter().map(|m| m.seq).collect::<Vec<_>>(),
-            [1, 2, 3, 4, 5, 6, 7]
-        );
+        assert_eq!(here.iter().map(|m| m.seq).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6, 7]);
     }
 }
 
@@ -133,17 +113,9 @@ async fn more_than_one_catch_up_sends_is_fetched_to_the_end() {
 
     let mut back = bob.open().await;
     back.until_line("live", |line| *line == Line::Live).await;
-    assert!(
-        back.shown(conv_id).into_iter().eq(1..=MISSED),
-        "{:?}",
-        back.client.figures()
-    );
+    assert!(back.shown(conv_id).into_iter().eq(1..=MISSED), "{:?}", back.client.figures());
     let figures = back.client.figures();
-    assert_eq!(
-        (figures.gaps, figures.replayed),
-        (0, MISSED as u64),
-        "{figures:?}"
-    );
+    assert_eq!((figures.gaps, figures.replayed), (0, MISSED as u64), "{figures:?}");
 }
 
 /// Straight into the log, as fast as the disk takes it.
@@ -158,14 +130,8 @@ async fn write(world: &World, conv_id: i64, sender_id: i64, count: i64) {
             body: format!("message number {n}, about as long as people write"),
             mentions: vec![],
         };
-        let batch = Batch {
-            sends: slice.iter().map(message).collect(),
-            moves: vec![],
-        };
-        store
-            .commit(store.database_of(conv_id), &batch, 1_800_000_000_000)
-            .await
-            .unwrap();
+        let batch = Batch { sends: slice.iter().map(message).collect(), moves: vec![] };
+        store.commit(store.database_of(conv_id), &batch, 1_800_000_000_000).await.unwrap();
     }
 }
 
@@ -186,28 +152,15 @@ async fn a_new_device_begins_with_what_is_new_and_scrolls_back_for_the_rest() {
     .await;
 
     let mut phone = world.second_device("ann").await.open_and_catch_up().await;
-    assert!(
-        phone
-            .client
-            .messages(conv_id, 0, 50)
-            .await
-            .unwrap()
-            .is_empty()
-    );
-    assert!(
-        phone.client.fetch_history(conv_id, 0).await.unwrap(),
-        "there is more"
-    );
+    assert!(phone.client.messages(conv_id, 0, 50).await.unwrap().is_empty());
+    assert!(phone.client.fetch_history(conv_id, 0).await.unwrap(), "there is more");
     let here = phone.client.messages(conv_id, 0, 1_000).await.unwrap();
     let oldest = here[0].seq;
     assert!(here.iter().map(|m| m.seq).eq(oldest..=151));
     phone.client.fetch_history(conv_id, oldest).await.unwrap();
     let before = phone.client.messages(conv_id, oldest, 1_000).await.unwrap();
     assert_eq!(before.last().map(|m| m.seq), Some(oldest - 1));
-    bob.client
-        .send(conv_id, "still there?", 0, None)
-        .await
-        .unwrap();
+    bob.client.send(conv_id, "still there?", 0, None).await.unwrap();
     phone.until_text("still there?").await;
     assert_eq!(phone.shown(conv_id), [152], "scrolling back is no news");
 }
@@ -220,19 +173,13 @@ async fn an_ended_session_is_told_and_not_tried_again() {
     let mut running = ann.open_and_catch_up().await;
     let sessions = client::account::sessions(&phone.login).await.unwrap();
     let other = sessions.iter().find(|session| !session.current).unwrap();
-    client::account::end_session(&phone.login, &other.id)
-        .await
-        .unwrap();
-    running
-        .until_line("signed out", |line| matches!(line, Line::SignedOut { .. }))
-        .await;
+    client::account::end_session(&phone.login, &other.id).await.unwrap();
+    running.until_line("signed out", |line| matches!(line, Line::SignedOut { .. })).await;
     let waited = running.client.caught_up(PATIENCE_MS).await;
     assert!(matches!(waited, Err(Error::SignedOut(_))), "{waited:?}");
 
     let mut again = ann.open().await;
-    again
-        .until_line("signed out", |line| matches!(line, Line::SignedOut { .. }))
-        .await;
+    again.until_line("signed out", |line| matches!(line, Line::SignedOut { .. })).await;
 }
 
 #[tokio::test]
@@ -241,9 +188,7 @@ async fn a_client_without_a_server_waits_and_says_why() {
     let ann = world.person("ann").await;
     world.stop().await;
     let mut running = ann.open().await;
-    running
-        .until_line("waiting", |line| matches!(line, Line::Waiting { .. }))
-        .await;
+    running.until_line("waiting", |line| matches!(line, Line::Waiting { .. })).await;
     let waited = running.client.caught_up(50).await;
     assert!(matches!(waited, Err(Error::Silent(_))), "{waited:?}");
     within("the end", running.client.close()).await;
@@ -253,10 +198,7 @@ async fn a_client_without_a_server_waits_and_says_why() {
 async fn a_writer_who_is_too_fast_for_the_server_is_slowed_down_and_keeps_the_order() {
     const MESSAGES: usize = 120;
     let mut world = World::start_with(|config| {
-        config.rates.sends = Rate {
-            burst: 40,
-            per_minute: 6_000,
-        };
+        config.rates.sends = Rate { burst: 40, per_minute: 6_000 };
     })
     .await;
     let mut ann = world.person("ann").await.open_and_catch_up().await;
@@ -266,11 +208,7 @@ async fn a_writer_who_is_too_fast_for_the_server_is_slowed_down_and_keeps_the_or
     world.stop().await;
     let mut last = 0;
     for n in 0..MESSAGES {
-        last = ann
-            .client
-            .send(conv_id, &format!("line {n}"), 0, None)
-            .await
-            .unwrap();
+        last = ann.client.send(conv_id, &format!("line {n}"), 0, None).await.unwrap();
     }
     world.start_again().await;
     ann.until_sent(last).await;
@@ -287,10 +225,7 @@ async fn who_is_put_out_of_a_group_while_away_learns_it_when_he_comes_back() {
     let ann = world.person("ann").await.open_and_catch_up().await;
     let eve = world.person("eve").await;
     let mut running = eve.open_and_catch_up().await;
-    let create = CreateGroup {
-        title: "Team".to_owned(),
-        user_ids: vec![running.client.me()],
-    };
+    let create = CreateGroup { title: "Team".to_owned(), user_ids: vec![running.client.me()] };
     let created = ann.call(client_frame::Body::CreateGroup(create)).await;
     let server_frame::Body::Conversation(group) = created else {
         panic!("{created:?}");
@@ -298,10 +233,7 @@ async fn who_is_put_out_of_a_group_while_away_learns_it_when_he_comes_back() {
     let team = group.conv_id;
     ann.client.send(team, "hello", 0, None).await.unwrap();
     running.until_text("hello").await;
-    assert_eq!(
-        running.client.find_conversation("+Team").await.unwrap(),
-        team
-    );
+    assert_eq!(running.client.find_conversation("+Team").await.unwrap(), team);
     let (conv_id, user_id) = (team, running.client.me());
     running.client.close().await;
     let kick = Kick { conv_id, user_id };
@@ -314,8 +246,5 @@ async fn who_is_put_out_of_a_group_while_away_learns_it_when_he_comes_back() {
     let gone = back.client.find_conversation("+Team").await;
     assert!(matches!(gone, Err(Error::NobodyCalled(_))), "{gone:?}");
     let here = back.client.messages(team, 0, 10).await.unwrap();
-    assert!(
-        here.iter().any(|message| message.body == "hello"),
-        "what he read stays his"
-    );
+    assert!(here.iter().any(|message| message.body == "hello"), "what he read stays his");
 }

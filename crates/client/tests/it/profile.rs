@@ -28,10 +28,7 @@ async fn the_session_is_for_its_owner_only() {
 #[test]
 fn a_profile_is_a_name_and_not_a_path() {
     for bad in ["", ".", "..", "a/b", ".hidden", "a b", &"x".repeat(33)] {
-        assert!(
-            matches!(Profile::open(bad), Err(Error::Invalid(_))),
-            "{bad:?}"
-        );
+        assert!(matches!(Profile::open(bad), Err(Error::Invalid(_))), "{bad:?}");
     }
 }
 
@@ -43,11 +40,7 @@ async fn another_account_never_sees_the_copy_and_never_loses_the_outbox() {
     bob.dir = ann.dir.clone();
     let running = ann.open_and_catch_up().await;
     let conv_id = running.client.find_conversation("bob").await.unwrap();
-    let key = running
-        .client
-        .send(99, "cannot be sent", 0, None)
-        .await
-        .unwrap();
+    let key = running.client.send(99, "cannot be sent", 0, None).await.unwrap();
     running.client.close().await;
 
     let refused = client::start(&bob.profile(), bob.login.clone(), Options::default()).await;
@@ -59,14 +52,7 @@ async fn another_account_never_sees_the_copy_and_never_loses_the_outbox() {
 
     let running = bob.open().await;
     assert_eq!(running.client.draft(conv_id).await.unwrap(), "");
-    assert!(
-        running
-            .client
-            .messages(conv_id, 0, 10)
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    assert!(running.client.messages(conv_id, 0, 10).await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -81,29 +67,18 @@ async fn a_screen_and_a_script_share_one_profile() {
         let mut script = ann.open_and_catch_up().await;
         let body = format!("from the script {round}");
         let key = script.client.send(conv_id, &body, 0, None).await.unwrap();
-        screen
-            .client
-            .send(conv_id, &format!("from the screen {round}"), 0, None)
-            .await
-            .unwrap();
+        screen.client.send(conv_id, &format!("from the screen {round}"), 0, None).await.unwrap();
         script.until_sent(key).await;
         script.client.close().await;
         screen.until_text(&body).await;
     }
-    let last = screen
-        .client
-        .send(conv_id, "the end", 0, None)
-        .await
-        .unwrap();
+    let last = screen.client.send(conv_id, "the end", 0, None).await.unwrap();
     screen.until_sent(last).await;
     bob.until_text("the end").await;
     assert!(bob.shown(conv_id).into_iter().eq(1..=11));
     assert!(screen.client.queued().await.unwrap().is_empty());
     let here = screen.client.messages(conv_id, 0, 100).await.unwrap();
     assert!(here.iter().map(|m| m.seq).eq(1..=11), "{here:?}");
-    let refused = screen
-        .told
-        .iter()
-        .any(|event| matches!(event, Event::SendRefused { .. }));
+    let refused = screen.told.iter().any(|event| matches!(event, Event::SendRefused { .. }));
     assert!(!refused);
 }

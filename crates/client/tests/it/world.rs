@@ -31,12 +31,7 @@ impl World {
     pub(crate) async fn start_with(change: fn(&mut Config)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let server = serve(&dir, SocketAddr::from(([127, 0, 0, 1], 0)), change).await;
-        Self {
-            address: server.address,
-            server: Some(server),
-            dir,
-            change,
-        }
+        Self { address: server.address, server: Some(server), dir, change }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -83,15 +78,8 @@ impl World {
 }
 
 async fn serve(dir: &TempDir, listen: SocketAddr, change: fn(&mut Config)) -> Server {
-    let mut config = Config {
-        listen,
-        data: dir.path().join("server"),
-        ..Config::default()
-    };
-    let plenty = Rate {
-        burst: 100_000,
-        per_minute: 6_000_000,
-    };
+    let mut config = Config { listen, data: dir.path().join("server"), ..Config::default() };
+    let plenty = Rate { burst: 100_000, per_minute: 6_000_000 };
     config.rates.sends = plenty;
     config.rates.light = plenty;
     config.rates.pages = plenty;
@@ -116,14 +104,9 @@ impl Device {
     /// Opens the client; what it is told is kept in order.
     pub(crate) async fn open(&self) -> Running {
         let options = Options::default();
-        let (client, events) = client::start(&self.profile(), self.login.clone(), options)
-            .await
-            .unwrap();
-        Running {
-            client,
-            events,
-            told: Vec::new(),
-        }
+        let (client, events) =
+            client::start(&self.profile(), self.login.clone(), options).await.unwrap();
+        Running { client, events, told: Vec::new() }
     }
 
     pub(crate) async fn open_and_catch_up(&self) -> Running {

@@ -5,9 +5,7 @@ use serde_json::Value;
 use crate::world::{PASSWORD, Run, Server, World};
 
 fn json(text: &str) -> Vec<Value> {
-    text.lines()
-        .map(|line| serde_json::from_str(line).expect(line))
-        .collect()
+    text.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
 }
 
 fn two() -> (World, Server) {
@@ -26,28 +24,20 @@ fn a_message_is_kept_while_bob_is_away_then_delivered_then_read() {
 
     let mut tail = world.start("bob", &["tail", "--json"]);
     let first: Value = serde_json::from_str(&tail.line()).unwrap();
-    assert_eq!(
-        (&first["who"], &first["body"]),
-        (&"ann".into(), &"are you there?".into())
-    );
+    assert_eq!((&first["who"], &first["body"]), (&"ann".into(), &"are you there?".into()));
 
     let mut sender = world.start("ann", &["send", "bob", "now?", "--wait", "read"]);
     assert_eq!(sender.line(), "stored #2");
     let second: Value = serde_json::from_str(&tail.line()).unwrap();
     assert_eq!(second["seq"], 2);
-    let members = json(&world.natter(
-        "ann",
-        &["send", "bob", "x", "--wait", "delivered", "--json"],
-    ));
+    let members =
+        json(&world.natter("ann", &["send", "bob", "x", "--wait", "delivered", "--json"]));
     assert_eq!(members[0]["type"], "sent");
 
     world.natter("bob", &["read", "ann"]);
     assert_eq!(sender.line(), "read");
     let chats = json(&world.natter("bob", &["chats", "--json"]));
-    assert_eq!(
-        (&chats[0]["who"], &chats[0]["unread"]),
-        (&"ann".into(), &0.into())
-    );
+    assert_eq!((&chats[0]["who"], &chats[0]["unread"]), (&"ann".into(), &0.into()));
 }
 
 #[test]
@@ -56,26 +46,13 @@ fn history_is_complete_and_in_order_on_a_new_device() {
     for n in 1..=5 {
         world.natter("ann", &["send", "bob", &format!("line {n}")]);
     }
-    let login = [
-        "--profile",
-        "bob2",
-        "--server",
-        &server.url,
-        "login",
-        "bob",
-        "--password-stdin",
-    ];
+    let login = ["--profile", "bob2", "--server", &server.url, "login", "bob", "--password-stdin"];
     assert_eq!(world.run(&login, &format!("{PASSWORD}\n")).code, 0);
     let history = json(&world.natter("bob2", &["history", "ann", "--json"]));
-    let bodies: Vec<_> = history
-        .iter()
-        .map(|m| m["body"].as_str().unwrap())
-        .collect();
+    let bodies: Vec<_> = history.iter().map(|m| m["body"].as_str().unwrap()).collect();
     assert_eq!(bodies, ["line 1", "line 2", "line 3", "line 4", "line 5"]);
-    let two = json(&world.natter(
-        "bob2",
-        &["history", "ann", "--json", "--limit", "2", "--before", "4"],
-    ));
+    let two =
+        json(&world.natter("bob2", &["history", "ann", "--json", "--limit", "2", "--before", "4"]));
     assert_eq!((two.len(), &two[0]["seq"]), (2, &2.into()));
 }
 
@@ -90,10 +67,7 @@ fn a_repeated_key_stores_nothing_twice_even_after_a_restart() {
     let again = json(&world.natter("ann", &send));
     assert_eq!((&first[0]["seq"], &again[0]["seq"]), (&1.into(), &1.into()));
     assert_eq!(again[0]["repeated"], true);
-    assert_eq!(
-        json(&world.natter("bob", &["history", "ann", "--json"])).len(),
-        1
-    );
+    assert_eq!(json(&world.natter("bob", &["history", "ann", "--json"])).len(), 1);
 }
 
 #[test]
@@ -103,10 +77,7 @@ fn friends_find_each_other_and_a_block_closes_the_door() {
     assert_eq!(found[0]["handle"], "bob");
     world.natter("ann", &["friend", "add", "bob"]);
     let asks = json(&world.natter("bob", &["friends", "--json"]));
-    assert_eq!(
-        (&asks[0]["handle"], &asks[0]["relation"]),
-        (&"ann".into(), &"asks you".into())
-    );
+    assert_eq!((&asks[0]["handle"], &asks[0]["relation"]), (&"ann".into(), &"asks you".into()));
     let now = json(&world.natter("bob", &["friend", "accept", "ann", "--json"]));
     assert_eq!(now[0]["relation"], "friend");
     world.natter("ann", &["send", "bob", "hi"]);
@@ -128,10 +99,7 @@ fn a_group_lives_through_its_whole_life() {
     world.natter("ann", &["react", "+lunch", "4", "👍"]);
     world.natter("bob", &["edit", "+lunch", "2", "pizza at 12?"]);
     let history = json(&world.natter("ann", &["history", "+lunch", "--json"]));
-    let kinds: Vec<_> = history
-        .iter()
-        .map(|m| m["kind"].as_str().unwrap())
-        .collect();
+    let kinds: Vec<_> = history.iter().map(|m| m["kind"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["created", "text", "joined", "text"]);
     assert_eq!(history[1]["body"], "pizza at 12?");
     assert_eq!(history[3]["reactions"][0]["by"][0], "ann");
@@ -150,26 +118,12 @@ fn what_is_written_without_a_line_goes_out_once_when_it_is_back() {
     world.natter("ann", &["send", "bob", "first"]);
     let (address, data) = (server.address().to_owned(), server.data.clone());
     server.stop();
-    let queued = world.run(
-        &[
-            "--profile",
-            "ann",
-            "--timeout",
-            "1",
-            "send",
-            "bob",
-            "second",
-        ],
-        "",
-    );
+    let queued = world.run(&["--profile", "ann", "--timeout", "1", "send", "bob", "second"], "");
     assert_eq!(queued.code, 4, "{queued:?}");
     let _server = Server::start_at(&world, &address, &data);
     world.natter("ann", &["send", "bob", "third"]);
     let history = json(&world.natter("bob", &["history", "ann", "--json"]));
-    let bodies: Vec<_> = history
-        .iter()
-        .map(|m| m["body"].as_str().unwrap())
-        .collect();
+    let bodies: Vec<_> = history.iter().map(|m| m["body"].as_str().unwrap()).collect();
     assert_eq!(bodies, ["first", "second", "third"]);
 }
 
@@ -177,38 +131,13 @@ fn what_is_written_without_a_line_goes_out_once_when_it_is_back() {
 fn every_failure_has_its_exit_code_and_a_sentence() {
     let (world, server) = two();
     let code = |run: Run| (run.code, run.err.lines().count());
-    assert_eq!(
-        code(world.run(&["--profile", "nobody", "chats"], "")),
-        (3, 1)
-    );
-    assert_eq!(
-        code(world.run(&["--profile", "ann", "send", "zoe", "hi"], "")),
-        (6, 1)
-    );
-    assert_eq!(
-        code(world.run(&["--profile", "ann", "send", "bob", "a\u{7}"], "")).0,
-        0
-    );
+    assert_eq!(code(world.run(&["--profile", "nobody", "chats"], "")), (3, 1));
+    assert_eq!(code(world.run(&["--profile", "ann", "send", "zoe", "hi"], "")), (6, 1));
+    assert_eq!(code(world.run(&["--profile", "ann", "send", "bob", "a\u{7}"], "")).0, 0);
     assert_eq!(world.run(&["sing"], "").code, 2);
-    let taken = [
-        "--profile",
-        "x",
-        "--server",
-        &server.url,
-        "signup",
-        "ann",
-        "--password-stdin",
-    ];
+    let taken = ["--profile", "x", "--server", &server.url, "signup", "ann", "--password-stdin"];
     assert_eq!(code(world.run(&taken, &format!("{PASSWORD}\n"))), (5, 1));
-    let weak = [
-        "--profile",
-        "x",
-        "--server",
-        &server.url,
-        "signup",
-        "carl",
-        "--password-stdin",
-    ];
+    let weak = ["--profile", "x", "--server", &server.url, "signup", "carl", "--password-stdin"];
     assert_eq!(code(world.run(&weak, "12345678\n")), (5, 1));
     server.stop();
     let down = world.run(&["--profile", "ann", "--timeout", "1", "find", "bob"], "");
@@ -221,9 +150,6 @@ fn nobody_else_can_read_what_a_profile_keeps() {
     let (world, server) = two();
     let profile = world.home.path().join("data/natter/ann");
     let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
-    assert_eq!(
-        (mode(&profile), mode(&profile.join("session.json"))),
-        (0o700, 0o600)
-    );
+    assert_eq!((mode(&profile), mode(&profile.join("session.json"))), (0o700, 0o600));
     assert_eq!(mode(&server.data), 0o700);
 }

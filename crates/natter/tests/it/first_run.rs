@@ -17,11 +17,7 @@ impl Drop for Stopped<'_> {
 fn the_first_natter_starts_a_server_that_all_profiles_share() {
     let world = World::new();
     let stop = Stopped(&world);
-    assert_eq!(
-        world.run(&["server", "status"], "").code,
-        4,
-        "nothing runs yet"
-    );
+    assert_eq!(world.run(&["server", "status"], "").code, 4, "nothing runs yet");
     for handle in ["ann", "bob"] {
         let args = ["--profile", handle, "signup", handle, "--password-stdin"];
         let run = world.run(&args, &format!("{PASSWORD}\n"));
@@ -30,21 +26,13 @@ fn the_first_natter_starts_a_server_that_all_profiles_share() {
     let status: Value =
         serde_json::from_str(&world.natter("ann", &["server", "status", "--json"])).unwrap();
     world.natter("ann", &["send", "bob", "same machine"]);
-    assert!(
-        world
-            .natter("bob", &["history", "ann"])
-            .contains("same machine")
-    );
+    assert!(world.natter("bob", &["history", "ann"]).contains("same machine"));
     drop(stop);
     assert_eq!(world.run(&["server", "status"], "").code, 4, "stopped");
 
     // The next command starts it again, at the same address, with everything still there.
     let _stop = Stopped(&world);
-    assert!(
-        world
-            .natter("bob", &["history", "ann"])
-            .contains("same machine")
-    );
+    assert!(world.natter("bob", &["history", "ann"]).contains("same machine"));
     let again: Value =
         serde_json::from_str(&world.natter("ann", &["server", "status", "--json"])).unwrap();
     assert_eq!(status["url"], again["url"]);
@@ -77,22 +65,13 @@ fn the_guide_greets_a_newcomer_and_answers() {
     let mut tail = world.start("ann", &["tail", "--json"]);
     let greeting: Value = serde_json::from_str(&tail.line()).unwrap();
     assert_eq!(greeting["who"], "guide");
-    assert!(
-        greeting["body"].as_str().unwrap().contains("Hello ann"),
-        "{greeting}"
-    );
+    assert!(greeting["body"].as_str().unwrap().contains("Hello ann"), "{greeting}");
 
     let sent = world.natter("ann", &["send", "guide", "hello", "--wait", "read"]);
     assert_eq!(sent, "stored #2\nread\n");
     let answer: Value = serde_json::from_str(&tail.line()).unwrap();
-    assert_eq!(
-        (&answer["seq"], &answer["reply_seq"]),
-        (&3.into(), &2.into())
-    );
+    assert_eq!((&answer["seq"], &answer["reply_seq"]), (&3.into(), &2.into()));
     world.natter("ann", &["send", "guide", "groups?"]);
     let topic: Value = serde_json::from_str(&tail.line()).unwrap();
-    assert!(
-        topic["body"].as_str().unwrap().contains(":group"),
-        "{topic}"
-    );
+    assert!(topic["body"].as_str().unwrap().contains(":group"), "{topic}");
 }

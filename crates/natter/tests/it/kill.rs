@@ -26,10 +26,7 @@ fn every_acked_message_survives_kill_9_under_load() {
     let rounds = std::env::var("NATTER_KILL_ROUNDS").map_or(3, |n| n.parse().expect("a number"));
     let seed = std::env::var("NATTER_SEED").map_or_else(|_| rand::random(), |n| n.parse().unwrap());
     println!("NATTER_SEED={seed} NATTER_KILL_ROUNDS={rounds}");
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let world = World::new();
     let mut server = Server::start(&world);
     let (address, data) = (server.address().to_owned(), server.data.clone());
@@ -49,10 +46,7 @@ fn every_acked_message_survives_kill_9_under_load() {
     assert!(server.stop(), "a graceful stop after it all");
     let sent = runtime.block_on(check(&data, &journals));
     println!("{sent} messages, {rounds} kills, slowest start {slowest:?}");
-    assert!(
-        slowest < Duration::from_secs(5),
-        "ready again in {slowest:?}"
-    );
+    assert!(slowest < Duration::from_secs(5), "ready again in {slowest:?}");
 }
 
 /// What one pair of users saw.
@@ -85,13 +79,9 @@ async fn login(world: &World, url: &str, handle: &str) -> (Client, mpsc::Receive
     };
     let login: Login = client::account::signup(url, &signup).await.expect("signup");
     let profile = Profile::at(world.home.path().join("clients").join(handle)).unwrap();
-    let (client, events) = client::start(&profile, login, client::Options::default())
-        .await
-        .unwrap();
-    client
-        .caught_up(PATIENCE.as_millis() as u64)
-        .await
-        .expect("a line");
+    let (client, events) =
+        client::start(&profile, login, client::Options::default()).await.unwrap();
+    client.caught_up(PATIENCE.as_millis() as u64).await.expect("a line");
     (client, events)
 }
 
@@ -102,29 +92,13 @@ async fn start_talk(world: &World, url: &str) -> Talk {
     for n in 0..PAIRS {
         let (ann, ann_events) = login(world, url, &format!("ann{n}")).await;
         let (bob, bob_events) = login(world, url, &format!("bob{n}")).await;
-        let conv_id = ann
-            .find_conversation(&format!("bob{n}"))
-            .await
-            .expect("a conversation");
+        let conv_id = ann.find_conversation(&format!("bob{n}")).await.expect("a conversation");
         senders.push(ann.clone());
         receivers.push(bob);
-        let pair = pair(
-            ann,
-            ann_events,
-            bob_events,
-            conv_id,
-            ack.clone(),
-            stopped.clone(),
-        );
+        let pair = pair(ann, ann_events, bob_events, conv_id, ack.clone(), stopped.clone());
         pairs.push(tokio::spawn(pair));
     }
-    Talk {
-        senders,
-        receivers,
-        pairs,
-        acks,
-        stop,
-    }
+    Talk { senders, receivers, pairs, acks, stop }
 }
 
 /// Ann writes at a steady rate whether or not there is a server; bob is shown what arrives.
@@ -137,13 +111,7 @@ async fn pair(
     mut stopped: tokio::sync::watch::Receiver<bool>,
 ) -> Journal {
     let (acked, said, shown) = (HashMap::new(), HashMap::new(), Vec::new());
-    let mut journal = Journal {
-        ann: ann.me(),
-        conv_id,
-        acked,
-        said,
-        shown,
-    };
+    let mut journal = Journal { ann: ann.me(), conv_id, acked, said, shown };
     let mut beat = interval(Duration::from_micros(1_000_000 * PAIRS as u64 / RATE));
     let mut writing = true;
     while writing
@@ -179,10 +147,7 @@ impl Talk {
         // What was acked before the last kill is not load of this round.
         while self.acks.try_recv().is_ok() {}
         for _ in 0..count {
-            timeout(PATIENCE, self.acks.recv())
-                .await
-                .expect("an ack in time")
-                .expect("a sender");
+            timeout(PATIENCE, self.acks.recv()).await.expect("an ack in time").expect("a sender");
         }
     }
 
@@ -198,10 +163,7 @@ impl Talk {
         let mut journals = Vec::new();
         for pair in self.pairs {
             journals.push(
-                timeout(PATIENCE, pair)
-                    .await
-                    .expect("all arrives in time")
-                    .expect("no panic"),
+                timeout(PATIENCE, pair).await.expect("all arrives in time").expect("no panic"),
             );
         }
         for client in self.senders.iter().chain(&self.receivers) {
@@ -216,37 +178,21 @@ impl Talk {
 /// Holds the journals against the database. How many messages there were.
 async fn check(data: &Path, journals: &[Journal]) -> usize {
     let url = format!("sqlite:{}", data.join("natter.db").display());
-    let store = store::Store::open(&[url], &store::Options::default())
-        .await
-        .expect("it opens");
-    assert_eq!(
-        store.integrity().await.expect("it can be checked"),
-        Vec::<String>::new()
-    );
+    let store = store::Store::open(&[url], &store::Options::default()).await.expect("it opens");
+    assert_eq!(store.integrity().await.expect("it can be checked"), Vec::<String>::new());
     let mut count = 0;
     for journal in journals {
         let stored = whole_log(&store, journal).await;
         let seqs: Vec<i64> = stored.iter().map(|(seq, _)| *seq).collect();
         let dense: Vec<i64> = (1..=seqs.len() as i64).collect();
         assert_eq!(seqs, dense, "seq is dense");
-        assert_eq!(
-            stored.len(),
-            journal.said.len(),
-            "each message is stored once"
-        );
-        assert_eq!(
-            stored, journal.shown,
-            "the recipient was shown the log, each once, in order"
-        );
+        assert_eq!(stored.len(), journal.said.len(), "each message is stored once");
+        assert_eq!(stored, journal.shown, "the recipient was shown the log, each once, in order");
         for (n, (_, text)) in stored.iter().enumerate() {
             assert_eq!(*text, format!("message {n}"), "in the order of writing");
         }
         for (key, seq) in &journal.acked {
-            assert_eq!(
-                stored[*seq as usize - 1].1,
-                journal.said[key],
-                "acked under this seq"
-            );
+            assert_eq!(stored[*seq as usize - 1].1, journal.said[key], "acked under this seq");
         }
         count += stored.len();
     }

@@ -30,12 +30,7 @@ struct State {
 
 impl Terminal {
     fn open(world: &World, profile: &str, rows: u16, cols: u16) -> Self {
-        let size = PtySize {
-            rows,
-            cols,
-            pixel_width: 0,
-            pixel_height: 0,
-        };
+        let size = PtySize { rows, cols, pixel_width: 0, pixel_height: 0 };
         let pair = native_pty_system().openpty(size).expect("a pty");
         let plain = world.command(&["--profile", profile]);
         let mut command = CommandBuilder::new(plain.get_program());
@@ -49,15 +44,8 @@ impl Terminal {
         let keys = pair.master.take_writer().unwrap();
         let mut reader = pair.master.try_clone_reader().unwrap();
         let parser = vt100::Parser::new(cells(rows), cells(cols), 0);
-        let state = Mutex::new(State {
-            parser,
-            raw: Vec::new(),
-            closed: false,
-        });
-        let seen = Arc::new(Seen {
-            state,
-            changed: Condvar::new(),
-        });
+        let state = Mutex::new(State { parser, raw: Vec::new(), closed: false });
+        let seen = Arc::new(Seen { state, changed: Condvar::new() });
         let writer = Arc::clone(&seen);
         std::thread::spawn(move || {
             let mut bytes = [0; 4096];
@@ -73,18 +61,11 @@ impl Terminal {
                 }
             }
         });
-        Self {
-            child,
-            keys,
-            master: pair.master,
-            seen,
-        }
+        Self { child, keys, master: pair.master, seen }
     }
 
     fn keys(&mut self, keys: &str) {
-        self.keys
-            .write_all(keys.as_bytes())
-            .expect("the terminal takes keys");
+        self.keys.write_all(keys.as_bytes()).expect("the terminal takes keys");
         self.keys.flush().unwrap();
     }
 
@@ -92,30 +73,19 @@ impl Terminal {
     fn resize(&self, rows: u16, cols: u16) {
         let mut state = self.seen.state.lock().unwrap();
         state.parser.screen_mut().set_size(cells(rows), cells(cols));
-        let size = PtySize {
-            rows,
-            cols,
-            pixel_width: 0,
-            pixel_height: 0,
-        };
+        let size = PtySize { rows, cols, pixel_width: 0, pixel_height: 0 };
         self.master.resize(size).expect("a pty can be resized");
     }
 
     /// Waits until the screen shows `text`.
     fn sees(&self, text: &str) {
-        self.wait(text, |state| {
-            state.parser.screen().contents().contains(text)
-        });
+        self.wait(text, |state| state.parser.screen().contents().contains(text));
     }
 
     fn wait(&self, what: &str, ready: impl Fn(&State) -> bool) {
         let state = self.seen.state.lock().unwrap();
         let waiting = |state: &mut State| !ready(state);
-        let (state, late) = self
-            .seen
-            .changed
-            .wait_timeout_while(state, PATIENCE, waiting)
-            .unwrap();
+        let (state, late) = self.seen.changed.wait_timeout_while(state, PATIENCE, waiting).unwrap();
         let screen = state.parser.screen().contents();
         drop(state);
         assert!(!late.timed_out(), "no {what:?} on this screen:\n{screen}");
@@ -166,19 +136,10 @@ fn two_people_talk_on_two_screens() {
 /// The terminal is as it was: main screen, visible cursor, no bracketed paste.
 fn restored(raw: &[u8]) {
     let text = String::from_utf8_lossy(raw);
-    for (on, off) in [
-        ("\x1b[?1049h", "\x1b[?1049l"),
-        ("\x1b[?2004h", "\x1b[?2004l"),
-    ] {
-        assert!(
-            text.rfind(off) > text.rfind(on),
-            "{off:?} must be the last word"
-        );
+    for (on, off) in [("\x1b[?1049h", "\x1b[?1049l"), ("\x1b[?2004h", "\x1b[?2004l")] {
+        assert!(text.rfind(off) > text.rfind(on), "{off:?} must be the last word");
     }
-    assert!(
-        text.rfind("\x1b[?25h") > text.rfind("\x1b[?25l"),
-        "the cursor is visible"
-    );
+    assert!(text.rfind("\x1b[?25h") > text.rfind("\x1b[?25l"), "the cursor is visible");
 }
 
 #[test]
@@ -212,10 +173,7 @@ fn sigterm_gives_the_terminal_back() {
     let (world, _server) = two();
     let ann = Terminal::open(&world, "ann", 24, 80);
     ann.sees("● connected");
-    let pid = ann
-        .child
-        .process_id()
-        .and_then(|pid| rustix::process::Pid::from_raw(pid as i32));
+    let pid = ann.child.process_id().and_then(|pid| rustix::process::Pid::from_raw(pid as i32));
     rustix::process::kill_process(pid.unwrap(), rustix::process::Signal::TERM).unwrap();
     ann.wait("end", |state| state.closed);
     restored(&ann.seen.state.lock().unwrap().raw);
@@ -242,9 +200,7 @@ fn no_control_byte_of_a_stranger_reaches_the_terminal() {
     bob.sees("the last one");
     let raw = bob.seen.state.lock().unwrap().raw.clone();
     for attack in ATTACKS {
-        let found = raw
-            .windows(attack.len())
-            .any(|window| window == attack.as_bytes());
+        let found = raw.windows(attack.len()).any(|window| window == attack.as_bytes());
         assert!(!found, "{attack:?} reached the terminal");
     }
     bob.sees("␛");
@@ -253,9 +209,7 @@ fn no_control_byte_of_a_stranger_reaches_the_terminal() {
 /// Messages from ann to bob that no honest server would have stored.
 async fn store_unchecked(server: &Server, texts: &[&str]) {
     let url = format!("sqlite:{}", server.data.join("natter.db").display());
-    let store = store::Store::open(&[url], &store::Options::default())
-        .await
-        .unwrap();
+    let store = store::Store::open(&[url], &store::Options::default()).await.unwrap();
     let ids = store.user_ids(&["ann"]).await.unwrap();
     let bob = store.user_ids(&["bob"]).await.unwrap()[0];
     let now = 1_800_000_000_000;

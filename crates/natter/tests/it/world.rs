@@ -23,21 +23,14 @@ pub(crate) struct Run {
 
 impl World {
     pub(crate) fn new() -> Self {
-        Self {
-            home: tempfile::tempdir().expect("a temporary directory"),
-        }
+        Self { home: tempfile::tempdir().expect("a temporary directory") }
     }
 
     /// `natter ARGS` as this machine's user would start it.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let home = self.home.path();
         let mut command = Command::new(env!("CARGO_BIN_EXE_natter"));
-        command
-            .args(args)
-            .env_clear()
-            .env("HOME", home)
-            .env("USER", "tester")
-            .env("TZ", "UTC");
+        command.args(args).env_clear().env("HOME", home).env("USER", "tester").env("TZ", "UTC");
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
         for (name, dir) in [
             ("XDG_DATA_HOME", "data"),
@@ -53,10 +46,7 @@ impl World {
     /// Runs a command to its end.
     pub(crate) fn run(&self, args: &[&str], stdin: &str) -> Run {
         let mut command = self.command(args);
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("natter starts");
         child.stdin.take().unwrap().write_all(stdin.as_bytes()).ok();
         let done = child.wait_with_output().expect("natter ends");
@@ -77,15 +67,7 @@ impl World {
 
     /// A new account on `server`, on a profile of the same name.
     pub(crate) fn signup(&self, handle: &str, server: &str) {
-        let args = [
-            "--profile",
-            handle,
-            "--server",
-            server,
-            "signup",
-            handle,
-            "--password-stdin",
-        ];
+        let args = ["--profile", handle, "--server", server, "signup", handle, "--password-stdin"];
         let run = self.run(&args, &format!("{PASSWORD}\n"));
         assert_eq!(run.code, 0, "signup {handle}: {}{}", run.out, run.err);
     }
@@ -141,20 +123,11 @@ impl Server {
     pub(crate) fn start_at(world: &World, listen: &str, data: &Path) -> Self {
         let since = Instant::now();
         let data_arg = data.display().to_string();
-        let mut running = world.start(
-            "server",
-            &["serve", "--listen", listen, "--data", &data_arg],
-        );
+        let mut running =
+            world.start("server", &["serve", "--listen", listen, "--data", &data_arg]);
         let line = running.line();
-        let url = line
-            .strip_prefix("listening on ")
-            .unwrap_or_else(|| panic!("it said {line:?}"));
-        Self {
-            url: url.to_owned(),
-            data: data.to_owned(),
-            ready: since.elapsed(),
-            running,
-        }
+        let url = line.strip_prefix("listening on ").unwrap_or_else(|| panic!("it said {line:?}"));
+        Self { url: url.to_owned(), data: data.to_owned(), ready: since.elapsed(), running }
     }
 
     pub(crate) fn address(&self) -> &str {

@@ -4,12 +4,7 @@ use proptest::prelude::*;
 use proto::{ClientFrame, Codec, Message, ServerFrame, client_frame, frame, server_frame};
 
 fn send(body: &str, client_key: i64) -> ClientFrame {
-    let send = proto::Send {
-        conv_id: i64::MAX,
-        client_key,
-        body: body.into(),
-        reply_seq: -1,
-    };
+    let send = proto::Send { conv_id: i64::MAX, client_key, body: body.into(), reply_seq: -1 };
     frame::from_client(u32::MAX, client_frame::Body::Send(send))
 }
 
@@ -30,13 +25,8 @@ fn a_person_with_websocat_may_write_numbers_bare_and_names_either_way() {
     let typed = r#"{"ref":1, "send":{"conv_id":5, "clientKey":"7", "body":"x", "color":"red"},
         "extra":[1]}"#;
     let read = Codec::Json.read_client(typed.as_bytes()).unwrap();
-    let Some(client_frame::Body::Send(send)) = read.body else {
-        panic!("{read:?}")
-    };
-    assert_eq!(
-        (send.conv_id, send.client_key, send.body.as_str()),
-        (5, 7, "x")
-    );
+    let Some(client_frame::Body::Send(send)) = read.body else { panic!("{read:?}") };
+    assert_eq!((send.conv_id, send.client_key, send.body.as_str()), (5, 7, "x"));
 }
 
 #[test]
@@ -44,13 +34,7 @@ fn a_body_from_the_future_is_a_frame_without_a_body() {
     // field 99, length-delimited, three bytes
     let unknown = [0x08, 0x05, 0x9A, 0x06, 3, 1, 2, 3];
     let read = Codec::Protobuf.read_client(&unknown).unwrap();
-    assert_eq!(
-        read,
-        ClientFrame {
-            r#ref: 5,
-            body: None
-        }
-    );
+    assert_eq!(read, ClientFrame { r#ref: 5, body: None });
 }
 
 #[test]
@@ -64,10 +48,7 @@ fn a_malformed_frame_does_not_repeat_its_content() {
         let error = Codec::Json.read_client(bad).unwrap_err().to_string();
         assert!(!error.contains("secret"), "{error}");
     }
-    assert!(
-        Codec::Json.read_client(b"{} {}").is_err(),
-        "one frame in a message"
-    );
+    assert!(Codec::Json.read_client(b"{} {}").is_err(), "one frame in a message");
 }
 
 #[test]
@@ -77,10 +58,7 @@ fn deep_json_is_no_stack_overflow() {
         assert!(Codec::Json.read_client(json.as_bytes()).is_err());
     }
     let ignored = format!("{{\"x\":{}{}}}", "[".repeat(30_000), "]".repeat(30_000));
-    assert_eq!(
-        Codec::Json.read_client(ignored.as_bytes()).unwrap(),
-        ClientFrame::default()
-    );
+    assert_eq!(Codec::Json.read_client(ignored.as_bytes()).unwrap(), ClientFrame::default());
 }
 
 proptest! {

@@ -103,10 +103,7 @@ pub(super) async fn change_password(
     }
     let pass_hash = auth.passwords.hash(change.new).await?;
     auth.store.set_password(session.user_id, &pass_hash).await?;
-    let ended = auth
-        .store
-        .end_other_sessions(session.user_id, &session.token_hash)
-        .await?;
+    let ended = auth.store.end_other_sessions(session.user_id, &session.token_hash).await?;
     for hash in ended {
         session::revoke(&auth, session.user_id, &hash).await;
     }
@@ -116,19 +113,12 @@ pub(super) async fn change_password(
 
 /// The same for an unknown handle and for a wrong password.
 fn wrong_credentials() -> Problem {
-    Problem::new(
-        StatusCode::UNAUTHORIZED,
-        "the handle or the password is wrong",
-    )
+    Problem::new(StatusCode::UNAUTHORIZED, "the handle or the password is wrong")
 }
 
 pub(super) async fn count_address(auth: &Auth, address: IpAddr) -> Result<(), Problem> {
     let rates = &auth.config.rates;
-    let rate = if address.is_loopback() {
-        rates.auth_loopback
-    } else {
-        rates.auth_address
-    };
+    let rate = if address.is_loopback() { rates.auth_loopback } else { rates.auth_address };
     let counted = auth.cache.take_rate(RateKey::address(address), rate).await;
     counted.map_err(Problem::too_fast)
 }
@@ -169,12 +159,7 @@ async fn grant(
         expires_at,
     };
     auth.store.create_session(&session).await?;
-    Ok(http::SessionGranted {
-        user_id,
-        handle,
-        token,
-        expires_at,
-    })
+    Ok(http::SessionGranted { user_id, handle, token, expires_at })
 }
 
 /// Makes the greeter and the newcomer friends. A greeter who is missing or a fault on the way must
@@ -191,18 +176,11 @@ async fn greet(auth: &Auth, newcomer: i64) {
         if greeter.user_id == newcomer {
             return Ok(());
         }
-        auth.store
-            .befriend(newcomer, greeter.user_id, clock::now())
-            .await?;
-        let now_they = auth
-            .store
-            .befriend(greeter.user_id, newcomer, clock::now())
-            .await?;
+        auth.store.befriend(newcomer, greeter.user_id, clock::now()).await?;
+        let now_they = auth.store.befriend(greeter.user_id, newcomer, clock::now()).await?;
         debug_assert_eq!(now_they.mine, Relation::Friend);
         for person in auth.store.people(greeter.user_id, &[newcomer]).await? {
-            auth.bus
-                .publish(greeter.user_id, &Event::new(Body::Person(person), 0))
-                .await;
+            auth.bus.publish(greeter.user_id, &Event::new(Body::Person(person), 0)).await;
         }
         Ok::<(), store::Error>(())
     };

@@ -46,14 +46,7 @@ pub(crate) fn routes(
     cache: Arc<Cache>,
     counters: Arc<Counters>,
 ) -> Router {
-    let auth = Auth {
-        config,
-        store,
-        bus,
-        cache,
-        counters,
-        passwords: password::Gate::new(),
-    };
+    let auth = Auth { config, store, bus, cache, counters, passwords: password::Gate::new() };
     Router::new()
         .route("/v1/signup", post(account::signup))
         .route("/v1/login", post(account::login))

@@ -27,10 +27,7 @@ pub(super) fn routes() -> Router<Arc<Auth>> {
         .route("/v1/confirm/{token}", get(ask_confirm).post(confirm))
         .route("/v1/forgot", get(ask_forgot).post(forgot))
         .route("/v1/reset/{token}", get(ask_reset).post(reset))
-        .route(
-            "/v1/unsubscribe/{token}",
-            get(ask_unsubscribe).post(unsubscribe),
-        )
+        .route("/v1/unsubscribe/{token}", get(ask_unsubscribe).post(unsubscribe))
         .route("/v1/mail/{token}", get(ask_settings).post(settings))
 }
 
@@ -69,10 +66,7 @@ fn over() -> Response {
 /// Whose link it is, without using it up.
 async fn owner(auth: &Auth, token: &str, purpose: Purpose) -> Result<Option<i64>, Problem> {
     let hash = token_hash(token);
-    Ok(auth
-        .store
-        .mail_token_of(&hash, purpose, clock::now())
-        .await?)
+    Ok(auth.store.mail_token_of(&hash, purpose, clock::now()).await?)
 }
 
 // ── confirming an address ───────────────────────────────────────────────────────────────────────
@@ -95,11 +89,7 @@ async fn ask_confirm(State(auth): State<Arc<Auth>>, Path(token): Path<String>) -
 }
 
 async fn confirm(State(auth): State<Arc<Auth>>, Path(token): Path<String>) -> Answer {
-    match auth
-        .store
-        .confirm_address(&token_hash(&token), clock::now())
-        .await?
-    {
+    match auth.store.confirm_address(&token_hash(&token), clock::now()).await? {
         None => Ok(over()),
         Some(user_id) => {
             tracing::info!(user_id, "confirmed the address");
@@ -173,19 +163,12 @@ async fn reset(
     }
     if let Err(why) = check::password(&form.password) {
         let body = format!("<p>{}. Go back and try another.</p>", escaped(&why.0));
-        return Ok(page(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "Not this one",
-            &body,
-        ));
+        return Ok(page(StatusCode::UNPROCESSABLE_ENTITY, "Not this one", &body));
     }
     auth.counters.passwords.add(1);
     let pass_hash = auth.passwords.hash(form.password).await?;
     let hash = token_hash(&token);
-    let done = auth
-        .store
-        .reset_password(&hash, &pass_hash, clock::now())
-        .await?;
+    let done = auth.store.reset_password(&hash, &pass_hash, clock::now()).await?;
     let Some((user_id, ended)) = done else {
         return Ok(over());
     };
@@ -202,11 +185,7 @@ async fn reset(
 async fn ask_unsubscribe(State(auth): State<Arc<Auth>>, Path(token): Path<String>) -> Answer {
     match owner(&auth, &token, Purpose::Settings).await? {
         None => Ok(over()),
-        Some(_) => Ok(page(
-            StatusCode::OK,
-            "No more mails?",
-            &button("No more mails"),
-        )),
+        Some(_) => Ok(page(StatusCode::OK, "No more mails?", &button("No more mails"))),
     }
 }
 
@@ -236,21 +215,13 @@ async fn ask_settings(State(auth): State<Arc<Auth>>, Path(token): Path<String>) 
     };
     let person = auth.store.recipient(user_id).await?;
     let settings = person.map(|person| person.settings).unwrap_or_default();
-    Ok(page(
-        StatusCode::OK,
-        "Which mails you get",
-        &settings_form(&settings),
-    ))
+    Ok(page(StatusCode::OK, "Which mails you get", &settings_form(&settings)))
 }
 
 fn settings_form(settings: &MailSettings) -> String {
     let checked = |on: bool| if on { " checked" } else { "" };
     let option = |value: &str, preview: Preview, text: &str| {
-        let chosen = if settings.preview == preview {
-            " selected"
-        } else {
-            ""
-        };
+        let chosen = if settings.preview == preview { " selected" } else { "" };
         format!("<option value={value}{chosen}>{text}</option>")
     };
     let time = |minute: u16| format!("{:02}:{:02}", minute / 60, minute % 60);
@@ -290,12 +261,7 @@ async fn settings(
     let Some(user_id) = owner(&auth, &token, Purpose::Settings).await? else {
         return Ok(over());
     };
-    let wrong = || {
-        Problem::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "this page sends other values",
-        )
-    };
+    let wrong = || Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "this page sends other values");
     let settings = MailSettings {
         unwanted: form.wanted.is_none(),
         preview: match form.preview.as_str() {

@@ -54,10 +54,7 @@ impl Gate {
     }
 
     async fn turn(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        let _place = self
-            .waiting
-            .try_acquire()
-            .map_err(|_| Problem::too_fast(1_000))?;
+        let _place = self.waiting.try_acquire().map_err(|_| Problem::too_fast(1_000))?;
         let turn = Arc::clone(&self.running).acquire_owned().await;
         Ok(turn.expect("this semaphore is never closed"))
     }
@@ -72,9 +69,7 @@ async fn run<T: Send + 'static>(
         let _turn = turn;
         work()
     });
-    worked
-        .await
-        .expect("hashing does not panic and is never cancelled")
+    worked.await.expect("hashing does not panic and is never cancelled")
 }
 
 fn hash_now(password: &str) -> String {
@@ -91,9 +86,7 @@ fn verify_now(password: &str, stored: &str) -> bool {
         tracing::error!("a stored password hash cannot be read");
         return false;
     };
-    Argon2::default()
-        .verify_password(password.as_bytes(), &stored)
-        .is_ok()
+    Argon2::default().verify_password(password.as_bytes(), &stored).is_ok()
 }
 
 #[cfg(test)]
@@ -103,10 +96,7 @@ mod tests {
     #[test]
     fn passwords_are_kept_as_argon2id_with_19_mib_and_two_passes() {
         let stored = hash_now("correct horse");
-        assert!(
-            stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
-            "{stored}"
-        );
+        assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored}");
         assert!(verify_now("correct horse", &stored));
         assert!(!verify_now("correct horsf", &stored));
         assert_ne!(stored, hash_now("correct horse"));

@@ -18,29 +18,18 @@ pub(super) struct Problem {
 
 impl Problem {
     pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self {
-            status,
-            detail: detail.into(),
-            field: None,
-            retry_after_s: None,
-        }
+        Self { status, detail: detail.into(), field: None, retry_after_s: None }
     }
 
     /// 422: this field, for this reason.
     pub(super) fn field(field: &'static str, why: check::Refused) -> Self {
-        Self {
-            field: Some(field),
-            ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, why.0)
-        }
+        Self { field: Some(field), ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, why.0) }
     }
 
     /// 409: somebody has it already.
     pub(super) fn taken(field: &'static str) -> Self {
         let detail = format!("this {field} is taken");
-        Self {
-            field: Some(field),
-            ..Self::new(StatusCode::CONFLICT, detail)
-        }
+        Self { field: Some(field), ..Self::new(StatusCode::CONFLICT, detail) }
     }
 
     /// 429: not now.
@@ -54,10 +43,7 @@ impl Problem {
 
     /// 401: the token is not, or no longer, that of a session.
     pub(super) fn no_session() -> Self {
-        Self::new(
-            StatusCode::UNAUTHORIZED,
-            "log in first: this session is unknown or has ended",
-        )
+        Self::new(StatusCode::UNAUTHORIZED, "log in first: this session is unknown or has ended")
     }
 
     fn later(detail: &str, retry_after_ms: i64) -> Self {

@@ -21,10 +21,7 @@ pub(super) async fn bearer(auth: &Auth, headers: &HeaderMap) -> Result<Session, 
         .and_then(|value| value.strip_prefix("Bearer "))
         .ok_or_else(Problem::no_session)?;
     // Looked up by its hash: the time of a comparison tells a guesser nothing.
-    let session = auth
-        .store
-        .use_session(&token_hash(token.trim()), clock::now())
-        .await?;
+    let session = auth.store.use_session(&token_hash(token.trim()), clock::now()).await?;
     session.ok_or_else(Problem::no_session)
 }
 
@@ -100,13 +97,7 @@ mod tests {
     fn a_session_is_named_by_sixteen_hex_digits() {
         let id = [0, 1, 2, 0xfe, 4, 5, 6, 7];
         assert_eq!(unhex(&hex(&id)), Some(id));
-        for bad in [
-            "",
-            "0",
-            "+123456789abcdef",
-            "000102fe0405060708",
-            "000102fe0405060g",
-        ] {
+        for bad in ["", "0", "+123456789abcdef", "000102fe0405060708", "000102fe0405060g"] {
             assert_eq!(unhex(bad), None, "{bad}");
         }
     }

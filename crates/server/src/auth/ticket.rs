@@ -23,10 +23,7 @@ pub(super) async fn connect(
     let counted = auth.cache.take_rate(key, rate).await;
     counted.map_err(Problem::too_fast)?;
     let ticket = random_token();
-    let grant = Grant {
-        user_id: session.user_id,
-        session_hash: session.token_hash,
-    };
+    let grant = Grant { user_id: session.user_id, session_hash: session.token_hash };
     let lives = Duration::from_millis(auth.config.timers.ticket_ms);
     if !auth.cache.put_ticket(&ticket, grant, lives).await {
         return Err(Problem::no_ticket());
@@ -36,9 +33,7 @@ pub(super) async fn connect(
     let mut response = StatusCode::TEMPORARY_REDIRECT.into_response();
     response.headers_mut().insert(header::LOCATION, location);
     let unshared = HeaderValue::from_static("no-store");
-    response
-        .headers_mut()
-        .insert(header::CACHE_CONTROL, unshared);
+    response.headers_mut().insert(header::CACHE_CONTROL, unshared);
     Ok(response)
 }
 
@@ -47,10 +42,8 @@ fn gateway_url(auth: &Auth, headers: &HeaderMap) -> Result<String, Problem> {
     if let Some(url) = &auth.config.public_url {
         return Ok(url.trim_end_matches('/').to_owned());
     }
-    let host = headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok())
-        .ok_or_else(bad_host)?;
+    let host =
+        headers.get(header::HOST).and_then(|host| host.to_str().ok()).ok_or_else(bad_host)?;
     let plain = |b: u8| b.is_ascii_alphanumeric() || b".-_:[]".contains(&b);
     if host.is_empty() || !host.bytes().all(plain) {
         return Err(bad_host());

@@ -36,10 +36,7 @@ pub(super) async fn accept(
         return refuse(StatusCode::FORBIDDEN, "this Origin may not connect here");
     }
     let Some(accept_key) = accept_key(headers) else {
-        return refuse(
-            StatusCode::UPGRADE_REQUIRED,
-            "this is a WebSocket of version 13",
-        );
+        return refuse(StatusCode::UPGRADE_REQUIRED, "this is a WebSocket of version 13");
     };
     let subprotocol = subprotocol(headers);
     let grant = match ticket(headers, asked.ticket) {
@@ -47,10 +44,7 @@ pub(super) async fn accept(
         None => None,
     };
     let Some(grant) = grant else {
-        return refuse(
-            StatusCode::UNAUTHORIZED,
-            "this ticket is unknown, used or old",
-        );
+        return refuse(StatusCode::UNAUTHORIZED, "this ticket is unknown, used or old");
     };
     let codec = match subprotocol {
         Some(JSON_SUBPROTOCOL) => Codec::Json,
@@ -72,13 +66,8 @@ fn origin_allowed(headers: &HeaderMap, allowed: &[String]) -> bool {
 /// What proves that we speak WebSocket (RFC 6455, section 4.2.2), if the request is one.
 fn accept_key(headers: &HeaderMap) -> Option<String> {
     let token = |name, wanted: &str| {
-        let value = headers
-            .get(name)
-            .and_then(|value: &HeaderValue| value.to_str().ok())?;
-        value
-            .split(',')
-            .any(|word| word.trim().eq_ignore_ascii_case(wanted))
-            .then_some(())
+        let value = headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok())?;
+        value.split(',').any(|word| word.trim().eq_ignore_ascii_case(wanted)).then_some(())
     };
     token(header::CONNECTION, "upgrade")?;
     token(header::UPGRADE, "websocket")?;
@@ -90,25 +79,17 @@ fn accept_key(headers: &HeaderMap) -> Option<String> {
 /// The first of the client's subprotocols that we know.
 fn subprotocol(headers: &HeaderMap) -> Option<&'static str> {
     let asked = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter();
-    let words = asked
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','));
+    let words = asked.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
     words.map(str::trim).find_map(|word| {
-        [PROTOBUF_SUBPROTOCOL, JSON_SUBPROTOCOL]
-            .into_iter()
-            .find(|known| *known == word)
+        [PROTOBUF_SUBPROTOCOL, JSON_SUBPROTOCOL].into_iter().find(|known| *known == word)
     })
 }
 
 /// From the header, which no access log shows, or from the query, which simple clients can write.
 fn ticket(headers: &HeaderMap, in_query: Option<String>) -> Option<String> {
-    let header = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok());
+    let header = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let in_header = header.and_then(|value| value.strip_prefix("Ticket "));
-    in_header
-        .map(|ticket| ticket.trim().to_owned())
-        .or(in_query)
+    in_header.map(|ticket| ticket.trim().to_owned()).or(in_query)
 }
 
 async fn upgraded(
@@ -140,10 +121,7 @@ fn switching(accept_key: &str, subprotocol: Option<&'static str>) -> Response {
     let accept_key = HeaderValue::from_str(accept_key).expect("base64 fits a header");
     headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept_key);
     if let Some(subprotocol) = subprotocol {
-        headers.insert(
-            header::SEC_WEBSOCKET_PROTOCOL,
-            HeaderValue::from_static(subprotocol),
-        );
+        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(subprotocol));
     }
     response
 }
@@ -166,10 +144,7 @@ mod tests {
     fn only_the_very_origins_on_the_list_may_connect() {
         let allowed = ["https://chat.example.org".to_owned()];
         assert!(origin_allowed(&HeaderMap::new(), &allowed));
-        assert!(origin_allowed(
-            &origin("https://chat.example.org"),
-            &allowed
-        ));
+        assert!(origin_allowed(&origin("https://chat.example.org"), &allowed));
         for foreign in [
             "null",
             "",

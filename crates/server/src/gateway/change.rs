@@ -14,22 +14,14 @@ pub(crate) async fn edit(c: &mut Connection, frame_ref: u32, said: Edit) -> Obey
     check_name(said.conv_id, said.seq)?;
     check::body(&said.body)?;
     let (me, now) = (c.user_id, clock::now());
-    let changed = c
-        .gateway
-        .store
-        .edit(me, said.conv_id, said.seq, &said.body, now)
-        .await?;
+    let changed = c.gateway.store.edit(me, said.conv_id, said.seq, &said.body, now).await?;
     tell(c, frame_ref, changed).await
 }
 
 pub(crate) async fn delete(c: &mut Connection, frame_ref: u32, said: Delete) -> Obeyed {
     check_name(said.conv_id, said.seq)?;
     let (me, now) = (c.user_id, clock::now());
-    let changed = c
-        .gateway
-        .store
-        .delete(me, said.conv_id, said.seq, now)
-        .await?;
+    let changed = c.gateway.store.delete(me, said.conv_id, said.seq, now).await?;
     tell(c, frame_ref, changed).await
 }
 
@@ -38,9 +30,7 @@ pub(crate) async fn react(c: &mut Connection, frame_ref: u32, said: React) -> Ob
     check::emoji(&said.emoji)?;
     let (me, conv_id) = (c.user_id, said.conv_id);
     let store = &c.gateway.store;
-    let changed = store
-        .react(me, conv_id, said.seq, &said.emoji, said.remove)
-        .await?;
+    let changed = store.react(me, conv_id, said.seq, &said.emoji, said.remove).await?;
     tell(c, frame_ref, changed).await
 }
 

@@ -30,17 +30,9 @@ pub(crate) struct Snapshot {
 
 /// Is this a Hello that can be obeyed?
 pub(crate) fn check_hello(hello: &Hello) -> Result<(), Refusal> {
-    check::count(
-        "positions",
-        hello.have.len(),
-        0..=proto::limits::HELLO_POSITIONS_MAX,
-    )?;
+    check::count("positions", hello.have.len(), 0..=proto::limits::HELLO_POSITIONS_MAX)?;
     let client_max = proto::limits::CLIENT_NAME_BYTES_MAX;
-    check::count(
-        "bytes in the client's name",
-        hello.client.len(),
-        0..=client_max,
-    )?;
+    check::count("bytes in the client's name", hello.client.len(), 0..=client_max)?;
     for position in &hello.have {
         check::positive("conv_id", position.conv_id)?;
         check::positive("seq plus one", position.seq.saturating_add(1))?;
@@ -122,11 +114,8 @@ pub(crate) async fn take(
 
 /// Step 1: from here on nothing that is published passes this connection by.
 async fn subscribe(c: &mut Connection) {
-    let subscriber = Subscriber {
-        connection: c.id,
-        session: c.session,
-        queue: Arc::clone(&c.queue),
-    };
+    let subscriber =
+        Subscriber { connection: c.id, session: c.session, queue: Arc::clone(&c.queue) };
     let was_offline = c.gateway.bus.subscribe(c.user_id, subscriber).await;
     c.subscribed = true;
     presence::arrived(&c.gateway, c.user_id, was_offline).await;
@@ -151,12 +140,7 @@ async fn read(
     round: u32,
 ) -> Result<(), End> {
     let snapshot = {
-        let _turn = c
-            .gateway
-            .paints
-            .acquire()
-            .await
-            .expect("this semaphore is never closed");
+        let _turn = c.gateway.paints.acquire().await.expect("this semaphore is never closed");
         snapshot(&c.gateway.store, &c.gateway.bus, c.user_id).await?
     };
     match round {
@@ -164,8 +148,7 @@ async fn read(
         _ => c.sync.compare(&snapshot.standings),
     }
     for part in paint(snapshot) {
-        wire.feed(&frame::answer(hello_ref, Body::Paint(part)))
-            .await?;
+        wire.feed(&frame::answer(hello_ref, Body::Paint(part))).await?;
     }
     wire.flush().await
 }
@@ -179,38 +162,23 @@ async fn snapshot(store: &Store, bus: &Bus, user_id: i64) -> Result<Snapshot, st
     let mut people = store.contacts(user_id).await?;
     let contacts: HashSet<i64> = people.iter().map(|person| person.user_id).collect();
     let partners = conversations.iter().map(|c| c.friend_id);
-    let mut strangers: Vec<i64> = partners
-        .filter(|id| *id != 0 && !contacts.contains(id))
-        .collect();
+    let mut strangers: Vec<i64> =
+        partners.filter(|id| *id != 0 && !contacts.contains(id)).collect();
     strangers.push(user_id);
     let mut others = store.people(user_id, &strangers).await?;
     let me = others.iter().position(|person| person.user_id == user_id);
-    let me = me
-        .map(|at| others.remove(at))
-        .ok_or(store::Error::NotFound)?;
+    let me = me.map(|at| others.remove(at)).ok_or(store::Error::NotFound)?;
     people.append(&mut others);
     people::tell_presence(store, bus, user_id, &mut people).await?;
-    Ok(Snapshot {
-        me,
-        people,
-        conversations,
-        standings,
-        now: clock::now(),
-    })
+    Ok(Snapshot { me, people, conversations, standings, now: clock::now() })
 }
 
 /// Step 3: the Paint, in parts that each fit a frame.
 pub(crate) fn paint(snapshot: Snapshot) -> Vec<Paint> {
-    let first = Paint {
-        me: Some(snapshot.me),
-        now: snapshot.now,
-        ..Paint::default()
-    };
+    let first = Paint { me: Some(snapshot.me), now: snapshot.now, ..Paint::default() };
     let (mut parts, mut bytes) = (vec![first], 0);
     for person in snapshot.people {
-        part_with_room(&mut parts, &mut bytes, person.encoded_len())
-            .people
-            .push(person);
+        part_with_room(&mut parts, &mut bytes, person.encoded_len()).people.push(person);
     }
     for conversation in snapshot.conversations {
         let part = part_with_room(&mut parts, &mut bytes, conversation.encoded_len());
@@ -233,10 +201,7 @@ fn part_with_room<'a>(
     *bytes += wanted + 4;
     if *bytes > proto::limits::PAGE_BYTES_MAX {
         *bytes = wanted + 4;
-        parts.push(Paint {
-            now,
-            ..Paint::default()
-        });
+        parts.push(Paint { now, ..Paint::default() });
     }
     parts.last_mut().expect("a Paint has a first part")
 }
@@ -278,8 +243,7 @@ async fn tell_caught_up(c: &mut Connection, wire: &mut Wire, hello_ref: u32) -> 
         changes: c.sync.changes,
         unfinished: std::mem::take(&mut c.sync.unfinished),
     };
-    wire.feed(&frame::answer(hello_ref, Body::CaughtUp(caught_up)))
-        .await?;
+    wire.feed(&frame::answer(hello_ref, Body::CaughtUp(caught_up))).await?;
     wire.flush().await?;
     wire.patient = false;
     Ok(())

@@ -52,11 +52,7 @@ pub(crate) struct Connection {
 impl Connection {
     pub(crate) fn new(gateway: &Arc<Gateway>, grant: Grant) -> Self {
         let now = Instant::now();
-        let session = grant
-            .session_hash
-            .first_chunk()
-            .copied()
-            .unwrap_or_default();
+        let session = grant.session_hash.first_chunk().copied().unwrap_or_default();
         Self {
             gateway: Arc::clone(gateway),
             user_id: grant.user_id,
@@ -111,12 +107,7 @@ pub(super) async fn run(gateway: Arc<Gateway>, grant: Grant, codec: Codec, socke
     if end == End::Goodbye(GoodbyeReason::TooSlow) {
         gateway.counters.slow.add(1);
     }
-    tracing::debug!(
-        user_id = c.user_id,
-        connection = c.id,
-        ?end,
-        "a connection ends"
-    );
+    tracing::debug!(user_id = c.user_id, connection = c.id, ?end, "a connection ends");
     if c.subscribed {
         let was_last = gateway.bus.unsubscribe(c.user_id, c.id).await;
         presence::left(&gateway, c.user_id, was_last).await;
@@ -311,11 +302,7 @@ async fn deliver_settled(
 ) -> Result<(), End> {
     c.in_flight = c.in_flight.saturating_sub(1);
     if let Some(Body::Sent(sent)) = &mut settled.frame.body {
-        let stored = Message {
-            conv_id: sent.conv_id,
-            seq: sent.seq,
-            ..Message::default()
-        };
+        let stored = Message { conv_id: sent.conv_id, seq: sent.seq, ..Message::default() };
         if settled.kept_for != 0 {
             sent.offline_since = Box::pin(offline_since(c, settled.kept_for)).await;
         }
@@ -341,9 +328,7 @@ async fn offline_since(c: &mut Connection, user_id: i64) -> i64 {
         return *last_seen;
     }
     // The message is stored: a fault here costs only this ornament of its answer.
-    let last_seen = people::last_seen(&c.gateway, c.user_id, user_id)
-        .await
-        .unwrap_or(0);
+    let last_seen = people::last_seen(&c.gateway, c.user_id, user_id).await.unwrap_or(0);
     if c.last_seen.len() >= limits::REMEMBERED_FRIENDS_MAX {
         c.last_seen.clear();
     }
@@ -361,11 +346,7 @@ async fn look_around(c: &mut Connection, wire: &mut Wire) -> Result<(), End> {
         return Ok(());
     }
     c.checked = Instant::now();
-    let session = c
-        .gateway
-        .store
-        .use_session(&c.session_hash, clock::now())
-        .await;
+    let session = c.gateway.store.use_session(&c.session_hash, clock::now()).await;
     let standings = match session {
         Ok(None) => return Err(End::Goodbye(GoodbyeReason::Revoked)),
         Ok(Some(_)) => c.gateway.store.digest(c.user_id).await,
@@ -384,11 +365,7 @@ async fn look_around(c: &mut Connection, wire: &mut Wire) -> Result<(), End> {
 
 /// Connections leave one after the other, so that their clients do not come back all at once.
 fn drain_delay(gateway: &Gateway) -> Duration {
-    let spread_ms = gateway
-        .counters
-        .connections
-        .get()
-        .min(limits::DRAIN_SPREAD_MS_MAX);
+    let spread_ms = gateway.counters.connections.get().min(limits::DRAIN_SPREAD_MS_MAX);
     Duration::from_millis(rand::random_range(0..=spread_ms))
 }
 

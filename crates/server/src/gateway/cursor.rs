@@ -25,12 +25,7 @@ fn move_cursor(c: &Connection, conv_id: i64, delivered_seq: i64, read_seq: i64) 
     check::positive("conv_id", conv_id)?;
     check::positive("seq", delivered_seq)?;
     let database = c.gateway.store.database_of(conv_id);
-    let moved = CursorMove {
-        conv_id,
-        user_id: c.user_id,
-        delivered_seq,
-        read_seq,
-    };
+    let moved = CursorMove { conv_id, user_id: c.user_id, delivered_seq, read_seq };
     c.gateway.writers[database].moves.put(moved);
     Ok(None)
 }
@@ -96,20 +91,12 @@ impl Moves {
         let mut waiting = self.lock();
         if waiting.by_member.len() <= limits::BATCH_MOVES_MAX {
             waiting.due = None;
-            return std::mem::take(&mut waiting.by_member)
-                .into_values()
-                .collect();
+            return std::mem::take(&mut waiting.by_member).into_values().collect();
         }
         waiting.due = Some(Instant::now());
-        let some = waiting
-            .by_member
-            .keys()
-            .copied()
-            .take(limits::BATCH_MOVES_MAX);
+        let some = waiting.by_member.keys().copied().take(limits::BATCH_MOVES_MAX);
         let some: Vec<_> = some.collect();
-        some.iter()
-            .filter_map(|key| waiting.by_member.remove(key))
-            .collect()
+        some.iter().filter_map(|key| waiting.by_member.remove(key)).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
@@ -126,21 +113,11 @@ mod tests {
         let moves = Moves::default();
         for seq in (1..=100).rev() {
             let read_seq = if seq % 2 == 0 { seq } else { 0 };
-            moves.put(CursorMove {
-                conv_id: 1,
-                user_id: 2,
-                delivered_seq: seq,
-                read_seq,
-            });
+            moves.put(CursorMove { conv_id: 1, user_id: 2, delivered_seq: seq, read_seq });
         }
         moves.due().await;
         let taken = moves.take();
-        let all = CursorMove {
-            conv_id: 1,
-            user_id: 2,
-            delivered_seq: 100,
-            read_seq: 100,
-        };
+        let all = CursorMove { conv_id: 1, user_id: 2, delivered_seq: 100, read_seq: 100 };
         assert_eq!(taken, [all]);
         assert_eq!(moves.take(), []);
     }
@@ -150,12 +127,7 @@ mod tests {
         let moves = Moves::default();
         let many = limits::BATCH_MOVES_MAX as i64 + 5;
         for user_id in 1..=many {
-            moves.put(CursorMove {
-                conv_id: 1,
-                user_id,
-                delivered_seq: 1,
-                read_seq: 0,
-            });
+            moves.put(CursorMove { conv_id: 1, user_id, delivered_seq: 1, read_seq: 0 });
         }
         assert_eq!(moves.take().len(), limits::BATCH_MOVES_MAX);
         assert_eq!(moves.take().len(), 5);

@@ -21,10 +21,7 @@ pub(crate) type Obeyed = Result<Option<Answer>, Refusal>;
 pub(crate) async fn obey(c: &mut Connection, said: ClientFrame) -> Option<ServerFrame> {
     let frame_ref = said.r#ref;
     let Some(body) = said.body else {
-        let unknown = Refusal::new(
-            ErrorCode::Unsupported,
-            "this gateway does not know this frame",
-        );
+        let unknown = Refusal::new(ErrorCode::Unsupported, "this gateway does not know this frame");
         let taken = c.budget.take_light(&c.gateway.config.rates);
         let refused = taken.err().unwrap_or(unknown);
         return Some(refused.frame(frame_ref));
@@ -64,10 +61,7 @@ async fn execute(c: &mut Connection, frame_ref: u32, said: Said) -> Obeyed {
 
 async fn execute_seldom(c: &mut Connection, frame_ref: u32, said: Said) -> Obeyed {
     match said {
-        Said::Hello(_) => Err(Refusal::new(
-            ErrorCode::OutOfOrder,
-            "Hello comes once, and first",
-        )),
+        Said::Hello(_) => Err(Refusal::new(ErrorCode::OutOfOrder, "Hello comes once, and first")),
         Said::Ping(_) | Said::Send(_) | Said::Delivered(_) | Said::Read(_) => {
             unreachable!("obeyed by `execute`")
         }
@@ -99,10 +93,7 @@ async fn execute_seldom(c: &mut Connection, frame_ref: u32, said: Said) -> Obeye
 }
 
 fn pong(ping: Ping) -> Obeyed {
-    Ok(Some(Answer::Pong(Pong {
-        nonce: ping.nonce,
-        now: clock::now(),
-    })))
+    Ok(Some(Answer::Pong(Pong { nonce: ping.nonce, now: clock::now() })))
 }
 
 /// What a frame costs.
@@ -169,11 +160,7 @@ impl Budget {
             Kind::Heavy => self.heavy.take(rates.heavy, now),
         };
         taken.map_err(|wait_ms| {
-            Refusal::later(
-                ErrorCode::TooFast,
-                "too many of these, wait a little",
-                wait_ms,
-            )
+            Refusal::later(ErrorCode::TooFast, "too many of these, wait a little", wait_ms)
         })
     }
 }

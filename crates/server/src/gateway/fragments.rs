@@ -28,11 +28,7 @@ impl Watched {
         Self {
             socket,
             // Bytes without content would keep HTTP's whole read buffer for as long as this lives.
-            early: if early.is_empty() {
-                Bytes::new()
-            } else {
-                early
-            },
+            early: if early.is_empty() { Bytes::new() } else { early },
             scan: Scan::default(),
         }
     }
@@ -154,10 +150,7 @@ mod tests {
         }
         for size in [1, 2, 3, 7, 4_096] {
             let mut scan = Scan::default();
-            assert!(
-                stream.chunks(size).all(|piece| scan.read(piece)),
-                "pieces of {size}"
-            );
+            assert!(stream.chunks(size).all(|piece| scan.read(piece)), "pieces of {size}");
             assert_eq!((scan.have, scan.payload_left, scan.fragments), (0, 0, 0));
         }
     }

@@ -18,11 +18,8 @@ use crate::outbound::Event;
 
 pub(crate) async fn open_direct(c: &Connection, said: OpenDirect) -> Obeyed {
     check::positive("user_id", said.user_id)?;
-    let (conv_id, made) = c
-        .gateway
-        .store
-        .open_direct(c.user_id, said.user_id, clock::now())
-        .await?;
+    let (conv_id, made) =
+        c.gateway.store.open_direct(c.user_id, said.user_id, clock::now()).await?;
     if made {
         let changed = Conversation {
             conv_id,
@@ -41,11 +38,7 @@ pub(crate) async fn create(c: &Connection, said: CreateGroup) -> Obeyed {
     check::title(&said.title)?;
     check_people(&said.user_ids, 0..=PEOPLE_PER_FRAME_MAX - 1)?;
     let (me, now) = (c.user_id, clock::now());
-    let change = c
-        .gateway
-        .store
-        .create_group(me, &said.title, &said.user_ids, now)
-        .await?;
+    let change = c.gateway.store.create_group(me, &said.title, &said.user_ids, now).await?;
     tell(c, change).await
 }
 
@@ -53,21 +46,13 @@ pub(crate) async fn invite(c: &Connection, said: Invite) -> Obeyed {
     check::positive("conv_id", said.conv_id)?;
     check_people(&said.user_ids, 1..=PEOPLE_PER_FRAME_MAX)?;
     let (me, now) = (c.user_id, clock::now());
-    let change = c
-        .gateway
-        .store
-        .invite(me, said.conv_id, &said.user_ids, now)
-        .await?;
+    let change = c.gateway.store.invite(me, said.conv_id, &said.user_ids, now).await?;
     tell(c, change).await
 }
 
 pub(crate) async fn leave(c: &Connection, said: Leave) -> Obeyed {
     check::positive("conv_id", said.conv_id)?;
-    let change = c
-        .gateway
-        .store
-        .leave(c.user_id, said.conv_id, clock::now())
-        .await?;
+    let change = c.gateway.store.leave(c.user_id, said.conv_id, clock::now()).await?;
     tell(c, change).await
 }
 
@@ -75,11 +60,7 @@ pub(crate) async fn kick(c: &Connection, said: Kick) -> Obeyed {
     check::positive("conv_id", said.conv_id)?;
     check::positive("user_id", said.user_id)?;
     let (me, now) = (c.user_id, clock::now());
-    let change = c
-        .gateway
-        .store
-        .kick(me, said.conv_id, said.user_id, now)
-        .await?;
+    let change = c.gateway.store.kick(me, said.conv_id, said.user_id, now).await?;
     tell(c, change).await
 }
 
@@ -87,11 +68,7 @@ pub(crate) async fn rename(c: &Connection, said: Rename) -> Obeyed {
     check::positive("conv_id", said.conv_id)?;
     check::title(&said.title)?;
     let (me, now) = (c.user_id, clock::now());
-    let change = c
-        .gateway
-        .store
-        .rename(me, said.conv_id, &said.title, now)
-        .await?;
+    let change = c.gateway.store.rename(me, said.conv_id, &said.title, now).await?;
     tell(c, change).await
 }
 
@@ -100,33 +77,20 @@ pub(crate) async fn appoint(c: &Connection, said: Appoint) -> Obeyed {
     check::positive("user_id", said.user_id)?;
     let role = match Role::try_from(said.role) {
         Ok(Role::Unspecified) | Err(_) => {
-            return Err(Refusal::new(
-                ErrorCode::Invalid,
-                "a role is member, admin or owner",
-            ));
+            return Err(Refusal::new(ErrorCode::Invalid, "a role is member, admin or owner"));
         }
         Ok(role) => role,
     };
     let (me, now) = (c.user_id, clock::now());
-    let change = c
-        .gateway
-        .store
-        .appoint(me, said.conv_id, said.user_id, role, now)
-        .await?;
+    let change = c.gateway.store.appoint(me, said.conv_id, said.user_id, role, now).await?;
     tell(c, change).await
 }
 
 pub(crate) async fn mute(c: &Connection, frame_ref: u32, said: Mute) -> Obeyed {
     check::positive("conv_id", said.conv_id)?;
     check::positive("until plus one", said.until.saturating_add(1))?;
-    c.gateway
-        .store
-        .mute(c.user_id, said.conv_id, said.until)
-        .await?;
-    let changed = Conversation {
-        conv_id: said.conv_id,
-        ..Conversation::default()
-    };
+    c.gateway.store.mute(c.user_id, said.conv_id, said.until).await?;
+    let changed = Conversation { conv_id: said.conv_id, ..Conversation::default() };
     let event = Event::new(Body::Conversation(changed), c.origin(frame_ref));
     c.gateway.bus.publish(c.user_id, &event).await;
     mine(c, said.conv_id, false).await
@@ -157,22 +121,12 @@ async fn tell(c: &Connection, change: GroupChange) -> Obeyed {
     }
     let kind = ConversationKind::Group.into();
     let member_count = change.members.len() as u32;
-    let changed = Conversation {
-        conv_id,
-        kind,
-        member_count,
-        ..Conversation::default()
-    };
+    let changed = Conversation { conv_id, kind, member_count, ..Conversation::default() };
     let event = Event::new(Body::Conversation(changed), c.id);
     for user_id in &change.members {
         c.gateway.bus.publish(*user_id, &event).await;
     }
-    let out = Conversation {
-        conv_id,
-        kind,
-        left: true,
-        ..Conversation::default()
-    };
+    let out = Conversation { conv_id, kind, left: true, ..Conversation::default() };
     let event = Event::new(Body::Conversation(out.clone()), 0);
     for user_id in &change.removed {
         c.gateway.bus.publish(*user_id, &event).await;
@@ -185,11 +139,7 @@ async fn tell(c: &Connection, change: GroupChange) -> Obeyed {
 
 /// The conversation as I see it.
 async fn mine(c: &Connection, conv_id: i64, with_members: bool) -> Obeyed {
-    let conversation = c
-        .gateway
-        .store
-        .conversation(c.user_id, conv_id, with_members)
-        .await?;
+    let conversation = c.gateway.store.conversation(c.user_id, conv_id, with_members).await?;
     Ok(Some(Body::Conversation(fit(conversation))))
 }
 
@@ -222,10 +172,7 @@ mod tests {
             name: "n".repeat(64),
         };
         let members = vec![member; proto::limits::GROUP_MEMBERS_MAX as usize];
-        let fitted = fit(Conversation {
-            members,
-            ..Conversation::default()
-        });
+        let fitted = fit(Conversation { members, ..Conversation::default() });
         assert_eq!(fitted.members.len(), 1_000);
         assert!(fitted.encoded_len() < PAGE_BYTES_MAX);
     }

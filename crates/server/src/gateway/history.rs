@@ -14,18 +14,9 @@ pub(crate) async fn history(c: &Connection, said: History) -> Obeyed {
     let (From::BeforeSeq(edge) | From::AfterSeq(edge) | From::AfterRev(edge)) = from;
     check_edge(edge)?;
     let limit = limit(said.limit)?;
-    let found = c
-        .gateway
-        .store
-        .history(c.user_id, said.conv_id, from, limit)
-        .await?;
+    let found = c.gateway.store.history(c.user_id, said.conv_id, from, limit).await?;
     let (messages, more) = found;
-    Ok(Some(Body::Page(Page {
-        conv_id: said.conv_id,
-        messages,
-        more,
-        scanned_to: 0,
-    })))
+    Ok(Some(Body::Page(Page { conv_id: said.conv_id, messages, more, scanned_to: 0 })))
 }
 
 pub(crate) async fn search(c: &Connection, said: Search) -> Obeyed {
@@ -34,35 +25,17 @@ pub(crate) async fn search(c: &Connection, said: Search) -> Obeyed {
     check_edge(said.before_seq)?;
     let limit = limit(said.limit)?;
     let store = &c.gateway.store;
-    let found = store
-        .search(c.user_id, said.conv_id, &said.text, said.before_seq, limit)
-        .await?;
+    let found = store.search(c.user_id, said.conv_id, &said.text, said.before_seq, limit).await?;
     let (messages, scanned_to) = found;
     let more = scanned_to > 0;
-    Ok(Some(Body::Page(Page {
-        conv_id: said.conv_id,
-        messages,
-        more,
-        scanned_to,
-    })))
+    Ok(Some(Body::Page(Page { conv_id: said.conv_id, messages, more, scanned_to })))
 }
 
 fn check_edge(edge: i64) -> Result<(), Refusal> {
-    Ok(check::positive(
-        "a seq or rev plus one",
-        edge.saturating_add(1),
-    )?)
+    Ok(check::positive("a seq or rev plus one", edge.saturating_add(1))?)
 }
 
 fn limit(asked: u32) -> Result<u32, Refusal> {
-    check::count(
-        "messages in a page",
-        asked as usize,
-        0..=PAGE_MESSAGES_MAX as usize,
-    )?;
-    Ok(if asked == 0 {
-        PAGE_MESSAGES_DEFAULT
-    } else {
-        asked
-    })
+    check::count("messages in a page", asked as usize, 0..=PAGE_MESSAGES_MAX as usize)?;
+    Ok(if asked == 0 { PAGE_MESSAGES_DEFAULT } else { asked })
 }

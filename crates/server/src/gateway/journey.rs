@@ -47,11 +47,7 @@ impl Journeys {
     /// People ask for few journeys, so a walk over all is cheaper than an index for each message.
     fn find(&self, conv_id: i64, seq: i64) -> Option<Trace> {
         let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
-        newest
-            .iter()
-            .rev()
-            .find(|t| t.conv_id == conv_id && t.seq == seq)
-            .copied()
+        newest.iter().rev().find(|t| t.conv_id == conv_id && t.seq == seq).copied()
     }
 }
 
@@ -65,22 +61,13 @@ pub(crate) async fn journey(c: &Connection, said: Journey) -> Obeyed {
     };
     let mut cursors = c.gateway.store.cursors(c.user_id, said.conv_id).await?;
     cursors.retain(|cursor| cursor.user_id != c.user_id);
-    let waiting = cursors
-        .iter()
-        .filter(|cursor| cursor.delivered_seq < said.seq);
+    let waiting = cursors.iter().filter(|cursor| cursor.delivered_seq < said.seq);
     let waiting: Vec<i64> = waiting.map(|cursor| cursor.user_id).collect();
     let online = c.gateway.bus.online(&waiting).await;
-    let offline = waiting
-        .into_iter()
-        .zip(online)
-        .filter(|(_, online)| !online);
+    let offline = waiting.into_iter().zip(online).filter(|(_, online)| !online);
     hops.extend(offline.map(|(user_id, _)| hop(HopKind::Waiting, message.sent_at, user_id)));
     hops.extend(hops_there(&cursors, said.seq));
-    Ok(Some(Body::Journey(Journey {
-        conv_id: said.conv_id,
-        seq: said.seq,
-        hops,
-    })))
+    Ok(Some(Body::Journey(Journey { conv_id: said.conv_id, seq: said.seq, hops })))
 }
 
 async fn own_message(c: &Connection, conv_id: i64, seq: i64) -> Result<Message, Refusal> {
@@ -125,10 +112,5 @@ fn hops_there(cursors: &[Cursor], seq: i64) -> impl Iterator<Item = Hop> {
 }
 
 fn hop(kind: HopKind, at: i64, user_id: i64) -> Hop {
-    Hop {
-        kind: kind.into(),
-        at,
-        after_us: 0,
-        user_id,
-    }
+    Hop { kind: kind.into(), at, after_us: 0, user_id }
 }

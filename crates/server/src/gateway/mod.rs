@@ -96,36 +96,19 @@ pub(crate) fn start(
     });
     let mut tasks = JoinSet::new();
     for (database, queue) in queues.into_iter().enumerate() {
-        tasks.spawn(writer::run(
-            Arc::clone(&gateway),
-            database,
-            queue,
-            finished.clone(),
-        ));
+        tasks.spawn(writer::run(Arc::clone(&gateway), database, queue, finished.clone()));
     }
     tasks.spawn(presence::run(Arc::clone(&gateway), finished));
-    let routes = Router::new()
-        .route("/v1/ws", get(accept::accept))
-        .with_state(Arc::clone(&gateway));
-    Running {
-        routes,
-        gateway,
-        finish,
-        tasks,
-    }
+    let routes =
+        Router::new().route("/v1/ws", get(accept::accept)).with_state(Arc::clone(&gateway));
+    Running { routes, gateway, finish, tasks }
 }
 
 impl Running {
     /// After the drain was announced: waits for the connections to end, then for the writers to
     /// commit what they hold and for presence to be written down.
     pub(crate) async fn finish(mut self) {
-        let ended = self
-            .gateway
-            .open
-            .subscribe()
-            .wait_for(|open| *open == 0)
-            .await
-            .is_ok();
+        let ended = self.gateway.open.subscribe().wait_for(|open| *open == 0).await.is_ok();
         debug_assert!(ended, "the gateway holds the sender");
         self.finish.send_replace(true);
         while self.tasks.join_next().await.is_some() {}

@@ -15,21 +15,9 @@ use crate::outbound::Event;
 
 pub(crate) async fn find(c: &Connection, said: Find) -> Obeyed {
     check::search(&said.text)?;
-    check::count(
-        "people to be found",
-        said.limit as usize,
-        0..=FOUND_MAX as usize,
-    )?;
-    let limit = if said.limit == 0 {
-        FOUND_DEFAULT
-    } else {
-        said.limit
-    };
-    let people = c
-        .gateway
-        .store
-        .find_people(c.user_id, &said.text, limit)
-        .await?;
+    check::count("people to be found", said.limit as usize, 0..=FOUND_MAX as usize)?;
+    let limit = if said.limit == 0 { FOUND_DEFAULT } else { said.limit };
+    let people = c.gateway.store.find_people(c.user_id, &said.text, limit).await?;
     found(c, people).await
 }
 
@@ -46,21 +34,13 @@ async fn found(c: &Connection, mut people: Vec<Person>) -> Obeyed {
 
 pub(crate) async fn befriend(c: &Connection, peer: i64) -> Obeyed {
     check_peer(c, peer)?;
-    let relations = c
-        .gateway
-        .store
-        .befriend(c.user_id, peer, clock::now())
-        .await?;
+    let relations = c.gateway.store.befriend(c.user_id, peer, clock::now()).await?;
     tell_both(c, peer, relations).await
 }
 
 pub(crate) async fn accept(c: &Connection, peer: i64) -> Obeyed {
     check_peer(c, peer)?;
-    let relations = c
-        .gateway
-        .store
-        .accept(c.user_id, peer, clock::now())
-        .await?;
+    let relations = c.gateway.store.accept(c.user_id, peer, clock::now()).await?;
     tell_both(c, peer, relations).await
 }
 
@@ -76,15 +56,8 @@ pub(crate) async fn block(c: &Connection, peer: i64) -> Obeyed {
     check_peer(c, peer)?;
     let relations = c.gateway.store.block(c.user_id, peer, clock::now()).await?;
     if relations.theirs == Relation::Friend {
-        let gone = Presence {
-            user_id: c.user_id,
-            online: false,
-            last_seen: clock::now(),
-        };
-        c.gateway
-            .bus
-            .publish(peer, &Event::new(Body::Presence(gone), 0))
-            .await;
+        let gone = Presence { user_id: c.user_id, online: false, last_seen: clock::now() };
+        c.gateway.bus.publish(peer, &Event::new(Body::Presence(gone), 0)).await;
     }
     tell_me(c, peer).await
 }
@@ -107,10 +80,7 @@ async fn tell_both(c: &Connection, peer: i64, relations: Relations) -> Obeyed {
     // Somebody who blocked me hears nothing of me.
     if relations.theirs != Relation::Blocked {
         let me = person(&c.gateway, peer, c.user_id).await?;
-        c.gateway
-            .bus
-            .publish(peer, &Event::new(Body::Person(me), 0))
-            .await;
+        c.gateway.bus.publish(peer, &Event::new(Body::Person(me), 0)).await;
     }
     tell_me(c, peer).await
 }
@@ -118,10 +88,7 @@ async fn tell_both(c: &Connection, peer: i64, relations: Relations) -> Obeyed {
 /// The answer, and the same to my other connections.
 async fn tell_me(c: &Connection, peer: i64) -> Obeyed {
     let them = person(&c.gateway, c.user_id, peer).await?;
-    c.gateway
-        .bus
-        .publish(c.user_id, &Event::new(Body::Person(them.clone()), c.id))
-        .await;
+    c.gateway.bus.publish(c.user_id, &Event::new(Body::Person(them.clone()), c.id)).await;
     Ok(Some(Body::Person(them)))
 }
 

@@ -65,12 +65,8 @@ pub(crate) async fn run(gateway: Arc<Gateway>, mut finish: watch::Receiver<bool>
         };
         let now = Instant::now();
         let over = |due: &Instant| ending || *due <= now;
-        let gone: Vec<i64> = gateway
-            .presence
-            .lock()
-            .extract_if(|_, due| over(due))
-            .map(|(id, _)| id)
-            .collect();
+        let gone: Vec<i64> =
+            gateway.presence.lock().extract_if(|_, due| over(due)).map(|(id, _)| id).collect();
         for user_id in gone {
             if !gateway.bus.online(&[user_id]).await[0] {
                 tell_gone(&gateway, user_id).await;
@@ -114,11 +110,7 @@ async fn tell(gateway: &Gateway, user_id: i64, online: bool) {
             return;
         }
     };
-    let presence = proto::Presence {
-        user_id,
-        online,
-        last_seen: clock::now(),
-    };
+    let presence = proto::Presence { user_id, online, last_seen: clock::now() };
     let event = Event::new(Body::Presence(presence), 0);
     for friend in friends {
         gateway.bus.publish(friend, &event).await;
@@ -164,11 +156,8 @@ mod tests {
         let gateway = &running.gateway;
         let seen_by_bob = Arc::new(Outbound::default());
         for (user_id, queue) in [(1_i64, Arc::default()), (2, Arc::clone(&seen_by_bob))] {
-            let subscriber = Subscriber {
-                connection: user_id.unsigned_abs(),
-                session: [0; 8],
-                queue,
-            };
+            let subscriber =
+                Subscriber { connection: user_id.unsigned_abs(), session: [0; 8], queue };
             gateway.bus.subscribe(user_id, subscriber).await;
         }
         // Ann has subscribed after the look whether she is there.

@@ -44,10 +44,7 @@ impl PutOff {
         if self.0.len() < limits::PUT_OFF_MAX {
             let connection = Arc::downgrade(&asker.queue);
             let client_key = message.client_key;
-            let head = Head {
-                client_key,
-                connection,
-            };
+            let head = Head { client_key, connection };
             self.0.entry(place(asker, message)).or_insert(head);
         }
     }

@@ -33,12 +33,8 @@ const HELLO_REF: u32 = 1;
 const RECEIVER_STEPS: usize = 4;
 
 /// What every naive server does, to show that this test would see it.
-const SNAPSHOT_FIRST: [Step; RECEIVER_STEPS] = [
-    Step::Read { round: 0 },
-    Step::Subscribe,
-    Step::Fill { round: 0 },
-    Step::Play { round: 0 },
-];
+const SNAPSHOT_FIRST: [Step; RECEIVER_STEPS] =
+    [Step::Read { round: 0 }, Step::Subscribe, Step::Fill { round: 0 }, Step::Play { round: 0 }];
 
 /// Whose turn it is next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,9 +92,8 @@ fn schedules() -> Vec<Vec<Actor>> {
         if left == [0, 0, 0] {
             all.push(so_far.clone());
         }
-        for (n, actor) in [Actor::FirstSender, Actor::SecondSender, Actor::Receiver]
-            .into_iter()
-            .enumerate()
+        for (n, actor) in
+            [Actor::FirstSender, Actor::SecondSender, Actor::Receiver].into_iter().enumerate()
         {
             if left[n] > 0 {
                 let mut less = left;
@@ -171,11 +166,7 @@ impl Stage {
             Arc::new(Counters::default()),
             draining,
         );
-        let stage = Self {
-            running,
-            dir,
-            _drain: drain,
-        };
+        let stage = Self { running, dir, _drain: drain };
         stage.sign_up(1).await;
         stage.sign_up(2).await;
         stage
@@ -207,10 +198,7 @@ impl Stage {
             expires_at: i64::MAX,
         };
         store.create_session(&session).await.unwrap();
-        Grant {
-            user_id,
-            session_hash,
-        }
+        Grant { user_id, session_hash }
     }
 
     /// The seqs that came out of the receiver's socket. `order`: not that of the gateway.
@@ -229,10 +217,7 @@ impl Stage {
         // The traces of the founding come before the race; count from behind them.
         let base = group.messages.last().map_or(0, |m| m.seq);
         let conv_id = group.conv_id;
-        let [mut first, mut second] = [1, 2].map(|user_id| Sender {
-            user_id,
-            committed: None,
-        });
+        let [mut first, mut second] = [1, 2].map(|user_id| Sender { user_id, committed: None });
         let mut receiver = Receiver::connect(gateway, grant, conv_id, base).await;
         let mut order = order.into_iter().flatten();
         for actor in schedule {
@@ -276,16 +261,9 @@ impl Sender {
             received: Instant::now(),
             received_at: NOW,
         };
-        let batch = Batch {
-            sends: vec![message],
-            moves: Vec::new(),
-        };
+        let batch = Batch { sends: vec![message], moves: Vec::new() };
         let done = writer::commit(store, bus, 0, &batch, &Moves::default()).await;
-        assert!(
-            matches!(done.sends[..], [Ok(SendOutcome::Stored { .. })]),
-            "{:?}",
-            done.sends
-        );
+        assert!(matches!(done.sends[..], [Ok(SendOutcome::Stored { .. })]), "{:?}", done.sends);
         (batch, asker, done)
     }
 }
@@ -301,22 +279,9 @@ impl Receiver {
         let c = Connection::new(gateway, grant);
         let timers = &gateway.config.timers;
         let wire = Wire::new(socket, Codec::Protobuf, Arc::clone(&c.queue), timers).await;
-        let position = Position {
-            conv_id,
-            seq: base,
-            rev: 0,
-        };
-        let hello = Hello {
-            have: vec![position],
-            client: "test".to_owned(),
-        };
-        Self {
-            c,
-            wire,
-            client: client.unwrap(),
-            hello,
-            step: Step::FIRST,
-        }
+        let position = Position { conv_id, seq: base, rev: 0 };
+        let hello = Hello { have: vec![position], client: "test".to_owned() };
+        Self { c, wire, client: client.unwrap(), hello, step: Step::FIRST }
     }
 
     /// The step that is next, or another one in its place.
@@ -334,9 +299,7 @@ impl Receiver {
     /// everything to the end.
     async fn end(mut self) -> Vec<i64> {
         let waiting = self.c.queue.take().items;
-        connection::deliver(&mut self.c, &mut self.wire, waiting)
-            .await
-            .unwrap();
+        connection::deliver(&mut self.c, &mut self.wire, waiting).await.unwrap();
         self.wire.flush().await.unwrap();
         drop(self.wire);
         let bus = &self.c.gateway.bus;

@@ -20,11 +20,7 @@ impl Refusal {
 
     /// Repeat the frame, but not before `retry_after_ms`.
     pub(crate) fn later(code: ErrorCode, text: &str, retry_after_ms: i64) -> Self {
-        Self {
-            code,
-            text: text.to_owned(),
-            retry_after_ms,
-        }
+        Self { code, text: text.to_owned(), retry_after_ms }
     }
 
     pub(crate) fn frame(&self, frame_ref: u32) -> ServerFrame {
@@ -42,10 +38,9 @@ impl From<store::Error> for Refusal {
     fn from(error: store::Error) -> Self {
         use store::Error;
         match error {
-            Error::NotFound => Self::new(
-                ErrorCode::NotFound,
-                "there is no such thing, or it is not yours to see",
-            ),
+            Error::NotFound => {
+                Self::new(ErrorCode::NotFound, "there is no such thing, or it is not yours to see")
+            }
             Error::Forbidden => Self::new(ErrorCode::Forbidden, "this is not allowed here"),
             Error::Taken(field) => Self::new(ErrorCode::Invalid, &format!("this {field} is taken")),
             Error::Limit(why) => Self::new(ErrorCode::Limit, why),
@@ -61,10 +56,7 @@ impl From<store::Error> for Refusal {
             }
             Error::Internal(why) => {
                 tracing::error!(why, "a fault while obeying a frame");
-                Self::new(
-                    ErrorCode::Internal,
-                    "a fault of the server's; it is in its log",
-                )
+                Self::new(ErrorCode::Internal, "a fault of the server's; it is in its log")
             }
         }
     }

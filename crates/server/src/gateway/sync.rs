@@ -67,10 +67,7 @@ impl Sync {
     /// log count as its end; of conversations that are not his the client is told just that.
     pub(crate) fn start(user_id: i64, have: &[Position], standings: &[Standing]) -> Self {
         let have: HashMap<i64, &Position> = have.iter().map(|p| (p.conv_id, p)).collect();
-        let mut sync = Self {
-            user_id,
-            ..Self::default()
-        };
+        let mut sync = Self { user_id, ..Self::default() };
         sync.lose(have.keys().copied().collect(), standings);
         for standing in standings {
             let known = match have.get(&standing.conv_id) {
@@ -92,10 +89,7 @@ impl Sync {
         self.lose(self.known.keys().copied().collect(), standings);
         for standing in standings {
             let introduce = !self.known.contains_key(&standing.conv_id);
-            let known = self
-                .known
-                .entry(standing.conv_id)
-                .or_insert_with(|| unnamed(standing));
+            let known = self.known.entry(standing.conv_id).or_insert_with(|| unnamed(standing));
             known.join(standing.joined_seq);
             let behind = known.seq < standing.last_seq || known.rev < standing.last_rev;
             if behind || introduce {
@@ -126,16 +120,10 @@ impl Sync {
     /// A message that was stored or changed. With `Push` it counts as given.
     pub(crate) fn judge(&mut self, message: &Message) -> Verdict {
         let introduce = !self.known.contains_key(&message.conv_id);
-        let known = self
-            .known
-            .entry(message.conv_id)
-            .or_insert_with(|| unmet(message));
+        let known = self.known.entry(message.conv_id).or_insert_with(|| unmet(message));
         let (seq, rev) = (message.seq, message.rev);
-        let next = if seq > known.seq {
-            seq == known.seq + 1 && rev == 0
-        } else {
-            rev == known.rev + 1
-        };
+        let next =
+            if seq > known.seq { seq == known.seq + 1 && rev == 0 } else { rev == known.rev + 1 };
         if next && !introduce {
             (known.seq, known.rev) = (known.seq.max(seq), known.rev.max(rev));
             // The bell rings at everybody with the whole message, also at those who came later.
@@ -162,16 +150,8 @@ impl Sync {
     pub(crate) fn meet(&mut self, conversation: &Conversation) {
         let joined = conversation.joined_seq;
         let is_young = conversation.last_seq - joined <= i64::from(limits::PAGE_MESSAGES_MAX);
-        let seq = if is_young {
-            joined
-        } else {
-            conversation.delivered_seq.max(joined)
-        };
-        let known = Known {
-            seq,
-            rev: conversation.last_rev,
-            joined_seq: joined,
-        };
+        let seq = if is_young { joined } else { conversation.delivered_seq.max(joined) };
+        let known = Known { seq, rev: conversation.last_rev, joined_seq: joined };
         let known = self.known.entry(conversation.conv_id).or_insert(known);
         known.join(joined);
     }
@@ -214,9 +194,7 @@ impl Sync {
     async fn piece(&mut self, hole: &mut Hole, store: &Store) -> Result<Piece, store::Error> {
         if hole.introduce {
             hole.introduce = false;
-            let conversation = store
-                .conversation(self.user_id, hole.conv_id, false)
-                .await?;
+            let conversation = store.conversation(self.user_id, hole.conv_id, false).await?;
             if let Some(known) = self.known.get_mut(&hole.conv_id) {
                 let has = conversation.delivered_seq.max(conversation.joined_seq);
                 known.seq = known.seq.min(has);
@@ -281,12 +259,7 @@ impl Sync {
     ) -> Result<Page, store::Error> {
         let limit = limits::PAGE_MESSAGES_MAX;
         let (messages, more) = store.history(self.user_id, conv_id, from, limit).await?;
-        Ok(Page {
-            conv_id,
-            messages,
-            more,
-            scanned_to: 0,
-        })
+        Ok(Page { conv_id, messages, more, scanned_to: 0 })
     }
 }
 
@@ -311,10 +284,7 @@ impl Piece {
 /// messages that could have changed.
 fn unnamed(standing: &Standing) -> Known {
     Known {
-        seq: standing
-            .delivered_seq
-            .max(standing.joined_seq)
-            .min(standing.last_seq),
+        seq: standing.delivered_seq.max(standing.joined_seq).min(standing.last_seq),
         rev: standing.last_rev,
         joined_seq: standing.joined_seq,
     }
@@ -325,15 +295,7 @@ fn unnamed(standing: &Standing) -> Known {
 /// and what lies above the delivered cursor, which is read when the conversation is introduced.
 fn unmet(message: &Message) -> Known {
     if message.rev == 0 {
-        return Known {
-            seq: message.seq - 1,
-            rev: i64::MAX,
-            joined_seq: 0,
-        };
+        return Known { seq: message.seq - 1, rev: i64::MAX, joined_seq: 0 };
     }
-    Known {
-        seq: i64::MAX,
-        rev: message.rev - 1,
-        joined_seq: 0,
-    }
+    Known { seq: i64::MAX, rev: message.rev - 1, joined_seq: 0 }
 }

@@ -36,15 +36,9 @@ pub(crate) async fn typing(c: &mut Connection, said: Typing) -> Obeyed {
     };
     // A little less than what clients keep to, so that their clock and ours need not agree.
     let pause = Duration::from_millis(TYPING_REPEAT_MS * 9 / 10);
-    if audience
-        .told
-        .is_none_or(|told| now.duration_since(told) >= pause)
-    {
+    if audience.told.is_none_or(|told| now.duration_since(told) >= pause) {
         audience.told = Some(now);
-        let typing = Typing {
-            conv_id: said.conv_id,
-            user_id: c.user_id,
-        };
+        let typing = Typing { conv_id: said.conv_id, user_id: c.user_id };
         let event = Event::new(Body::Typing(typing), c.id);
         for user_id in &audience.user_ids {
             c.gateway.bus.publish(*user_id, &event).await;

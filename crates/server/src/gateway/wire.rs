@@ -149,9 +149,7 @@ impl Wire {
         };
         let reason = Utf8Bytes::from(goodbye.text.clone());
         if goodbye.reason() != GoodbyeReason::Unspecified {
-            let bytes = self
-                .codec
-                .write_server(&frame::push(Body::Goodbye(goodbye)));
+            let bytes = self.codec.write_server(&frame::push(Body::Goodbye(goodbye)));
             self.socket
                 .feed(match self.codec {
                     Codec::Protobuf => Message::Binary(bytes.into()),
@@ -159,9 +157,7 @@ impl Wire {
                 })
                 .await?;
         }
-        self.socket
-            .send(Message::Close(Some(CloseFrame { code, reason })))
-            .await
+        self.socket.send(Message::Close(Some(CloseFrame { code, reason }))).await
     }
 }
 
@@ -192,20 +188,14 @@ fn text(json: Vec<u8>) -> Message {
 }
 
 fn wrong_kind(wanted: &str) -> End {
-    End::Broken(
-        CloseCode::Unsupported,
-        format!("this subprotocol wants {wanted} messages"),
-    )
+    End::Broken(CloseCode::Unsupported, format!("this subprotocol wants {wanted} messages"))
 }
 
 /// The close code and the Goodbye that belong to an end; none where nobody listens any more.
 fn last_words(
     end: &End,
     reconnect_within_ms: u64,
-) -> Option<(
-    tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode,
-    Goodbye,
-)> {
+) -> Option<(tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode, Goodbye)> {
     use GoodbyeReason as Reason;
     let soon = reconnect_within_ms as i64;
     let (code, reason, text, within_ms) = match end {
@@ -220,20 +210,11 @@ fn last_words(
             Reason::Unspecified => (CloseCode::Internal, reason, "", soon),
         },
         End::Broken(code, why) => (*code, &Reason::Broken, why.as_str(), 0),
-        End::Fault => (
-            CloseCode::Internal,
-            &Reason::Unspecified,
-            "a fault of the server's",
-            soon,
-        ),
+        End::Fault => (CloseCode::Internal, &Reason::Unspecified, "a fault of the server's", soon),
     };
     // A close frame has room for 123 bytes of reason (RFC 6455, section 5.5).
     let text = text.chars().filter(char::is_ascii).take(120).collect();
-    let goodbye = Goodbye {
-        reason: (*reason).into(),
-        text,
-        reconnect_within_ms: within_ms,
-    };
+    let goodbye = Goodbye { reason: (*reason).into(), text, reconnect_within_ms: within_ms };
     Some(((code as i32 as u16).into(), goodbye))
 }
 

@@ -63,16 +63,7 @@ pub(crate) struct Done {
 pub(crate) fn new() -> (Writer, Queue) {
     let (sends, queue) = mpsc::channel(limits::WRITER_QUEUE_SENDS);
     let moves = Arc::new(Moves::default());
-    (
-        Writer {
-            sends,
-            moves: Arc::clone(&moves),
-        },
-        Queue {
-            sends: queue,
-            moves,
-        },
-    )
+    (Writer { sends, moves: Arc::clone(&moves) }, Queue { sends: queue, moves })
 }
 
 /// Writes until `finish` is true and nothing waits any more.
@@ -103,15 +94,7 @@ pub(crate) async fn run(
             }
             !held
         });
-        write(
-            &gateway,
-            database,
-            &queue.moves,
-            &mut pending,
-            moves,
-            &mut put_off,
-        )
-        .await;
+        write(&gateway, database, &queue.moves, &mut pending, moves, &mut put_off).await;
     }
 }
 
@@ -140,15 +123,7 @@ async fn write(
             put_off.put_off(&asker, &message);
         }
         let (received, received_at) = (asker.received, asker.received_at);
-        publish(
-            &gateway.store,
-            &gateway.bus,
-            message,
-            &asker,
-            outcome,
-            &done.members,
-        )
-        .await;
+        publish(&gateway.store, &gateway.bus, message, &asker, outcome, &done.members).await;
         if let Ok(SendOutcome::Stored { seq, .. }) = *outcome {
             let published = Instant::now();
             traces.push(Trace {
@@ -195,10 +170,7 @@ pub(crate) async fn commit(
         let wait_ms = limits::UNAVAILABLE_RETRY_MS.unsigned_abs();
         moves_waiting.put_back(batch.moves.clone(), Duration::from_millis(wait_ms));
         let sends = batch.sends.iter().map(|_| Err(error.clone())).collect();
-        return Done {
-            sends,
-            ..Done::default()
-        };
+        return Done { sends, ..Done::default() };
     }
     tracing::error!(%error, sends = batch.sends.len(), "a batch failed, its items go one by one");
     one_by_one(store, bus, database, batch).await
@@ -206,10 +178,7 @@ pub(crate) async fn commit(
 
 async fn one_by_one(store: &Store, bus: &Bus, database: usize, batch: &Batch) -> Done {
     let mut done = Done::default();
-    let alone = batch
-        .sends
-        .iter()
-        .map(|message| (vec![message.clone()], Vec::new()));
+    let alone = batch.sends.iter().map(|message| (vec![message.clone()], Vec::new()));
     let moves = batch.moves.iter().map(|moved| (Vec::new(), vec![*moved]));
     for (sends, moves) in alone.chain(moves) {
         let is_send = !sends.is_empty();
@@ -259,22 +228,13 @@ pub(crate) async fn publish(
         None => 0,
     };
     let others = members.iter().filter(|id| **id != sender_id).count();
-    let state = if members_online > 0 {
-        SentState::OnItsWay
-    } else {
-        SentState::Kept
-    };
+    let state = if members_online > 0 { SentState::OnItsWay } else { SentState::Kept };
     let sent = Sent {
         conv_id,
         client_key,
         seq,
         sent_at,
-        state: if others == 0 {
-            SentState::Stored
-        } else {
-            state
-        }
-        .into(),
+        state: if others == 0 { SentState::Stored } else { state }.into(),
         offline_since: 0,
         members_online,
         members: others as u32,
@@ -302,23 +262,10 @@ async fn stored_message(
     sent_at: i64,
     repeated: bool,
 ) -> Option<Message> {
-    let NewMessage {
-        conv_id,
-        sender_id,
-        reply_seq,
-        body,
-        ..
-    } = message;
+    let NewMessage { conv_id, sender_id, reply_seq, body, .. } = message;
     if !repeated {
-        let fresh = Message {
-            conv_id,
-            seq,
-            sender_id,
-            sent_at,
-            reply_seq,
-            body,
-            ..Message::default()
-        };
+        let fresh =
+            Message { conv_id, seq, sender_id, sent_at, reply_seq, body, ..Message::default() };
         return Some(fresh);
     }
     let from = history::From::AfterSeq(seq - 1);
@@ -364,8 +311,5 @@ async fn publish_receipt(
 }
 
 fn refuse(asker: &Asker, refusal: &Refusal) {
-    asker.queue.settle(Settled {
-        frame: refusal.frame(asker.frame_ref),
-        kept_for: 0,
-    });
+    asker.queue.settle(Settled { frame: refusal.frame(asker.frame_ref), kept_for: 0 });
 }

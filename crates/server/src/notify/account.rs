@@ -43,10 +43,7 @@ async fn confirm(
 ) -> store::Result<Letter> {
     let end = now + limits::CONFIRM_LINK_MS;
     let url = link(notify, person.user_id, Purpose::Confirm, "confirm", end).await?;
-    let said = format!(
-        "somebody, most likely you, made the natter account @{}",
-        person.handle
-    );
+    let said = format!("somebody, most likely you, made the natter account @{}", person.handle);
     Ok(Letter {
         to_name: person.name.clone(),
         to_address,
@@ -54,10 +51,7 @@ async fn confirm(
         body: vec![
             Block::Line(format!("Hello {},", clean::line(&person.name))),
             Block::Line(format!("{said} and said that this is the address for it.")),
-            Block::Link {
-                label: "Yes, it is mine (good for a day)".into(),
-                url,
-            },
+            Block::Link { label: "Yes, it is mine (good for a day)".into(), url },
             Block::Line("If it was not you, there is nothing to do: no mail follows.".into()),
         ],
         id: format!("confirm.{id}"),
@@ -81,14 +75,8 @@ async fn reset(
         subject: "A new password for natter".into(),
         body: vec![
             Block::Line(format!("Hello {},", clean::line(&person.name))),
-            Block::Line(format!(
-                "somebody asked for a new password for @{}.",
-                person.handle
-            )),
-            Block::Link {
-                label: "Set a new password (good for an hour)".into(),
-                url,
-            },
+            Block::Line(format!("somebody asked for a new password for @{}.", person.handle)),
+            Block::Link { label: "Set a new password (good for an hour)".into(), url },
             Block::Line("If it was not you, ignore this mail: the old one stays.".into()),
         ],
         id: format!("reset.{id}"),
@@ -107,9 +95,6 @@ async fn link(
 ) -> store::Result<String> {
     let token = random_token();
     let hash = token_hash(&token);
-    notify
-        .store
-        .mail_token_create(&hash, user_id, purpose, end)
-        .await?;
+    notify.store.mail_token_create(&hash, user_id, purpose, end).await?;
     Ok(format!("{}/v1/{page}/{token}", notify.site))
 }

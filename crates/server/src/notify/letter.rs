@@ -56,9 +56,7 @@ pub(super) fn message(letter: &Letter, from: &Mailbox, now: i64) -> Result<Messa
     let parts = MultiPart::alternative()
         .singlepart(part(ContentType::TEXT_PLAIN, text(&letter.body)))
         .singlepart(part(ContentType::TEXT_HTML, html(&letter.body)));
-    builder
-        .multipart(parts)
-        .map_err(|error| Fault::Refused(error.to_string()))
+    builder.multipart(parts).map_err(|error| Fault::Refused(error.to_string()))
 }
 
 /// Always quoted-printable: a person who looks at the file can read it.
@@ -125,17 +123,13 @@ mod unit {
             to_name: "Ann\r\nBcc: all@example.org".into(),
             to_address: "ann@example.org".into(),
             subject: "1 unread from \"Bob\"\r\nX-Evil: 1".into(),
-            body: vec![Block::Quote(
-                "<script>alert('1')</script> & \"so on\"\nnext".into(),
-            )],
+            body: vec![Block::Quote("<script>alert('1')</script> & \"so on\"\nnext".into())],
             id: "unread.1".into(),
             thread: Some("unread.1.day".into()),
             unsubscribe: Some("https://chat.example.org/v1/unsubscribe/abc".into()),
         };
         let from: Mailbox = "natter <natter@chat.example.org>".parse().unwrap();
-        let bytes = message(&letter, &from, 1_800_000_000_000)
-            .unwrap()
-            .formatted();
+        let bytes = message(&letter, &from, 1_800_000_000_000).unwrap().formatted();
         let mail = String::from_utf8(bytes).unwrap();
         let (head, rest) = mail.split_once("\r\n\r\n").unwrap();
         for line in [
@@ -147,16 +141,8 @@ mod unit {
         ] {
             assert!(head.contains(line), "{line}\n{head}");
         }
-        assert!(
-            !head
-                .lines()
-                .any(|l| l.starts_with("Bcc") || l.starts_with("X-Evil")),
-            "{head}"
-        );
-        assert!(
-            rest.contains("&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;"),
-            "{rest}"
-        );
+        assert!(!head.lines().any(|l| l.starts_with("Bcc") || l.starts_with("X-Evil")), "{head}");
+        assert!(rest.contains("&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;"), "{rest}");
         assert!(rest.contains("> next"), "{rest}");
     }
 }

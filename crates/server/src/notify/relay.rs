@@ -34,10 +34,7 @@ async fn try_fact(notify: &Notify, fact: &Claimed, now: i64) -> store::Result<()
     if fact.attempts > limits::JOB_CLAIMS_MAX {
         return bury(notify, fact, "whoever began it died", now).await;
     }
-    match store
-        .job_begin(topic, id, now + limits::JOB_LEASE_MS, now)
-        .await?
-    {
+    match store.job_begin(topic, id, now + limits::JOB_LEASE_MS, now).await? {
         Turn::Yours => {}
         Turn::Busy => return Ok(()),
         Turn::Done => return store.outbox_done(id).await,
@@ -69,12 +66,7 @@ async fn try_fact(notify: &Notify, fact: &Claimed, now: i64) -> store::Result<()
 
 async fn bury(notify: &Notify, fact: &Claimed, why: &str, now: i64) -> store::Result<()> {
     notify.counters.jobs_dead.add(1);
-    tracing::error!(
-        id = fact.id,
-        topic = fact.job.topic(),
-        why,
-        "a mail is given up"
-    );
+    tracing::error!(id = fact.id, topic = fact.job.topic(), why, "a mail is given up");
     notify.store.outbox_dead(fact.id, why, now).await
 }
 
@@ -103,9 +95,7 @@ async fn try_nudge(notify: &Notify, user_id: i64, now: i64) -> store::Result<()>
         Err(Fault::Later(why)) => {
             notify.counters.mails_put_off.add(1);
             tracing::info!(user_id, why, "a mail about messages will be tried again");
-            store
-                .nudge_postpone(user_id, now + limits::NUDGE_RETRY_MS)
-                .await
+            store.nudge_postpone(user_id, now + limits::NUDGE_RETRY_MS).await
         }
         // The next message makes a new nudge, and the address has another chance.
         Err(Fault::Refused(why)) => {

@@ -36,11 +36,7 @@ impl Stage {
         let directory = std::env::temp_dir().join(format!("natter-notify-{}", id::random_key()));
         let url = format!("sqlite:{}", directory.join("natter.db").display());
         let store = Store::open(&[url], &Options::default()).await.unwrap();
-        let config = Config {
-            data: directory.clone(),
-            smtp,
-            ..Config::default()
-        };
+        let config = Config { data: directory.clone(), smtp, ..Config::default() };
         let notify = Notify {
             store: store.clone(),
             bus: Arc::new(Bus::local()),
@@ -50,13 +46,7 @@ impl Stage {
         };
         let (ann, bob) = (person(&store, "ann").await, person(&store, "bob").await);
         let (chat, _) = store.open_direct(ann, bob, NOON).await.unwrap();
-        Self {
-            notify,
-            directory,
-            ann,
-            bob,
-            chat,
-        }
+        Self { notify, directory, ann, bob, chat }
     }
 
     async fn ann_writes(&self, text: &str, now: i64) {
@@ -68,28 +58,15 @@ impl Stage {
             body: text.into(),
             mentions: Vec::new(),
         };
-        let batch = Batch {
-            sends: vec![message],
-            moves: Vec::new(),
-        };
+        let batch = Batch { sends: vec![message], moves: Vec::new() };
         let store = &self.notify.store;
-        store
-            .commit_and_nudge(0, &batch, &|_| false, now)
-            .await
-            .unwrap();
+        store.commit_and_nudge(0, &batch, &|_| false, now).await.unwrap();
     }
 
     async fn bob_reads(&self, seq: i64, now: i64) {
-        let read = CursorMove {
-            conv_id: self.chat,
-            user_id: self.bob,
-            delivered_seq: seq,
-            read_seq: seq,
-        };
-        let batch = Batch {
-            sends: Vec::new(),
-            moves: vec![read],
-        };
+        let read =
+            CursorMove { conv_id: self.chat, user_id: self.bob, delivered_seq: seq, read_seq: seq };
+        let batch = Batch { sends: Vec::new(), moves: vec![read] };
         self.notify.store.commit(0, &batch, now).await.unwrap();
     }
 
@@ -134,10 +111,7 @@ async fn person(store: &Store, handle: &str) -> i64 {
     }
     let hash = user.user_id.to_be_bytes();
     let purpose = store::Purpose::Confirm;
-    store
-        .mail_token_create(&hash, user.user_id, purpose, NOON + 1)
-        .await
-        .unwrap();
+    store.mail_token_create(&hash, user.user_id, purpose, NOON + 1).await.unwrap();
     store.confirm_address(&hash, NOON).await.unwrap().unwrap();
     user.user_id
 }
@@ -154,32 +128,19 @@ async fn ten_thousand_messages_make_one_mail_in_the_first_hour() {
         mentions: Vec::new(),
     };
     for minute in 0..50 {
-        let batch = Batch {
-            sends: (0..200).map(|n| key(minute * 200 + n)).collect(),
-            moves: Vec::new(),
-        };
+        let batch =
+            Batch { sends: (0..200).map(|n| key(minute * 200 + n)).collect(), moves: Vec::new() };
         let now = NOON + minute * MINUTE;
         let store = &stage.notify.store;
-        store
-            .commit_and_nudge(0, &batch, &|_| false, now)
-            .await
-            .unwrap();
+        store.commit_and_nudge(0, &batch, &|_| false, now).await.unwrap();
         stage.minutes_pass(now, now).await;
     }
     stage.minutes_pass(NOON + 50 * MINUTE, NOON + HOUR).await;
     let mails = stage.mails();
     assert_eq!(mails.len(), 1);
-    assert!(
-        mails[0].contains("Subject: 2200 unread from ANN (@ann)"),
-        "{}",
-        mails[0]
-    );
+    assert!(mails[0].contains("Subject: 2200 unread from ANN (@ann)"), "{}", mails[0]);
     stage.minutes_pass(NOON + HOUR, NOON + 30 * HOUR).await;
-    assert_eq!(
-        stage.mails().len(),
-        2,
-        "what came after the first mail is told an hour later"
-    );
+    assert_eq!(stage.mails().len(), 2, "what came after the first mail is told an hour later");
     stage.end().await;
 }
 
@@ -189,19 +150,13 @@ async fn a_message_that_is_read_in_time_makes_no_mail() {
     stage.ann_writes("hello", NOON).await;
     stage.minutes_pass(NOON, NOON + 9 * MINUTE).await;
     stage.bob_reads(1, NOON + 9 * MINUTE).await;
-    stage
-        .minutes_pass(NOON + 10 * MINUTE, NOON + 2 * HOUR)
-        .await;
+    stage.minutes_pass(NOON + 10 * MINUTE, NOON + 2 * HOUR).await;
     assert!(stage.mails().is_empty());
     // The next one has its own ten minutes.
     stage.ann_writes("again", NOON + 3 * HOUR).await;
-    stage
-        .minutes_pass(NOON + 3 * HOUR, NOON + 3 * HOUR + 9 * MINUTE)
-        .await;
+    stage.minutes_pass(NOON + 3 * HOUR, NOON + 3 * HOUR + 9 * MINUTE).await;
     assert!(stage.mails().is_empty());
-    stage
-        .minutes_pass(NOON + 3 * HOUR + 10 * MINUTE, NOON + 4 * HOUR)
-        .await;
+    stage.minutes_pass(NOON + 3 * HOUR + 10 * MINUTE, NOON + 4 * HOUR).await;
     assert_eq!(stage.mails().len(), 1);
     stage.end().await;
 }
@@ -219,23 +174,12 @@ async fn mails_to_who_does_not_come_get_rarer_and_start_over_when_he_comes() {
             written.push(half_hour / 2);
         }
     }
-    assert_eq!(
-        written,
-        [0, 1, 7, 31],
-        "after 10 minutes, 1 hour, 6 hours, 24 hours"
-    );
+    assert_eq!(written, [0, 1, 7, 31], "after 10 minutes, 1 hour, 6 hours, 24 hours");
     let back = NOON + 49 * HOUR;
     stage.bob_reads(96, back).await;
-    stage
-        .notify
-        .store
-        .set_last_seen(stage.bob, back)
-        .await
-        .unwrap();
+    stage.notify.store.set_last_seen(stage.bob, back).await.unwrap();
     stage.ann_writes("good to see you", back + HOUR).await;
-    stage
-        .minutes_pass(back + HOUR, back + HOUR + 10 * MINUTE)
-        .await;
+    stage.minutes_pass(back + HOUR, back + HOUR + 10 * MINUTE).await;
     assert_eq!(stage.mails().len(), 5, "ten minutes again");
     stage.end().await;
 }
@@ -245,36 +189,18 @@ async fn everybody_gets_as_much_of_the_text_as_he_wants() {
     let stage = Stage::new(None).await;
     let evil = "<b>secret</b>\u{1b}[31m";
     let mut day = NOON;
-    for (preview, name, text) in [
-        (Preview::Full, true, true),
-        (Preview::Names, true, false),
-        (Preview::None, false, false),
-    ] {
-        let wanted = MailSettings {
-            preview,
-            ..MailSettings::default()
-        };
-        stage
-            .notify
-            .store
-            .set_mail_settings(stage.bob, &wanted)
-            .await
-            .unwrap();
-        stage
-            .notify
-            .store
-            .set_last_seen(stage.bob, day)
-            .await
-            .unwrap();
+    for (preview, name, text) in
+        [(Preview::Full, true, true), (Preview::Names, true, false), (Preview::None, false, false)]
+    {
+        let wanted = MailSettings { preview, ..MailSettings::default() };
+        stage.notify.store.set_mail_settings(stage.bob, &wanted).await.unwrap();
+        stage.notify.store.set_last_seen(stage.bob, day).await.unwrap();
         stage.ann_writes(evil, day).await;
         stage.minutes_pass(day, day + 10 * MINUTE).await;
         let mail = stage.mails().pop().unwrap();
         assert_eq!(mail.contains("ANN"), name, "{preview:?}\n{mail}");
         assert_eq!(mail.contains("secret"), text, "{preview:?}\n{mail}");
-        assert!(
-            !mail.contains('\u{1b}') && !mail.contains("<p><b>"),
-            "{mail}"
-        );
+        assert!(!mail.contains('\u{1b}') && !mail.contains("<p><b>"), "{mail}");
         assert!(mail.contains("List-Unsubscribe: <http://chat.example.org/v1/unsubscribe/"));
         day += 24 * HOUR;
     }
@@ -290,38 +216,21 @@ async fn everybody_gets_as_much_of_the_text_as_he_wants() {
 async fn who_is_online_sleeps_or_has_muted_it_is_not_written_to() {
     let stage = Stage::new(None).await;
     let store = &stage.notify.store;
-    let subscriber = Subscriber {
-        connection: 1,
-        session: [0; 8],
-        queue: Arc::default(),
-    };
+    let subscriber = Subscriber { connection: 1, session: [0; 8], queue: Arc::default() };
     stage.notify.bus.subscribe(stage.bob, subscriber).await;
     stage.ann_writes("you are online", NOON).await;
     stage.minutes_pass(NOON, NOON + HOUR).await;
     assert!(stage.mails().is_empty(), "he is online");
     stage.notify.bus.unsubscribe(stage.bob, 1).await;
-    let quiet = MailSettings {
-        quiet_from: 13 * 60,
-        quiet_to: 15 * 60,
-        ..MailSettings::default()
-    };
+    let quiet = MailSettings { quiet_from: 13 * 60, quiet_to: 15 * 60, ..MailSettings::default() };
     store.set_mail_settings(stage.bob, &quiet).await.unwrap();
-    stage
-        .minutes_pass(NOON + HOUR, NOON + 3 * HOUR - MINUTE)
-        .await;
+    stage.minutes_pass(NOON + HOUR, NOON + 3 * HOUR - MINUTE).await;
     assert!(stage.mails().is_empty(), "his quiet hours");
-    store
-        .mute(stage.bob, stage.chat, NOON + 4 * HOUR)
-        .await
-        .unwrap();
-    stage
-        .minutes_pass(NOON + 3 * HOUR, NOON + 4 * HOUR - MINUTE)
-        .await;
+    store.mute(stage.bob, stage.chat, NOON + 4 * HOUR).await.unwrap();
+    stage.minutes_pass(NOON + 3 * HOUR, NOON + 4 * HOUR - MINUTE).await;
     assert!(stage.mails().is_empty(), "muted");
     stage.ann_writes("now", NOON + 4 * HOUR).await;
-    stage
-        .minutes_pass(NOON + 4 * HOUR, NOON + 4 * HOUR + 10 * MINUTE)
-        .await;
+    stage.minutes_pass(NOON + 4 * HOUR, NOON + 4 * HOUR + 10 * MINUTE).await;
     assert_eq!(stage.mails().len(), 1);
     stage.end().await;
 }
@@ -380,11 +289,7 @@ async fn dialogue(stream: TcpStream, manner: Manner, taken: mpsc::Sender<String>
             ("QUIT", _) => "221 bye",
             _ => "250 ok",
         };
-        if write
-            .write_all(format!("{answer}\r\n").as_bytes())
-            .await
-            .is_err()
-        {
+        if write.write_all(format!("{answer}\r\n").as_bytes()).await.is_err() {
             return;
         }
     }
@@ -415,10 +320,7 @@ async fn signing_up_brings_a_mail_with_a_link_that_confirms_the_address() {
     let link = mail[start..].replace("=\n", "");
     let hash = crate::token::token_hash(&link[..43]);
     let store = &stage.notify.store;
-    assert_eq!(
-        store.confirm_address(&hash, NOON + HOUR).await.unwrap(),
-        Some(carl)
-    );
+    assert_eq!(store.confirm_address(&hash, NOON + HOUR).await.unwrap(), Some(carl));
     assert!(mails.try_recv().is_err(), "one mail");
     assert_eq!(stage.notify.counters.mails_account.get(), 1);
     stage.end().await;
@@ -441,22 +343,14 @@ async fn a_mail_server_that_cannot_now_is_asked_again_and_the_mail_comes_once() 
 
 #[tokio::test]
 async fn a_mail_that_is_refused_or_fails_five_times_waits_for_a_person() {
-    for (manner, tries) in [
-        (Manner::Says("550 unknown"), 0),
-        (Manner::Says("451 no"), 5),
-    ] {
+    for (manner, tries) in [(Manner::Says("550 unknown"), 0), (Manner::Says("451 no"), 5)] {
         let (url, mut mails) = mail_server(vec![manner]).await;
         let stage = Stage::new(Some(url)).await;
         carl_signs_up(&stage.notify.store).await;
         stage.minutes_pass(NOON, NOON + 3 * HOUR).await;
         let dead = stage.notify.store.dead_jobs().await.unwrap();
         assert_eq!(dead.len(), 1);
-        assert_eq!(
-            stage.notify.counters.mails_put_off.get(),
-            tries,
-            "{}",
-            dead[0].why
-        );
+        assert_eq!(stage.notify.counters.mails_put_off.get(), tries, "{}", dead[0].why);
         assert!(mails.try_recv().is_err());
         stage.end().await;
     }
@@ -469,10 +363,7 @@ async fn a_mail_about_messages_waits_out_a_server_that_is_away_for_a_day() {
     stage.minutes_pass(NOON, NOON + HOUR).await;
     assert!(stage.notify.counters.mails_put_off.get() > 5);
     let (url, mut mails) = mail_server(vec![Manner::Takes]).await;
-    let config = Config {
-        smtp: Some(url),
-        ..Config::default()
-    };
+    let config = Config { smtp: Some(url), ..Config::default() };
     let mut stage = stage;
     stage.notify.mailer = Mailer::open(&config).unwrap();
     stage.minutes_pass(NOON + 24 * HOUR, NOON + 25 * HOUR).await;
@@ -489,10 +380,7 @@ async fn a_worker_that_died_gives_its_job_back_and_a_done_one_is_not_done_again(
     // Claimed and begun by somebody who is gone.
     let lease = NOON + limits::JOB_LEASE_MS;
     let claimed = store.outbox_claim(NOON, lease, 10).await.unwrap();
-    store
-        .job_begin("confirm", claimed[0].id, lease, NOON)
-        .await
-        .unwrap();
+    store.job_begin("confirm", claimed[0].id, lease, NOON).await.unwrap();
     stage.minutes_pass(NOON, lease - MINUTE).await;
     assert!(stage.mails().is_empty());
     stage.minutes_pass(lease, lease + MINUTE).await;
@@ -500,10 +388,7 @@ async fn a_worker_that_died_gives_its_job_back_and_a_done_one_is_not_done_again(
     // Done by somebody who died before he could let go of the row.
     carl_again(store).await;
     let claimed = store.outbox_claim(lease, lease, 10).await.unwrap();
-    store
-        .job_begin("reset", claimed[0].id, lease, NOON)
-        .await
-        .unwrap();
+    store.job_begin("reset", claimed[0].id, lease, NOON).await.unwrap();
     store.job_done("reset", claimed[0].id, lease).await.unwrap();
     stage.minutes_pass(lease + MINUTE, lease + HOUR).await;
     assert_eq!(stage.mails().len(), 1);
@@ -538,10 +423,8 @@ async fn workers_that_die_at_any_moment_lose_no_mail_and_repeat_only_what_was_on
         // A round of each, side by side; both are dropped after so many steps, as a kill does.
         let polls = 5 + death * 97 % 600;
         let both = async {
-            let (one, two) = tokio::join!(
-                relay::round(&stage.notify, now),
-                relay::round(&stage.notify, now)
-            );
+            let (one, two) =
+                tokio::join!(relay::round(&stage.notify, now), relay::round(&stage.notify, now));
             one.unwrap() + two.unwrap()
         };
         cut_after(polls, Box::pin(both)).await;
@@ -553,30 +436,17 @@ async fn workers_that_die_at_any_moment_lose_no_mail_and_repeat_only_what_was_on
     let sent = ids.len();
     ids.sort_unstable();
     ids.dedup();
-    assert_eq!(
-        ids.len(),
-        PEOPLE,
-        "one mail for each, and a repeated one is known as such"
-    );
-    assert!(
-        sent <= PEOPLE + DEATHS * 2 * limits::JOBS_AT_ONCE as usize,
-        "{sent}"
-    );
+    assert_eq!(ids.len(), PEOPLE, "one mail for each, and a repeated one is known as such");
+    assert!(sent <= PEOPLE + DEATHS * 2 * limits::JOBS_AT_ONCE as usize, "{sent}");
     let again = sent - PEOPLE;
     println!("{PEOPLE} mails, {DEATHS} deaths, {again} sent again");
-    assert_eq!(
-        store.outbox_oldest(i64::MAX).await.unwrap(),
-        None,
-        "nothing is left"
-    );
+    assert_eq!(store.outbox_oldest(i64::MAX).await.unwrap(), None, "nothing is left");
     assert_eq!(store.dead_jobs().await.unwrap(), []);
     stage.end().await;
 }
 
 fn message_id(mail: &str) -> &str {
-    let line = mail
-        .lines()
-        .find_map(|line| line.strip_prefix("Message-ID: "));
+    let line = mail.lines().find_map(|line| line.strip_prefix("Message-ID: "));
     line.expect("every mail has one")
 }
 

@@ -51,9 +51,7 @@ pub(super) async fn mail(notify: &Notify, user_id: i64, now: i64) -> Result<(), 
 
 fn judge(person: &Recipient, unread: &[Unread], online: bool, now: i64) -> Verdict {
     if person.email.is_none() || !person.email_ok || person.settings.unwanted {
-        return Verdict::Drop {
-            told_until: i64::MAX,
-        };
+        return Verdict::Drop { told_until: i64::MAX };
     }
     let told_until = person.mailed_at;
     let news = unread.iter().filter(|row| row.last_at >= told_until);
@@ -61,9 +59,7 @@ fn judge(person: &Recipient, unread: &[Unread], online: bool, now: i64) -> Verdi
         return Verdict::Drop { told_until };
     };
     if online {
-        return Verdict::Wait {
-            until: now + limits::NUDGE_FIRST_MS,
-        };
+        return Verdict::Wait { until: now + limits::NUDGE_FIRST_MS };
     }
     let due_at = (oldest + limits::NUDGE_FIRST_MS).max(person.pause_ends_at());
     if now < due_at {
@@ -102,10 +98,7 @@ async fn write(
     for row in unread.iter().take(limits::MAIL_CONVERSATIONS_MAX) {
         if person.settings.preview != Preview::None {
             let count = row.last_seq - row.read_seq;
-            body.push(Block::Line(format!(
-                "{}: {count} unread",
-                place(row, &names)
-            )));
+            body.push(Block::Line(format!("{}: {count} unread", place(row, &names))));
         }
         if person.settings.preview == Preview::Full {
             body.extend(newest(notify, person.user_id, row, &names).await?);
@@ -137,9 +130,7 @@ async fn settings_link(notify: &Notify, user_id: i64, now: i64) -> store::Result
     let token = random_token();
     let (hash, end) = (token_hash(&token), now + limits::SETTINGS_LINK_MS);
     let store = &notify.store;
-    store
-        .mail_token_create(&hash, user_id, Purpose::Settings, end)
-        .await?;
+    store.mail_token_create(&hash, user_id, Purpose::Settings, end).await?;
     Ok(token)
 }
 
@@ -149,11 +140,7 @@ async fn names(
     person: &Recipient,
     unread: &[Unread],
 ) -> store::Result<HashMap<i64, String>> {
-    let peers: Vec<i64> = unread
-        .iter()
-        .map(|row| row.peer_id)
-        .filter(|id| *id != 0)
-        .collect();
+    let peers: Vec<i64> = unread.iter().map(|row| row.peer_id).filter(|id| *id != 0).collect();
     let people = notify.store.people(person.user_id, &peers).await?;
     let named = people.into_iter().map(|peer| {
         let name = format!("{} (@{})", clean::line(&peer.name), peer.handle);
@@ -191,10 +178,7 @@ async fn newest(
 ) -> Result<Vec<Block>, Fault> {
     let shown = limits::MAIL_TEXTS_MAX.min((row.last_seq - row.read_seq) as u32);
     let from = history::From::BeforeSeq(row.last_seq + 1);
-    let page = notify
-        .store
-        .history(user_id, row.conv_id, from, shown)
-        .await;
+    let page = notify.store.history(user_id, row.conv_id, from, shown).await;
     let messages = match page {
         Ok((messages, _)) => messages,
         // He has left the group a moment ago.
@@ -204,9 +188,7 @@ async fn newest(
     let senders: Vec<i64> = messages.iter().map(|message| message.sender_id).collect();
     let people = notify.store.people(user_id, &senders).await?;
     let quotes = messages.into_iter().map(|message| {
-        let sender = people
-            .iter()
-            .find(|person| person.user_id == message.sender_id);
+        let sender = people.iter().find(|person| person.user_id == message.sender_id);
         let who = match names.get(&message.sender_id) {
             Some(_) => String::new(),
             None => sender.map_or_else(String::new, |person| format!("@{}: ", person.handle)),
@@ -234,11 +216,7 @@ mod unit {
             name: "Ann".into(),
             email: Some("ann@example.org".into()),
             email_ok: true,
-            settings: MailSettings {
-                quiet_from,
-                quiet_to,
-                ..MailSettings::default()
-            },
+            settings: MailSettings { quiet_from, quiet_to, ..MailSettings::default() },
             mailed_at: 0,
             mails: 0,
         }
@@ -248,12 +226,7 @@ mod unit {
     fn quiet_hours_may_span_midnight() {
         let at = |hour: i64, minute: i64| (20_000 * DAY_MINUTES + hour * 60 + minute) * MINUTE_MS;
         let night = person(22 * 60, 6 * 60);
-        for (hour, end) in [
-            (21, None),
-            (22, Some(at(30, 0))),
-            (3, Some(at(6, 0))),
-            (6, None),
-        ] {
+        for (hour, end) in [(21, None), (22, Some(at(30, 0))), (3, Some(at(6, 0))), (6, None)] {
             assert_eq!(quiet_ends_at(&night, at(hour, 0)), end, "{hour} o'clock");
         }
         let noon = person(12 * 60, 13 * 60);
@@ -273,32 +246,17 @@ mod unit {
             since: 5,
             last_at: 5,
         };
-        let drop = Verdict::Drop {
-            told_until: i64::MAX,
-        };
+        let drop = Verdict::Drop { told_until: i64::MAX };
         let due = 5 + limits::NUDGE_FIRST_MS;
         let unread = [row];
         assert_eq!(judge(&person(0, 0), &unread, false, due), Verdict::Mail);
-        assert_eq!(
-            judge(&person(0, 0), &unread, false, due - 1),
-            Verdict::Wait { until: due }
-        );
-        let open = Recipient {
-            email_ok: false,
-            ..person(0, 0)
-        };
+        assert_eq!(judge(&person(0, 0), &unread, false, due - 1), Verdict::Wait { until: due });
+        let open = Recipient { email_ok: false, ..person(0, 0) };
         assert_eq!(judge(&open, &unread, false, due), drop);
         let mut away = person(0, 0);
         away.settings.unwanted = true;
         assert_eq!(judge(&away, &unread, false, due), drop);
-        let told = Recipient {
-            mailed_at: 6,
-            mails: 1,
-            ..person(0, 0)
-        };
-        assert_eq!(
-            judge(&told, &unread, false, due),
-            Verdict::Drop { told_until: 6 }
-        );
+        let told = Recipient { mailed_at: 6, mails: 1, ..person(0, 0) };
+        assert_eq!(judge(&told, &unread, false, due), Verdict::Drop { told_until: 6 });
     }
 }

@@ -27,24 +27,12 @@ async fn a_signup_names_the_field_that_is_wrong() {
     let host = host().await;
     let field = |name: &str| Some(name.to_owned());
     assert_eq!(signup_status(&host, "ann", PASSWORD).await, (201, None));
-    assert_eq!(
-        signup_status(&host, "ann", PASSWORD).await,
-        (409, field("handle"))
-    );
-    assert_eq!(
-        signup_status(&host, "Ann!", PASSWORD).await,
-        (422, field("handle"))
-    );
-    assert_eq!(
-        signup_status(&host, "bob", "12345678").await,
-        (422, field("password"))
-    );
+    assert_eq!(signup_status(&host, "ann", PASSWORD).await, (409, field("handle")));
+    assert_eq!(signup_status(&host, "Ann!", PASSWORD).await, (422, field("handle")));
+    assert_eq!(signup_status(&host, "bob", "12345678").await, (422, field("password")));
     let nonsense = host.call("POST", "/v1/signup", "", "{\"handle\":").await;
     assert_eq!(nonsense.status, 400);
-    assert_eq!(
-        nonsense.header("content-type"),
-        Some("application/problem+json")
-    );
+    assert_eq!(nonsense.header("content-type"), Some("application/problem+json"));
     let huge = format!("{{\"handle\":\"{}\"}}", "x".repeat(9_000));
     assert_eq!(host.call("POST", "/v1/signup", "", &huge).await.status, 413);
 }
@@ -58,10 +46,7 @@ async fn a_wrong_password_and_an_unknown_name_get_the_same_bytes() {
     assert_eq!((wrong.status, nobody.status), (401, 401));
     assert_eq!(wrong.body, nobody.body);
     let without_date = |head: &str| -> Vec<String> {
-        head.lines()
-            .filter(|l| !l.starts_with("date:"))
-            .map(str::to_owned)
-            .collect()
+        head.lines().filter(|l| !l.starts_with("date:")).map(str::to_owned).collect()
     };
     assert_eq!(without_date(&wrong.head), without_date(&nobody.head));
     assert_eq!(host.login("ann", PASSWORD).await.status, 200);
@@ -69,13 +54,7 @@ async fn a_wrong_password_and_an_unknown_name_get_the_same_bytes() {
 
 #[tokio::test]
 async fn guessing_is_slowed_down_and_says_for_how_long() {
-    let host = host_with(|c| {
-        c.rates.auth_account = Rate {
-            burst: 2,
-            per_minute: 1,
-        }
-    })
-    .await;
+    let host = host_with(|c| c.rates.auth_account = Rate { burst: 2, per_minute: 1 }).await;
     host.signup("ann").await;
     for _ in 0..2 {
         assert_eq!(host.login("ann", "wrong password").await.status, 401);
@@ -84,11 +63,7 @@ async fn guessing_is_slowed_down_and_says_for_how_long() {
     assert_eq!(refused.status, 429);
     let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
     assert!((1..=61).contains(&wait), "{wait}");
-    assert_eq!(
-        host.login("bob", PASSWORD).await.status,
-        401,
-        "others are not hindered"
-    );
+    assert_eq!(host.login("bob", PASSWORD).await.status, 401, "others are not hindered");
 }
 
 #[tokio::test]
@@ -98,37 +73,19 @@ async fn sessions_are_listed_and_ended_and_their_sockets_with_them() {
     let second: http::SessionGranted = host.login("ann", PASSWORD).await.json();
     let mut on_second = host.connect(&second).await;
 
-    let listed: Vec<http::SessionInfo> = host
-        .call("GET", "/v1/sessions", &first.token, "")
-        .await
-        .json();
+    let listed: Vec<http::SessionInfo> =
+        host.call("GET", "/v1/sessions", &first.token, "").await.json();
     assert_eq!(listed.len(), 2);
     let other = listed.iter().find(|session| !session.current).unwrap();
     let path = format!("/v1/sessions/{}", other.id);
-    assert_eq!(
-        host.call("DELETE", &path, &first.token, "").await.status,
-        204
-    );
-    assert_eq!(
-        host.call("DELETE", &path, &first.token, "").await.status,
-        404
-    );
+    assert_eq!(host.call("DELETE", &path, &first.token, "").await.status, 204);
+    assert_eq!(host.call("DELETE", &path, &first.token, "").await.status, 404);
 
     let (code, goodbye) = on_second.line.closed().await;
     assert_eq!(code, CloseCode::Revoked);
     assert_eq!(goodbye.unwrap().reason(), GoodbyeReason::Revoked);
-    assert_eq!(
-        host.call("GET", "/v1/connect", &second.token, "")
-            .await
-            .status,
-        401
-    );
-    assert_eq!(
-        host.call("GET", "/v1/connect", &first.token, "")
-            .await
-            .status,
-        307
-    );
+    assert_eq!(host.call("GET", "/v1/connect", &second.token, "").await.status, 401);
+    assert_eq!(host.call("GET", "/v1/connect", &first.token, "").await.status, 307);
 }
 
 #[tokio::test]
@@ -138,20 +95,10 @@ async fn logging_out_ends_this_session_only() {
     let second: http::SessionGranted = host.login("ann", PASSWORD).await.json();
     let mut on_first = host.connect(&first).await;
     let mut on_second = host.connect(&second).await;
-    assert_eq!(
-        host.call("POST", "/v1/logout", &first.token, "")
-            .await
-            .status,
-        204
-    );
+    assert_eq!(host.call("POST", "/v1/logout", &first.token, "").await.status, 204);
     assert_eq!(on_first.line.closed().await.0, CloseCode::Revoked);
     on_second.line.settled().await;
-    assert_eq!(
-        host.call("POST", "/v1/logout", &first.token, "")
-            .await
-            .status,
-        401
-    );
+    assert_eq!(host.call("POST", "/v1/logout", &first.token, "").await.status, 401);
 }
 
 #[tokio::test]
@@ -161,27 +108,15 @@ async fn a_new_password_ends_all_other_sessions() {
     let there: http::SessionGranted = host.login("ann", PASSWORD).await.json();
     let mut on_there = host.connect(&there).await;
     let new = "another long password";
-    let change = |old: &str| http::PasswordChange {
-        old: old.into(),
-        new: new.into(),
-    };
-    let wrong = host
-        .post("/v1/password", &here.token, &change("wrong password"))
-        .await;
+    let change = |old: &str| http::PasswordChange { old: old.into(), new: new.into() };
+    let wrong = host.post("/v1/password", &here.token, &change("wrong password")).await;
     assert_eq!(wrong.status, 401);
-    let changed = host
-        .post("/v1/password", &here.token, &change(PASSWORD))
-        .await;
+    let changed = host.post("/v1/password", &here.token, &change(PASSWORD)).await;
     assert_eq!(changed.status, 204);
     assert_eq!(on_there.line.closed().await.0, CloseCode::Revoked);
     assert_eq!(host.login("ann", PASSWORD).await.status, 401);
     assert_eq!(host.login("ann", new).await.status, 200);
-    assert_eq!(
-        host.call("GET", "/v1/sessions", &here.token, "")
-            .await
-            .status,
-        200
-    );
+    assert_eq!(host.call("GET", "/v1/sessions", &here.token, "").await.status, 200);
 }
 
 #[tokio::test]
@@ -189,17 +124,9 @@ async fn a_newcomer_and_the_greeter_are_friends_from_the_start() {
     let host = host_with(|c| c.greeter = Some("guide".into())).await;
     let mut guide = host.user("guide").await;
     let mut ann = host.user("ann").await;
-    let told = guide
-        .line
-        .until(|b| matches!(b, proto::server_frame::Body::Person(_)))
-        .await;
-    let proto::server_frame::Body::Person(person) = told else {
-        unreachable!()
-    };
-    assert_eq!(
-        (person.user_id, person.relation()),
-        (ann.id, proto::Relation::Friend)
-    );
+    let told = guide.line.until(|b| matches!(b, proto::server_frame::Body::Person(_))).await;
+    let proto::server_frame::Body::Person(person) = told else { unreachable!() };
+    assert_eq!((person.user_id, person.relation()), (ann.id, proto::Relation::Friend));
     let friend = &ann.paint.people[0];
     assert_eq!((friend.handle.as_str(), friend.online), ("guide", true));
     let chat = ann.open(guide.id).await;
@@ -248,14 +175,7 @@ async fn no_secret_and_no_text_is_ever_logged() {
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert!(log.contains("connected"), "the log is empty: {log}");
     let (token, bobs) = (ann.granted.token.as_str(), bob.token.as_str());
-    for secret in [
-        token,
-        bobs,
-        &ticket,
-        PASSWORD,
-        "a wrong passphrase",
-        "nobody else may read",
-    ] {
+    for secret in [token, bobs, &ticket, PASSWORD, "a wrong passphrase", "nobody else may read"] {
         assert!(!log.contains(secret), "{secret} is in the log");
     }
 }

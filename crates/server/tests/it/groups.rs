@@ -22,56 +22,36 @@ async fn a_group_from_its_founding_to_the_last_who_leaves() {
     let mut ann = host.user("ann").await;
     let mut bob = host.user("bob").await;
     let mut eve = host.user("eve").await;
-    let create = CreateGroup {
-        title: "garden".into(),
-        user_ids: vec![bob.id],
-    };
+    let create = CreateGroup { title: "garden".into(), user_ids: vec![bob.id] };
     let group = conversation(&mut ann.line, Say::CreateGroup(create)).await;
     assert_eq!((group.role(), group.member_count), (Role::Owner, 2));
     let garden = group.conv_id;
     let seen = bob.line.conversation(garden).await;
     assert_eq!((seen.title.as_str(), seen.role()), ("garden", Role::Member));
 
-    let invite = Invite {
-        conv_id: garden,
-        user_ids: vec![eve.id],
-    };
+    let invite = Invite { conv_id: garden, user_ids: vec![eve.id] };
     conversation(&mut bob.line, Say::Invite(invite)).await;
     assert_eq!(eve.line.conversation(garden).await.member_count, 3);
     let sent = ann.line.send(garden, "welcome @eve").await;
     assert_eq!((sent.members_online, sent.members), (2, 2));
     for user in [&mut bob, &mut eve] {
         let is_it = |b: &Hear| matches!(b, Hear::Message(m) if m.kind() == MessageKind::Text);
-        let Hear::Message(message) = user.line.until(is_it).await else {
-            unreachable!()
-        };
+        let Hear::Message(message) = user.line.until(is_it).await else { unreachable!() };
         assert_eq!(message.body, "welcome @eve");
     }
     let members = conversation(&mut eve.line, Say::Members(Members { conv_id: garden })).await;
     assert_eq!(members.members.len(), 3);
     assert_eq!(members.mention_seq, sent.seq);
 
-    let rename = |title: &str| {
-        Say::Rename(Rename {
-            conv_id: garden,
-            title: title.into(),
-        })
-    };
+    let rename = |title: &str| Say::Rename(Rename { conv_id: garden, title: title.into() });
     assert_eq!(bob.line.refused(rename("bobs")).await, ErrorCode::Forbidden);
-    let admin = Appoint {
-        conv_id: garden,
-        user_id: bob.id,
-        role: Role::Admin.into(),
-    };
+    let admin = Appoint { conv_id: garden, user_id: bob.id, role: Role::Admin.into() };
     conversation(&mut ann.line, Say::Appoint(admin)).await;
     conversation(&mut bob.line, rename("orchard")).await;
     let renamed = |b: &Hear| matches!(b, Hear::Conversation(c) if c.title == "orchard");
     eve.line.until(renamed).await;
 
-    let kick = Kick {
-        conv_id: garden,
-        user_id: eve.id,
-    };
+    let kick = Kick { conv_id: garden, user_id: eve.id };
     conversation(&mut bob.line, Say::Kick(kick)).await;
     let out = |b: &Hear| matches!(b, Hear::Conversation(c) if c.conv_id == garden && c.left);
     eve.line.until(out).await;
@@ -79,10 +59,7 @@ async fn a_group_from_its_founding_to_the_last_who_leaves() {
     assert_eq!(refused, ErrorCode::Forbidden);
     eve.line.settled().await;
     ann.line.send(garden, "without eve").await;
-    assert!(
-        eve.line.settled().await.is_empty(),
-        "eve hears nothing any more"
-    );
+    assert!(eve.line.settled().await.is_empty(), "eve hears nothing any more");
 
     let gone = conversation(&mut ann.line, Say::Leave(Leave { conv_id: garden })).await;
     assert!(gone.left);
@@ -96,31 +73,20 @@ async fn receipts_and_mutes_in_a_group() {
     let mut ann = host.user("ann").await;
     let mut bob = host.user("bob").await;
     let mut eve = host.user("eve").await;
-    let create = CreateGroup {
-        title: "garden".into(),
-        user_ids: vec![bob.id, eve.id],
-    };
+    let create = CreateGroup { title: "garden".into(), user_ids: vec![bob.id, eve.id] };
     let group = conversation(&mut ann.line, Say::CreateGroup(create)).await;
     let garden = group.conv_id;
     let sent = ann.line.send(garden, "who is there?").await;
     let (bob_id, eve_id) = (bob.id, eve.id);
     for user in [&mut bob, &mut eve] {
-        user.line
-            .say(Say::Delivered(Delivered {
-                conv_id: garden,
-                seq: sent.seq,
-            }))
-            .await;
+        user.line.say(Say::Delivered(Delivered { conv_id: garden, seq: sent.seq })).await;
     }
     ann.line.receipt(bob_id, sent.seq, 0).await;
     ann.line.receipt(eve_id, sent.seq, 0).await;
 
     let mut phone = host.connect(&bob.granted).await;
     let until = 2_000_000_000_000;
-    let mute = Mute {
-        conv_id: garden,
-        until,
-    };
+    let mute = Mute { conv_id: garden, until };
     let muted = conversation(&mut bob.line, Say::Mute(mute)).await;
     assert_eq!(muted.muted_until, until);
     assert_eq!(phone.line.conversation(garden).await.muted_until, until);
@@ -131,37 +97,19 @@ async fn who_comes_later_hears_nothing_of_what_was_written_before_even_when_it_c
     let host = host().await;
     let mut ann = host.user("ann").await;
     let mut eve = host.user("eve").await;
-    let create = CreateGroup {
-        title: "garden".into(),
-        user_ids: vec![],
-    };
-    let garden = conversation(&mut ann.line, Say::CreateGroup(create))
-        .await
-        .conv_id;
+    let create = CreateGroup { title: "garden".into(), user_ids: vec![] };
+    let garden = conversation(&mut ann.line, Say::CreateGroup(create)).await.conv_id;
     let secret = ann.line.send(garden, "the secret from before").await.seq;
-    let invite = Invite {
-        conv_id: garden,
-        user_ids: vec![eve.id],
-    };
+    let invite = Invite { conv_id: garden, user_ids: vec![eve.id] };
     conversation(&mut ann.line, Say::Invite(invite)).await;
     let welcome = ann.line.send(garden, "welcome").await.seq;
     let is_welcome = |b: &Hear| matches!(b, Hear::Message(m) if m.body == "welcome");
     eve.line.until(is_welcome).await;
     eve.line.settled().await;
 
-    let react = |seq| {
-        Say::React(React {
-            conv_id: garden,
-            seq,
-            emoji: "👀".into(),
-            remove: false,
-        })
-    };
-    let edit = Edit {
-        conv_id: garden,
-        seq: secret,
-        body: "the secret, said again".into(),
-    };
+    let react =
+        |seq| Say::React(React { conv_id: garden, seq, emoji: "👀".into(), remove: false });
+    let edit = Edit { conv_id: garden, seq: secret, body: "the secret, said again".into() };
     ann.line.ask(react(secret)).await;
     ann.line.ask(Say::Edit(edit)).await;
     assert_eq!(eve.line.settled().await, [], "the secret reached her");
@@ -169,9 +117,5 @@ async fn who_comes_later_hears_nothing_of_what_was_written_before_even_when_it_c
     let changed = eve.line.message(garden).await;
     assert_eq!((changed.seq, changed.rev), (welcome, 3));
     assert_eq!(changed.reactions[0].emoji, "👀");
-    assert_eq!(
-        host.metric("natter_holes_filled_total").await,
-        1,
-        "her first word of the group"
-    );
+    assert_eq!(host.metric("natter_holes_filled_total").await, 1, "her first word of the group");
 }

@@ -47,11 +47,8 @@ pub(crate) struct Host {
 
 /// The defaults, but with a port of its own and quick news of who left.
 pub(crate) fn config(dir: &Dir) -> Config {
-    let mut config = Config {
-        listen: ([127, 0, 0, 1], 0).into(),
-        data: dir.0.clone(),
-        ..Config::default()
-    };
+    let mut config =
+        Config { listen: ([127, 0, 0, 1], 0).into(), data: dir.0.clone(), ..Config::default() };
     config.timers.presence_grace_ms = 50;
     config
 }
@@ -96,20 +93,11 @@ impl Host {
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut bytes = Vec::new();
         let read = stream.read_to_end(&mut bytes);
-        let _ = tokio::time::timeout(PATIENCE, read)
-            .await
-            .expect("an answer in time");
-        let at = bytes
-            .windows(4)
-            .position(|w| w == b"\r\n\r\n")
-            .expect("an HTTP answer");
+        let _ = tokio::time::timeout(PATIENCE, read).await.expect("an answer in time");
+        let at = bytes.windows(4).position(|w| w == b"\r\n\r\n").expect("an HTTP answer");
         let head = String::from_utf8(bytes[..at].to_vec()).unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        Answer {
-            status,
-            head,
-            body: bytes[at + 4..].to_vec(),
-        }
+        Answer { status, head, body: bytes[at + 4..].to_vec() }
     }
 
     /// Only the status of the answer, where the connection may go on after it.
@@ -123,10 +111,7 @@ impl Host {
         stream.write_all(request.as_bytes()).await.ok()?;
         let mut line = [0; 12];
         let read = stream.read_exact(&mut line);
-        tokio::time::timeout(PATIENCE, read)
-            .await
-            .expect("an answer in time")
-            .ok()?;
+        tokio::time::timeout(PATIENCE, read).await.expect("an answer in time").ok()?;
         std::str::from_utf8(&line[9..]).unwrap().parse().ok()
     }
 
@@ -134,9 +119,7 @@ impl Host {
     pub(crate) async fn metric(&self, name: &str) -> u64 {
         let answer = self.call("GET", "/metrics", "", "").await;
         let text = String::from_utf8(answer.body).unwrap();
-        let line = text
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line.expect("this number is told").parse().unwrap()
     }
 
@@ -155,8 +138,7 @@ impl Host {
     }
 
     pub(crate) async fn post(&self, path: &str, token: &str, body: &impl Serialize) -> Answer {
-        self.call("POST", path, token, &serde_json::to_string(body).unwrap())
-            .await
+        self.call("POST", path, token, &serde_json::to_string(body).unwrap()).await
     }
 
     pub(crate) async fn signup(&self, handle: &str) -> http::SessionGranted {
@@ -168,27 +150,13 @@ impl Host {
             device: None,
         };
         let answer = self.post("/v1/signup", "", &signup).await;
-        assert_eq!(
-            answer.status,
-            201,
-            "{}",
-            String::from_utf8_lossy(&answer.body)
-        );
+        assert_eq!(answer.status, 201, "{}", String::from_utf8_lossy(&answer.body));
         answer.json()
     }
 
     pub(crate) async fn login(&self, handle: &str, password: &str) -> Answer {
         let (handle, password) = (handle.into(), password.into());
-        self.post(
-            "/v1/login",
-            "",
-            &http::Login {
-                handle,
-                password,
-                device: None,
-            },
-        )
-        .await
+        self.post("/v1/login", "", &http::Login { handle, password, device: None }).await
     }
 
     /// The ticket in the redirect.
@@ -206,9 +174,7 @@ impl Host {
     /// A WebSocket that has said nothing yet.
     pub(crate) async fn socket(&self, token: &str, codec: Codec) -> Client {
         let ticket = self.ticket(token).await;
-        self.open(&ticket, codec)
-            .await
-            .expect("a fresh ticket opens a socket")
+        self.open(&ticket, codec).await.expect("a fresh ticket opens a socket")
     }
 
     /// The HTTP status where the gateway does not want this ticket.
@@ -222,22 +188,14 @@ impl Host {
             .header("connection", "upgrade")
             .header("upgrade", "websocket")
             .header("sec-websocket-version", "13")
-            .header(
-                "sec-websocket-key",
-                tungstenite::handshake::client::generate_key(),
-            )
+            .header("sec-websocket-key", tungstenite::handshake::client::generate_key())
             .header("sec-websocket-protocol", subprotocol)
             .header("authorization", format!("Ticket {ticket}"))
             .body(())
             .unwrap();
         let stream = TcpStream::connect(self.server.address).await.unwrap();
         match tokio_tungstenite::client_async(request, stream).await {
-            Ok((socket, _)) => Ok(Client {
-                socket,
-                codec,
-                next_ref: 1,
-                aside: Vec::new(),
-            }),
+            Ok((socket, _)) => Ok(Client { socket, codec, next_ref: 1, aside: Vec::new() }),
             Err(tungstenite::Error::Http(answer)) => Err(answer.status().as_u16()),
             Err(error) => panic!("{error}"),
         }
@@ -252,12 +210,7 @@ impl Host {
     pub(crate) async fn connect(&self, granted: &http::SessionGranted) -> User {
         let mut line = self.socket(&granted.token, Codec::Protobuf).await;
         let paint = line.hello(vec![]).await.0;
-        User {
-            id: granted.user_id,
-            granted: granted.clone_it(),
-            line,
-            paint,
-        }
+        User { id: granted.user_id, granted: granted.clone_it(), line, paint }
     }
 }
 
@@ -297,18 +250,11 @@ impl User {
     }
 
     pub(crate) async fn befriend(&mut self, other: &mut User) {
-        self.line
-            .ask(Say::Befriend(proto::Befriend { user_id: other.id }))
-            .await;
-        other
-            .line
-            .ask(Say::Accept(proto::Accept { user_id: self.id }))
-            .await;
+        self.line.ask(Say::Befriend(proto::Befriend { user_id: other.id })).await;
+        other.line.ask(Say::Accept(proto::Accept { user_id: self.id })).await;
         let me = self.id;
         let is_friend = |p: &proto::Person| p.relation() == proto::Relation::Friend;
-        self.line
-            .until(|b| matches!(b, Hear::Person(p) if p.user_id != me && is_friend(p)))
-            .await;
+        self.line.until(|b| matches!(b, Hear::Person(p) if p.user_id != me && is_friend(p))).await;
     }
 }
 
@@ -382,9 +328,7 @@ impl Client {
 
     /// The first unasked frame that fits.
     pub(crate) async fn until(&mut self, fits: impl Fn(&Hear) -> bool) -> Hear {
-        let frame = self
-            .find(|f| f.r#ref == 0 && f.body.as_ref().is_some_and(&fits))
-            .await;
+        let frame = self.find(|f| f.r#ref == 0 && f.body.as_ref().is_some_and(&fits)).await;
         frame.body.unwrap()
     }
 
@@ -453,12 +397,7 @@ impl Client {
         &mut self,
         have: Vec<Position>,
     ) -> (Paint, Vec<Message>, proto::CaughtUp) {
-        let hello = self
-            .say(Say::Hello(Hello {
-                have,
-                client: "test".into(),
-            }))
-            .await;
+        let hello = self.say(Say::Hello(Hello { have, client: "test".into() })).await;
         let (mut paint, mut messages) = (Paint::default(), Vec::new());
         loop {
             let frame = self.receive().await;
@@ -480,8 +419,7 @@ impl Client {
     }
 
     pub(crate) async fn send(&mut self, conv_id: i64, body: &str) -> Sent {
-        self.send_keyed(conv_id, body, proto::id::random_key())
-            .await
+        self.send_keyed(conv_id, body, proto::id::random_key()).await
     }
 
     pub(crate) async fn send_keyed(&mut self, conv_id: i64, body: &str, client_key: i64) -> Sent {
@@ -493,10 +431,7 @@ impl Client {
 
     /// The next message of this conversation.
     pub(crate) async fn message(&mut self, conv: i64) -> Message {
-        match self
-            .until(|b| matches!(b, Hear::Message(m) if m.conv_id == conv))
-            .await
-        {
+        match self.until(|b| matches!(b, Hear::Message(m) if m.conv_id == conv)).await {
             Hear::Message(message) => message,
             _ => unreachable!(),
         }
@@ -507,20 +442,14 @@ impl Client {
         let so_far = |r: &proto::Receipt| {
             r.user_id == user && r.delivered_seq >= delivered && r.read_seq >= read
         };
-        match self
-            .until(|b| matches!(b, Hear::Receipt(r) if so_far(r)))
-            .await
-        {
+        match self.until(|b| matches!(b, Hear::Receipt(r) if so_far(r))).await {
             Hear::Receipt(receipt) => receipt,
             _ => unreachable!(),
         }
     }
 
     pub(crate) async fn conversation(&mut self, conv: i64) -> Conversation {
-        match self
-            .until(|b| matches!(b, Hear::Conversation(c) if c.conv_id == conv))
-            .await
-        {
+        match self.until(|b| matches!(b, Hear::Conversation(c) if c.conv_id == conv)).await {
             Hear::Conversation(conversation) => conversation,
             _ => unreachable!(),
         }
@@ -535,10 +464,5 @@ impl Client {
 }
 
 pub(crate) fn send(conv_id: i64, body: &str, client_key: i64) -> proto::Send {
-    proto::Send {
-        conv_id,
-        client_key,
-        body: body.into(),
-        reply_seq: 0,
-    }
+    proto::Send { conv_id, client_key, body: body.into(), reply_seq: 0 }
 }

@@ -57,68 +57,23 @@ fn broken_frames() -> Vec<(&'static str, Codec, Vec<u8>, CloseCode)> {
     let piece = vec![0; 40_000];
     let two_halves = [masked(0x02, &piece), masked(0x80, &piece)].concat();
     vec![
-        (
-            "no Protobuf",
-            Protobuf,
-            masked(0x82, b"\xff\xff\xff\xff"),
-            BadData,
-        ),
-        (
-            "cut Protobuf",
-            Protobuf,
-            masked(0x82, b"\x12\x7f\x01"),
-            BadData,
-        ),
+        ("no Protobuf", Protobuf, masked(0x82, b"\xff\xff\xff\xff"), BadData),
+        ("cut Protobuf", Protobuf, masked(0x82, b"\x12\x7f\x01"), BadData),
         ("no JSON", Json, masked(0x81, b"{\"send\":"), BadData),
         ("wrong JSON", Json, masked(0x81, b"{\"send\":[1]}"), BadData),
-        (
-            "no UTF-8",
-            Json,
-            masked(0x81, b"{\"ref\":\"\xff\xfe\"}"),
-            BadData,
-        ),
-        (
-            "text on Protobuf",
-            Protobuf,
-            masked(0x81, b"{}"),
-            Unsupported,
-        ),
+        ("no UTF-8", Json, masked(0x81, b"{\"ref\":\"\xff\xfe\"}"), BadData),
+        ("text on Protobuf", Protobuf, masked(0x81, b"{}"), Unsupported),
         ("bytes on JSON", Json, masked(0x82, b""), Unsupported),
-        (
-            "a large frame",
-            Protobuf,
-            masked(0x82, &vec![0; 65_537]),
-            TooBig,
-        ),
-        (
-            "only its header",
-            Protobuf,
-            masked(0x82, &vec![0; 65_537])[..14].to_vec(),
-            TooBig,
-        ),
-        (
-            "a frame of exabytes",
-            Protobuf,
-            [&[0x82, 0xFF, 0x7F][..], &[0xFF; 11]].concat(),
-            TooBig,
-        ),
+        ("a large frame", Protobuf, masked(0x82, &vec![0; 65_537]), TooBig),
+        ("only its header", Protobuf, masked(0x82, &vec![0; 65_537])[..14].to_vec(), TooBig),
+        ("a frame of exabytes", Protobuf, [&[0x82, 0xFF, 0x7F][..], &[0xFF; 11]].concat(), TooBig),
         ("two halves too large", Protobuf, two_halves, TooBig),
-        (
-            "ten thousand fragments",
-            Protobuf,
-            [masked(0x02, b""), fragments].concat(),
-            TooBig,
-        ),
+        ("ten thousand fragments", Protobuf, [masked(0x02, b""), fragments].concat(), TooBig),
         ("unmasked", Protobuf, vec![0x82, 0x01, 0x00], Protocol),
         ("reserved bits", Protobuf, masked(0xF2, b""), Protocol),
         ("an unknown opcode", Protobuf, masked(0x83, b""), Protocol),
         ("a fragmented ping", Protobuf, masked(0x09, b""), Protocol),
-        (
-            "a ping too long",
-            Protobuf,
-            masked(0x89, &[0; 126]),
-            Protocol,
-        ),
+        ("a ping too long", Protobuf, masked(0x89, &[0; 126]), Protocol),
         ("a piece of nothing", Protobuf, masked(0x80, b""), Protocol),
     ]
 }
@@ -149,11 +104,7 @@ async fn a_frame_that_never_ends_is_only_a_connection_that_ends() {
     let mut bystanders = Bystanders::new(&host).await;
     let eve = host.signup("eve").await;
     let mut line = host.socket(&eve.token, Codec::Protobuf).await;
-    line.socket
-        .get_mut()
-        .write_all(&masked(0x82, &[0; 100])[..50])
-        .await
-        .unwrap();
+    line.socket.get_mut().write_all(&masked(0x82, &[0; 100])[..50]).await.unwrap();
     line.socket.get_mut().shutdown().await.unwrap();
     let mut rest = Vec::new();
     line.socket.get_mut().read_to_end(&mut rest).await.unwrap();
@@ -170,10 +121,7 @@ async fn who_says_nothing_is_asked_to_leave() {
     let eve = host.signup("eve").await;
     let mut silent = host.socket(&eve.token, Codec::Protobuf).await;
     let (code, goodbye) = silent.closed().await;
-    assert_eq!(
-        (code, goodbye.unwrap().reason()),
-        (CloseCode::Policy, GoodbyeReason::Silent)
-    );
+    assert_eq!((code, goodbye.unwrap().reason()), (CloseCode::Policy, GoodbyeReason::Silent));
     let mut once = host.connect(&eve).await;
     assert_eq!(once.line.closed().await.0, CloseCode::Policy);
 }
@@ -188,14 +136,9 @@ async fn frames_out_of_order_are_refused_and_the_line_goes_on() {
     line.hello(vec![]).await;
     let late = line.refused(Say::Hello(proto::Hello::default())).await;
     assert_eq!(late, ErrorCode::OutOfOrder);
-    let unknown = proto::ClientFrame {
-        r#ref: 77,
-        body: None,
-    };
+    let unknown = proto::ClientFrame { r#ref: 77, body: None };
     line.say_frame(&unknown).await;
-    let Hear::Error(error) = line.answer(77).await else {
-        panic!()
-    };
+    let Hear::Error(error) = line.answer(77).await else { panic!() };
     assert_eq!(error.code(), ErrorCode::Unsupported);
     line.settled().await;
 }
@@ -212,40 +155,22 @@ async fn numbers_out_of_bounds_and_foreign_conversations_change_nothing() {
         let refused = line.refused(Say::Send(send(conv_id, "x", 1))).await;
         assert_eq!(refused, ErrorCode::Invalid, "{conv_id}");
         let read = proto::Read { conv_id, seq: 1 };
-        assert_eq!(
-            line.refused(Say::Read(read)).await,
-            ErrorCode::Invalid,
-            "{conv_id}"
-        );
+        assert_eq!(line.refused(Say::Read(read)).await, ErrorCode::Invalid, "{conv_id}");
     }
     for conv_id in [foreign, 1, i64::MAX] {
         let refused = line.refused(Say::Send(send(conv_id, "x", 1))).await;
         assert_eq!(refused, ErrorCode::Forbidden, "{conv_id}");
-        let page = proto::History {
-            conv_id,
-            from: Some(From::BeforeSeq(0)),
-            limit: 10,
-        };
+        let page = proto::History { conv_id, from: Some(From::BeforeSeq(0)), limit: 10 };
         assert_eq!(line.refused(Say::History(page)).await, ErrorCode::NotFound);
-        let typing = proto::Typing {
-            conv_id,
-            user_id: 0,
-        };
+        let typing = proto::Typing { conv_id, user_id: 0 };
         assert_eq!(line.refused(Say::Typing(typing)).await, ErrorCode::NotFound);
-        let edit = proto::Edit {
-            conv_id,
-            seq: 1,
-            body: "mine now".into(),
-        };
+        let edit = proto::Edit { conv_id, seq: 1, body: "mine now".into() };
         assert!(matches!(
             line.refused(Say::Edit(edit)).await,
             ErrorCode::NotFound | ErrorCode::Forbidden
         ));
         let members = proto::Members { conv_id };
-        assert_eq!(
-            line.refused(Say::Members(members)).await,
-            ErrorCode::NotFound
-        );
+        assert_eq!(line.refused(Say::Members(members)).await, ErrorCode::NotFound);
         line.say(Say::Read(proto::Read { conv_id, seq: 1 })).await;
     }
     bystanders.chat().await;
@@ -257,10 +182,7 @@ async fn cursors_from_the_future_and_backwards_move_nothing() {
     let mut bystanders = Bystanders::new(&host).await;
     bystanders.chat().await;
     let chat = bystanders.chat;
-    let reply = proto::Send {
-        reply_seq: 9,
-        ..send(chat, "x", 2)
-    };
+    let reply = proto::Send { reply_seq: 9, ..send(chat, "x", 2) };
     let refused = bystanders.ann.line.refused(Say::Send(reply)).await;
     assert_eq!(refused, ErrorCode::Invalid);
     for seq in [1_000, i64::MAX] {
@@ -275,14 +197,7 @@ async fn cursors_from_the_future_and_backwards_move_nothing() {
     // The next batch takes along what waits; what was moved would be told before the receipt of
     // this one.
     bystanders.chat().await;
-    bystanders
-        .bob
-        .line
-        .say(Say::Read(proto::Read {
-            conv_id: chat,
-            seq: 1,
-        }))
-        .await;
+    bystanders.bob.line.say(Say::Read(proto::Read { conv_id: chat, seq: 1 })).await;
     let receipt = bystanders.ann.line.receipt(bystanders.bob.id, 0, 0).await;
     assert_eq!((receipt.delivered_seq, receipt.read_seq), (1, 1));
     bystanders.chat().await;
@@ -294,42 +209,24 @@ async fn positions_from_the_future_and_of_foreign_conversations_are_harmless() {
     let mut bystanders = Bystanders::new(&host).await;
     bystanders.chat().await;
     let chat = bystanders.chat;
-    let have = |conv_id, seq| Position {
-        conv_id,
-        seq,
-        rev: i64::MAX,
-    };
-    let mut again = host
-        .socket(&bystanders.bob.granted.token, Codec::Protobuf)
-        .await;
-    let (_, missed, _) = again
-        .hello(vec![have(chat, i64::MAX), have(i64::MAX, 5)])
-        .await;
+    let have = |conv_id, seq| Position { conv_id, seq, rev: i64::MAX };
+    let mut again = host.socket(&bystanders.bob.granted.token, Codec::Protobuf).await;
+    let (_, missed, _) = again.hello(vec![have(chat, i64::MAX), have(i64::MAX, 5)]).await;
     assert_eq!(missed, vec![]);
     bystanders.chat().await;
-    assert_eq!(
-        again.message(chat).await.seq,
-        2,
-        "and what comes next does come"
-    );
+    assert_eq!(again.message(chat).await.seq, 2, "and what comes next does come");
     let eve = host.signup("eve").await;
     let mut line = host.socket(&eve.token, Codec::Protobuf).await;
     let (paint, missed, _) = line.hello(vec![have(chat, 0)]).await;
     assert_eq!((paint.conversations.len(), missed.len()), (0, 0));
-    let negative = Say::Hello(proto::Hello {
-        have: vec![have(-5, 0)],
-        client: String::new(),
-    });
+    let negative = Say::Hello(proto::Hello { have: vec![have(-5, 0)], client: String::new() });
     let mut line = host.socket(&eve.token, Codec::Protobuf).await;
     assert_eq!(line.refused(negative).await, ErrorCode::Invalid);
 }
 
 #[tokio::test]
 async fn who_writes_too_fast_is_read_more_slowly_and_keeps_his_order() {
-    let few = server::Rate {
-        burst: 3,
-        per_minute: 600,
-    };
+    let few = server::Rate { burst: 3, per_minute: 600 };
     let host = host_with(|c| c.rates.sends = few).await;
     let mut bystanders = Bystanders::new(&host).await;
     let (chat, line) = (bystanders.chat, &mut bystanders.ann.line);
@@ -347,40 +244,25 @@ async fn who_writes_too_fast_is_read_more_slowly_and_keeps_his_order() {
 #[tokio::test]
 async fn a_request_with_endless_headers_is_refused() {
     let host = host().await;
-    let long = format!(
-        "GET /healthz HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n",
-        "y".repeat(9_000)
-    );
+    let long = format!("GET /healthz HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "y".repeat(9_000));
     assert_eq!(host.status(&long).await, 431);
 }
 
 #[tokio::test]
 async fn reactions_and_unknown_frames_are_counted_too() {
-    let few = server::Rate {
-        burst: 2,
-        per_minute: 1,
-    };
+    let few = server::Rate { burst: 2, per_minute: 1 };
     let host = host_with(|c| (c.rates.pages, c.rates.light) = (few, few)).await;
     let mut bystanders = Bystanders::new(&host).await;
     let (chat, line) = (bystanders.chat, &mut bystanders.ann.line);
     let seq = line.send(chat, "like this").await.seq;
-    let react = |remove| {
-        Say::React(proto::React {
-            conv_id: chat,
-            seq,
-            emoji: "👍".into(),
-            remove,
-        })
-    };
+    let react =
+        |remove| Say::React(proto::React { conv_id: chat, seq, emoji: "👍".into(), remove });
     // Opening the conversation took the first of the two.
     line.ask(react(false)).await;
     assert_eq!(line.refused(react(true)).await, ErrorCode::TooFast);
     let mut codes = Vec::new();
     for frame_ref in 1_000..1_003 {
-        let unknown = proto::ClientFrame {
-            r#ref: frame_ref,
-            body: None,
-        };
+        let unknown = proto::ClientFrame { r#ref: frame_ref, body: None };
         line.say_frame(&unknown).await;
         let Hear::Error(error) = line.answer(frame_ref).await else {
             panic!("an unknown frame was obeyed")

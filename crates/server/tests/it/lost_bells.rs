@@ -17,18 +17,10 @@ async fn commit_silently(host: &Host, user: &User, conv_id: i64, body: &str) -> 
         mentions: vec![],
     };
     let store = &host.server.store;
-    let batch = Batch {
-        sends: vec![message],
-        moves: vec![],
-    };
+    let batch = Batch { sends: vec![message], moves: vec![] };
     let now = 1_800_000_000_000;
-    let committed = store
-        .commit(store.database_of(conv_id), &batch, now)
-        .await
-        .unwrap();
-    let SendOutcome::Stored { seq, .. } = committed.sends[0] else {
-        panic!("{committed:?}")
-    };
+    let committed = store.commit(store.database_of(conv_id), &batch, now).await.unwrap();
+    let SendOutcome::Stored { seq, .. } = committed.sends[0] else { panic!("{committed:?}") };
     seq
 }
 
@@ -48,11 +40,7 @@ async fn the_next_message_brings_the_one_whose_bell_was_lost() {
     assert_eq!(texts, ["unheard", "unheard too", "heard"]);
     ann.line.send(chat, "live again").await;
     assert_eq!(bob.line.message(chat).await.seq, 4);
-    assert_eq!(
-        host.metric("natter_holes_filled_total").await,
-        2,
-        "ann's own hole and bob's"
-    );
+    assert_eq!(host.metric("natter_holes_filled_total").await, 2, "ann's own hole and bob's");
 }
 
 #[tokio::test]

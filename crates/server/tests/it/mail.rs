@@ -25,9 +25,7 @@ async fn mail(host: &Host, kind: &str) -> String {
             }
         }
     };
-    tokio::time::timeout(PATIENCE, look)
-        .await
-        .expect("a mail in time")
+    tokio::time::timeout(PATIENCE, look).await.expect("a mail in time")
 }
 
 /// The path of the link to this page in a mail.
@@ -69,22 +67,11 @@ async fn confirmed(host: &Host, handle: &str) -> proto::http::SessionGranted {
     let page = open(host, &confirm).await;
     assert_eq!(page.status, 200);
     assert!(text(&page).contains(&format!("{handle}@example.org")));
-    for (name, value) in [
-        ("cache-control", "no-store"),
-        ("referrer-policy", "no-referrer"),
-    ] {
+    for (name, value) in [("cache-control", "no-store"), ("referrer-policy", "no-referrer")] {
         assert_eq!(page.header(name), Some(value));
     }
-    assert!(
-        page.header("content-security-policy")
-            .unwrap()
-            .contains("default-src 'none'")
-    );
-    assert_eq!(
-        open(host, &confirm).await.status,
-        200,
-        "looking uses nothing up"
-    );
+    assert!(page.header("content-security-policy").unwrap().contains("default-src 'none'"));
+    assert_eq!(open(host, &confirm).await.status, 200, "looking uses nothing up");
     assert_eq!(form(host, &confirm, "").await.status, 200);
     assert_eq!(form(host, &confirm, "").await.status, 404, "one use");
     granted.json()
@@ -103,12 +90,7 @@ async fn an_address_is_confirmed_and_a_forgotten_password_set_anew_by_mail() {
     assert_eq!(form(&host, &reset, "password=short").await.status, 422);
     let done = form(&host, &reset, "password=another+horse+battery").await;
     assert_eq!(done.status, 200, "{}", text(&done));
-    assert_eq!(
-        form(&host, &reset, "password=a+third+horse+now")
-            .await
-            .status,
-        404
-    );
+    assert_eq!(form(&host, &reset, "password=a+third+horse+now").await.status, 404);
     assert_eq!(host.login("ann", PASSWORD).await.status, 401);
     assert_eq!(host.login("ann", "another horse battery").await.status, 200);
     let old = host.call("GET", "/v1/sessions", &granted.token, "").await;
@@ -124,51 +106,23 @@ async fn a_person_says_which_mails_he_wants_and_leaves_with_one_click() {
     let token = "a".repeat(43);
     let hash = <sha2::Sha256 as sha2::Digest>::digest(token.as_bytes());
     let purpose = store::Purpose::Settings;
-    store
-        .mail_token_create(&hash, granted.user_id, purpose, i64::MAX)
-        .await
-        .unwrap();
-    let settings = async || {
-        store
-            .recipient(granted.user_id)
-            .await
-            .unwrap()
-            .unwrap()
-            .settings
-    };
+    store.mail_token_create(&hash, granted.user_id, purpose, i64::MAX).await.unwrap();
+    let settings = async || store.recipient(granted.user_id).await.unwrap().unwrap().settings;
 
     let page = format!("/v1/mail/{token}");
     assert!(text(&open(&host, &page).await).contains("name=wanted checked"));
     let wanted = "wanted=on&preview=names&quiet_from=22%3A00&quiet_to=06%3A30&hide=on";
     assert_eq!(form(&host, &page, wanted).await.status, 200);
     let now = settings().await;
-    assert_eq!(
-        (now.preview, now.quiet_from),
-        (store::Preview::Names, 22 * 60)
-    );
-    assert_eq!(
-        (now.quiet_to, now.hide, now.unwanted),
-        (6 * 60 + 30, true, false)
-    );
-    for bad in [
-        "",
-        "preview=all&quiet_from=00%3A00&quiet_to=00%3A00",
-        "preview=full",
-    ] {
+    assert_eq!((now.preview, now.quiet_from), (store::Preview::Names, 22 * 60));
+    assert_eq!((now.quiet_to, now.hide, now.unwanted), (6 * 60 + 30, true, false));
+    for bad in ["", "preview=all&quiet_from=00%3A00&quiet_to=00%3A00", "preview=full"] {
         assert!(form(&host, &page, bad).await.status >= 400, "{bad}");
     }
     let leave = format!("/v1/unsubscribe/{token}");
     assert_eq!(open(&host, &leave).await.status, 200);
-    assert!(
-        !settings().await.unwanted,
-        "a scanner that follows links changes nothing"
-    );
-    assert_eq!(
-        form(&host, &leave, "List-Unsubscribe=One-Click")
-            .await
-            .status,
-        200
-    );
+    assert!(!settings().await.unwanted, "a scanner that follows links changes nothing");
+    assert_eq!(form(&host, &leave, "List-Unsubscribe=One-Click").await.status, 200);
     assert!(settings().await.unwanted);
     let foreign = format!("/v1/unsubscribe/{}", "b".repeat(43));
     assert_eq!(form(&host, &foreign, "").await.status, 404);

@@ -6,11 +6,7 @@ use crate::harness::{Host, PATIENCE, host};
 
 /// Everybody whose nudge is due some day.
 async fn nudged(host: &Host) -> Vec<i64> {
-    host.server
-        .store
-        .nudge_claim(i64::MAX - 1, 1, 50)
-        .await
-        .unwrap()
+    host.server.store.nudge_claim(i64::MAX - 1, 1, 50).await.unwrap()
 }
 
 #[tokio::test]
@@ -29,9 +25,7 @@ async fn who_is_online_gets_no_nudge_until_he_leaves_with_something_unread() {
             look.tick().await;
         }
     };
-    tokio::time::timeout(PATIENCE, leaves)
-        .await
-        .expect("a nudge for who left");
+    tokio::time::timeout(PATIENCE, leaves).await.expect("a nudge for who left");
 }
 
 #[tokio::test]

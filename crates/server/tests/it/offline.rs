@@ -10,11 +10,7 @@ use crate::harness::{Client, PATIENCE, User, config, host, host_with, send};
 async fn send_many(user: &mut User, chat: i64, count: i64) {
     let mut refs = std::collections::VecDeque::new();
     for n in 1..=count {
-        refs.push_back(
-            user.line
-                .say(Say::Send(send(chat, &format!("message {n}"), n)))
-                .await,
-        );
+        refs.push_back(user.line.say(Say::Send(send(chat, &format!("message {n}"), n))).await);
         if refs.len() == proto::limits::SENDS_IN_FLIGHT_MAX {
             let answer = user.line.answer(refs.pop_front().unwrap()).await;
             assert!(matches!(answer, Hear::Sent(_)), "{answer:?}");
@@ -28,10 +24,7 @@ async fn send_many(user: &mut User, chat: i64, count: i64) {
 #[tokio::test]
 async fn ten_thousand_messages_while_away_come_complete_in_order_and_once() {
     const MANY: i64 = 10_000;
-    let fast = server::Rate {
-        burst: 1_000_000,
-        per_minute: 1_000_000,
-    };
+    let fast = server::Rate { burst: 1_000_000, per_minute: 1_000_000 };
     let host = host_with(|c| c.rates.sends = fast).await;
     let mut ann = host.user("ann").await;
     let bob = host.signup("bob").await;
@@ -43,28 +36,15 @@ async fn ten_thousand_messages_while_away_come_complete_in_order_and_once() {
     let seqs: Vec<i64> = missed.iter().map(|message| message.seq).collect();
     assert_eq!(seqs, (1..=MANY).collect::<Vec<_>>());
     assert_eq!(missed[4_321].body, "message 4322");
-    assert_eq!(
-        (caught_up.messages, caught_up.unfinished),
-        (MANY as u32, vec![])
-    );
+    assert_eq!((caught_up.messages, caught_up.unfinished), (MANY as u32, vec![]));
 
     ann.line.send_keyed(chat, "one more", MANY + 1).await;
     let mut new_device = host.socket(&bob.token, Codec::Protobuf).await;
     let (_, missed, caught_up) = new_device.hello(vec![]).await;
     assert_eq!(missed.len(), MANY as usize);
-    assert_eq!(
-        caught_up.unfinished,
-        [chat],
-        "more than one catch-up sends by itself"
-    );
-    let rest = History {
-        conv_id: chat,
-        from: Some(From::AfterSeq(MANY)),
-        limit: 10,
-    };
-    let Hear::Page(page) = new_device.ask(Say::History(rest)).await else {
-        panic!()
-    };
+    assert_eq!(caught_up.unfinished, [chat], "more than one catch-up sends by itself");
+    let rest = History { conv_id: chat, from: Some(From::AfterSeq(MANY)), limit: 10 };
+    let Hear::Page(page) = new_device.ask(Say::History(rest)).await else { panic!() };
     assert_eq!(page.messages[0].body, "one more");
     ann.line.send_keyed(chat, "and live", MANY + 2).await;
     assert_eq!(new_device.message(chat).await.seq, MANY + 2);
@@ -80,18 +60,10 @@ async fn a_client_that_says_what_it_has_gets_exactly_the_rest() {
         ann.line.send(chat, &n.to_string()).await;
         bob.line.message(chat).await;
     }
-    let edit = proto::Edit {
-        conv_id: chat,
-        seq: 1,
-        body: "one".into(),
-    };
+    let edit = proto::Edit { conv_id: chat, seq: 1, body: "one".into() };
     ann.line.ask(Say::Edit(edit)).await;
     let mut again = host.socket(&bob.granted.token, Codec::Protobuf).await;
-    let have = vec![Position {
-        conv_id: chat,
-        seq: 3,
-        rev: 0,
-    }];
+    let have = vec![Position { conv_id: chat, seq: 3, rev: 0 }];
     let (_, missed, caught_up) = again.hello(have).await;
     let seen: Vec<_> = missed.iter().map(|m| (m.seq, m.body.as_str())).collect();
     assert_eq!(seen, [(4, "4"), (5, "5"), (1, "one")]);
@@ -106,10 +78,7 @@ async fn a_repeated_send_gets_its_first_number_from_another_line_and_after_a_res
     let chat = ann.open(bob.user_id).await;
     let first = ann.line.send_keyed(chat, "once", 42).await;
     let again = ann.line.send_keyed(chat, "once", 42).await;
-    assert_eq!(
-        (again.seq, again.sent_at, again.repeated),
-        (first.seq, first.sent_at, true)
-    );
+    assert_eq!((again.seq, again.sent_at, again.repeated), (first.seq, first.sent_at, true));
 
     let mut other = host.connect(&ann.granted).await;
     let again = other.line.send_keyed(chat, "once", 42).await;
@@ -120,18 +89,9 @@ async fn a_repeated_send_gets_its_first_number_from_another_line_and_after_a_res
     host.server = server::start(config).await.unwrap();
     let mut back = host.connect(&ann.granted).await;
     let again = back.line.send_keyed(chat, "once", 42).await;
-    assert_eq!(
-        (again.seq, again.sent_at, again.repeated),
-        (first.seq, first.sent_at, true)
-    );
-    assert_eq!(
-        back.line.send_keyed(chat, "next", 43).await.seq,
-        first.seq + 1
-    );
-    assert_eq!(
-        host.server.store.integrity().await.unwrap(),
-        Vec::<String>::new()
-    );
+    assert_eq!((again.seq, again.sent_at, again.repeated), (first.seq, first.sent_at, true));
+    assert_eq!(back.line.send_keyed(chat, "next", 43).await.seq, first.seq + 1);
+    assert_eq!(host.server.store.integrity().await.unwrap(), Vec::<String>::new());
 }
 
 #[tokio::test]
@@ -141,11 +101,7 @@ async fn a_repeated_send_rings_again_and_brings_the_text_as_it_is_now() {
     let bob = host.signup("bob").await;
     let chat = ann.open(bob.user_id).await;
     ann.line.send_keyed(chat, "firts", 42).await;
-    let edit = proto::Edit {
-        conv_id: chat,
-        seq: 1,
-        body: "first".into(),
-    };
+    let edit = proto::Edit { conv_id: chat, seq: 1, body: "first".into() };
     ann.line.ask(Say::Edit(edit)).await;
     let mut line = host.socket(&bob.token, Codec::Protobuf).await;
     let (_, missed, _) = line.hello(vec![]).await;
@@ -153,11 +109,7 @@ async fn a_repeated_send_rings_again_and_brings_the_text_as_it_is_now() {
     ann.line.send_keyed(chat, "firts", 42).await;
     ann.line.send_keyed(chat, "second", 43).await;
     let next = line.message(chat).await;
-    assert_eq!(
-        (next.seq, next.body.as_str()),
-        (2, "second"),
-        "the bell brought nothing twice"
-    );
+    assert_eq!((next.seq, next.body.as_str()), (2, "second"), "the bell brought nothing twice");
 }
 
 /// Messages by whatever frame they come.
@@ -175,10 +127,7 @@ async fn collect(line: &mut Client, up_to: i64) -> Vec<i64> {
 
 #[tokio::test]
 async fn coming_and_going_while_others_write_loses_and_doubles_nothing() {
-    let fast = server::Rate {
-        burst: 1_000_000,
-        per_minute: 1_000_000,
-    };
+    let fast = server::Rate { burst: 1_000_000, per_minute: 1_000_000 };
     let host = host_with(|c| c.rates.sends = fast).await;
     let mut ann = host.user("ann").await;
     let bob = host.signup("bob").await;
@@ -187,11 +136,7 @@ async fn coming_and_going_while_others_write_loses_and_doubles_nothing() {
         let mut have = 0;
         while have < 2_000 {
             let mut line = host.socket(&bob.token, Codec::Protobuf).await;
-            let position = Position {
-                conv_id: chat,
-                seq: have,
-                rev: 0,
-            };
+            let position = Position { conv_id: chat, seq: have, rev: 0 };
             let (_, missed, _) = line.hello(vec![position]).await;
             for message in missed {
                 assert_eq!(message.seq, have + 1);
@@ -216,24 +161,13 @@ async fn what_was_changed_by_others_between_is_in_the_log_for_the_newcomer() {
     let host = host().await;
     let mut ann = host.user("ann").await;
     let bob = host.signup("bob").await;
-    let create = proto::CreateGroup {
-        title: "garden".into(),
-        user_ids: vec![bob.user_id],
-    };
-    let Hear::Conversation(group) = ann.line.ask(Say::CreateGroup(create)).await else {
-        panic!()
-    };
-    let rename = Rename {
-        conv_id: group.conv_id,
-        title: "orchard".into(),
-    };
+    let create = proto::CreateGroup { title: "garden".into(), user_ids: vec![bob.user_id] };
+    let Hear::Conversation(group) = ann.line.ask(Say::CreateGroup(create)).await else { panic!() };
+    let rename = Rename { conv_id: group.conv_id, title: "orchard".into() };
     ann.line.ask(Say::Rename(rename)).await;
     let mut line = host.socket(&bob.token, Codec::Protobuf).await;
     let (paint, missed, _) = line.hello(vec![]).await;
     assert_eq!(paint.conversations[0].title, "orchard");
     let last = missed.last().unwrap();
-    assert_eq!(
-        (last.kind(), last.body.as_str()),
-        (proto::MessageKind::Renamed, "orchard")
-    );
+    assert_eq!((last.kind(), last.body.as_str()), (proto::MessageKind::Renamed, "orchard"));
 }

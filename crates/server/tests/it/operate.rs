@@ -11,21 +11,13 @@ use crate::harness::{PATIENCE, config, host, host_with, send};
 
 #[tokio::test]
 async fn a_client_that_does_not_read_is_cut_and_the_others_go_on() {
-    let fast = server::Rate {
-        burst: 1_000_000,
-        per_minute: 1_000_000,
-    };
+    let fast = server::Rate { burst: 1_000_000, per_minute: 1_000_000 };
     let host = host_with(|c| c.rates.sends = fast).await;
     let mut ann = host.user("ann").await;
     let mut slow = host.user("slow").await;
     let mut bob = host.user("bob").await;
-    let create = proto::CreateGroup {
-        title: "all".into(),
-        user_ids: vec![slow.id, bob.id],
-    };
-    let Hear::Conversation(group) = ann.line.ask(Say::CreateGroup(create)).await else {
-        panic!()
-    };
+    let create = proto::CreateGroup { title: "all".into(), user_ids: vec![slow.id, bob.id] };
+    let Hear::Conversation(group) = ann.line.ask(Say::CreateGroup(create)).await else { panic!() };
     let text = "x".repeat(proto::limits::BODY_BYTES_MAX);
     // Until the kernel's buffers on both sides and the queue are full.
     let mut sent = 0;
@@ -63,24 +55,16 @@ async fn a_stop_says_goodbye_answers_what_was_sent_and_loses_nothing() {
     let (_, mut answered) = tokio::join!(host.server.stop(), async {
         let mut answered = 1;
         let mut line = ann.line;
-        let (code, goodbye) = line
-            .closed_counting(|b| answered += u32::from(is_sent(b)))
-            .await;
+        let (code, goodbye) = line.closed_counting(|b| answered += u32::from(is_sent(b))).await;
         let goodbye = goodbye.unwrap();
-        assert_eq!(
-            (code, goodbye.reason()),
-            (CloseCode::GoingAway, GoodbyeReason::Draining)
-        );
+        assert_eq!((code, goodbye.reason()), (CloseCode::GoingAway, GoodbyeReason::Draining));
         assert!(goodbye.reconnect_within_ms > 0);
         answered
     });
     host.server = server::start(config).await.unwrap();
     let mut back = host.connect(&ann.granted).await;
     let kept = back.paint.conversations[0].last_seq;
-    assert!(
-        kept >= i64::from(answered),
-        "{answered} were answered, {kept} are there"
-    );
+    assert!(kept >= i64::from(answered), "{answered} were answered, {kept} are there");
     // What was read off the socket was answered; the rest is repeated and stored once.
     for n in 1..=50 {
         let sent = back.line.send_keyed(chat, "last words", n).await;
@@ -103,10 +87,7 @@ async fn the_eleventh_connection_of_a_user_closes_the_oldest() {
         others.push(host.connect(&first.granted).await);
     }
     let (code, goodbye) = first.line.closed().await;
-    assert_eq!(
-        (code, goodbye.unwrap().reason()),
-        (CloseCode::TooMany, GoodbyeReason::TooMany)
-    );
+    assert_eq!((code, goodbye.unwrap().reason()), (CloseCode::TooMany, GoodbyeReason::TooMany));
     for other in &mut others {
         other.line.settled().await;
     }
@@ -128,9 +109,7 @@ async fn one_socket_too_many_is_turned_away_and_there_is_room_again_when_one_goe
     line.ask(Say::Ping(Ping { nonce: 1 })).await;
     drop(line);
     tokio::time::timeout(PATIENCE, async {
-        while host
-            .try_status("GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
-            .await
+        while host.try_status("GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await
             != Some(200)
         {}
     })
@@ -143,10 +122,7 @@ async fn health_and_numbers() {
     let host = host().await;
     for (path, body) in [("/healthz", "alive\n"), ("/readyz", "ready\n")] {
         let answer = host.call("GET", path, "", "").await;
-        assert_eq!(
-            (answer.status, answer.body.as_slice()),
-            (200, body.as_bytes())
-        );
+        assert_eq!((answer.status, answer.body.as_slice()), (200, body.as_bytes()));
     }
     let mut ann = host.user("ann").await;
     let bob = host.user("bob").await;
@@ -162,9 +138,8 @@ async fn a_server_tells_its_address_when_it_is_ready_and_ends_when_it_is_told_to
     let (ready, address) = tokio::sync::oneshot::channel();
     let stop = Arc::new(tokio::sync::Notify::new());
     let stopped = Arc::clone(&stop);
-    let running = tokio::spawn(server::run(config(&dir), ready, async move {
-        stopped.notified().await
-    }));
+    let running =
+        tokio::spawn(server::run(config(&dir), ready, async move { stopped.notified().await }));
     let address = address.await.unwrap();
     assert!(TcpStream::connect(address).await.is_ok());
     stop.notify_one();

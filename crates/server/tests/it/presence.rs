@@ -7,10 +7,7 @@ use proto::{Presence, SentState, Typing};
 use crate::harness::{Client, host, host_with};
 
 async fn presence(line: &mut Client, user: i64) -> Presence {
-    match line
-        .until(|b| matches!(b, Hear::Presence(p) if p.user_id == user))
-        .await
-    {
+    match line.until(|b| matches!(b, Hear::Presence(p) if p.user_id == user)).await {
         Hear::Presence(presence) => presence,
         _ => unreachable!(),
     }
@@ -31,12 +28,7 @@ async fn friends_see_who_comes_and_who_has_gone_since_when() {
     assert!(sent.offline_since > 0);
     let back = host.connect(&bob.granted).await;
     assert!(presence(&mut ann.line, bob.id).await.online);
-    let seen = back
-        .paint
-        .people
-        .iter()
-        .find(|p| p.user_id == ann.id)
-        .unwrap();
+    let seen = back.paint.people.iter().find(|p| p.user_id == ann.id).unwrap();
     assert!(seen.online);
 }
 
@@ -52,12 +44,7 @@ async fn a_reconnect_within_the_grace_is_no_news() {
     drop(back);
     let _again = host.connect(&bob.granted).await;
     let news = ann.line.settled().await;
-    assert!(
-        !news
-            .iter()
-            .any(|f| matches!(f.body, Some(Hear::Presence(_)))),
-        "{news:?}"
-    );
+    assert!(!news.iter().any(|f| matches!(f.body, Some(Hear::Presence(_)))), "{news:?}");
 }
 
 #[tokio::test]
@@ -71,16 +58,10 @@ async fn one_of_two_devices_that_goes_is_no_news() {
     ann.line.settled().await;
     drop(bob.line);
     let chat = ann.open(bob.id).await;
-    assert_eq!(
-        ann.line.send(chat, "which device?").await.state(),
-        SentState::OnItsWay
-    );
+    assert_eq!(ann.line.send(chat, "which device?").await.state(), SentState::OnItsWay);
     second.line.message(chat).await;
     drop(second);
-    assert!(
-        !presence(&mut ann.line, bob.id).await.online,
-        "the first news is the last device"
-    );
+    assert!(!presence(&mut ann.line, bob.id).await.online, "the first news is the last device");
 }
 
 #[tokio::test]
@@ -90,25 +71,11 @@ async fn typing_is_seen_by_the_other_one_and_not_repeated_too_soon() {
     let mut bob = host.user("bob").await;
     let chat = ann.open(bob.id).await;
     for _ in 0..5 {
-        ann.line
-            .say(Say::Typing(Typing {
-                conv_id: chat,
-                user_id: 0,
-            }))
-            .await;
+        ann.line.say(Say::Typing(Typing { conv_id: chat, user_id: 0 })).await;
     }
     let told = bob.line.until(|b| matches!(b, Hear::Typing(_))).await;
-    assert_eq!(
-        told,
-        Hear::Typing(Typing {
-            conv_id: chat,
-            user_id: ann.id
-        })
-    );
+    assert_eq!(told, Hear::Typing(Typing { conv_id: chat, user_id: ann.id }));
     ann.line.settled().await;
     let more = bob.line.settled().await;
-    assert!(
-        !more.iter().any(|f| matches!(f.body, Some(Hear::Typing(_)))),
-        "{more:?}"
-    );
+    assert!(!more.iter().any(|f| matches!(f.body, Some(Hear::Typing(_)))), "{more:?}");
 }

@@ -14,49 +14,24 @@ async fn ann_and_bob_chat_and_see_delivered_and_read() {
     let chat = ann.open(bob.id).await;
 
     let sent = ann.line.send(chat, "hello bob").await;
-    assert_eq!(
-        (sent.seq, sent.state(), sent.repeated),
-        (1, SentState::OnItsWay, false)
-    );
+    assert_eq!((sent.seq, sent.state(), sent.repeated), (1, SentState::OnItsWay, false));
     assert_eq!((sent.members_online, sent.members), (1, 1));
 
     let heard = bob.line.message(chat).await;
-    assert_eq!(
-        (heard.seq, heard.sender_id, heard.body.as_str()),
-        (1, ann.id, "hello bob")
-    );
+    assert_eq!((heard.seq, heard.sender_id, heard.body.as_str()), (1, ann.id, "hello bob"));
     assert_eq!(heard.sent_at, sent.sent_at);
 
-    bob.line
-        .say(Say::Delivered(Delivered {
-            conv_id: chat,
-            seq: 1,
-        }))
-        .await;
+    bob.line.say(Say::Delivered(Delivered { conv_id: chat, seq: 1 })).await;
     let receipt = ann.line.receipt(bob.id, 1, 0).await;
     assert_eq!((receipt.delivered_seq, receipt.read_seq), (1, 0));
-    bob.line
-        .say(Say::Read(Read {
-            conv_id: chat,
-            seq: 1,
-        }))
-        .await;
+    bob.line.say(Say::Read(Read { conv_id: chat, seq: 1 })).await;
     assert_eq!(ann.line.receipt(bob.id, 1, 1).await.conv_id, chat);
 
-    let journey = Journey {
-        conv_id: chat,
-        seq: 1,
-        hops: vec![],
-    };
-    let Hear::Journey(journey) = ann.line.ask(Say::Journey(journey)).await else {
-        panic!()
-    };
+    let journey = Journey { conv_id: chat, seq: 1, hops: vec![] };
+    let Hear::Journey(journey) = ann.line.ask(Say::Journey(journey)).await else { panic!() };
     let kinds: Vec<_> = journey.hops.iter().map(proto::Hop::kind).collect();
     use HopKind::{Batched, Committed, DeliveredTo, Published, ReadBy, Received};
-    assert_eq!(
-        kinds,
-        [Received, Batched, Committed, Published, DeliveredTo, ReadBy]
-    );
+    assert_eq!(kinds, [Received, Batched, Committed, Published, DeliveredTo, ReadBy]);
     assert!(journey.hops.is_sorted_by_key(|hop| hop.at), "{journey:?}");
 }
 
@@ -106,9 +81,7 @@ async fn two_hundred_sends_at_once_are_answered_in_order_and_none_waits_for_anot
         refs.push(ann.line.say(Say::Send(send(chat, &n.to_string(), n))).await);
     }
     for (seq, frame_ref) in (1..).zip(refs) {
-        let Hear::Sent(sent) = ann.line.answer(frame_ref).await else {
-            panic!()
-        };
+        let Hear::Sent(sent) = ann.line.answer(frame_ref).await else { panic!() };
         assert_eq!(sent.seq, seq);
     }
     for seq in 1..=200 {

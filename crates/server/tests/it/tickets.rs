@@ -14,10 +14,7 @@ async fn a_ticket_opens_one_socket_once() {
     assert_eq!(line.hello(vec![]).await.0.me.unwrap().user_id, ann.user_id);
     assert_eq!(host.open(&ticket, Codec::Protobuf).await.err(), Some(401));
     assert_eq!(host.open("", Codec::Protobuf).await.err(), Some(401));
-    assert_eq!(
-        host.open(&ann.token, Codec::Protobuf).await.err(),
-        Some(401)
-    );
+    assert_eq!(host.open(&ann.token, Codec::Protobuf).await.err(), Some(401));
 }
 
 #[tokio::test]
@@ -47,12 +44,7 @@ async fn of_two_hundred_who_try_one_ticket_at_once_exactly_one_wins() {
     let tries = (0..200).map(|_| host.open(&ticket, Codec::Protobuf));
     let opened = futures_util::future::join_all(tries).await;
     assert_eq!(opened.iter().filter(|o| o.is_ok()).count(), 1);
-    assert!(
-        opened
-            .iter()
-            .filter_map(|o| o.as_ref().err())
-            .all(|status| *status == 401)
-    );
+    assert!(opened.iter().filter_map(|o| o.as_ref().err()).all(|status| *status == 401));
 }
 
 #[tokio::test]
@@ -98,10 +90,7 @@ async fn a_ticket_from_before_the_logout_opens_nothing_after_it() {
 
 #[tokio::test]
 async fn who_draws_too_many_tickets_has_to_wait_and_nobody_else() {
-    let few = server::Rate {
-        burst: 2,
-        per_minute: 1,
-    };
+    let few = server::Rate { burst: 2, per_minute: 1 };
     let host = host_with(|c| c.rates.tickets = few).await;
     let (ann, bob) = (host.signup("ann").await, host.signup("bob").await);
     host.ticket(&ann.token).await;

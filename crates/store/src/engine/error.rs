@@ -40,10 +40,7 @@ fn of_postgres(error: &PgDatabaseError) -> Error {
         "57014" => Error::Unavailable("a statement took too long".into()),
         "25006" => Error::Unavailable("it takes no writes".into()),
         // connection trouble, resources, operator intervention (shutdown, failover), the system
-        code if ["08", "53", "57", "58"]
-            .iter()
-            .any(|class| code.starts_with(class)) =>
-        {
+        code if ["08", "53", "57", "58"].iter().any(|class| code.starts_with(class)) => {
             Error::Unavailable(format!("PostgreSQL says {code}"))
         }
         code => Error::Internal(format!(
@@ -63,10 +60,7 @@ fn of_sqlite(error: &dyn DatabaseError) -> Error {
     const FULL: u32 = 13;
     const CANNOT_OPEN: u32 = 14;
     const NO_ROOM_FOR_SHARED_MEMORY: u32 = IO | (19 << 8);
-    let code: u32 = error
-        .code()
-        .and_then(|code| code.parse().ok())
-        .unwrap_or_default();
+    let code: u32 = error.code().and_then(|code| code.parse().ok()).unwrap_or_default();
     if code == NO_ROOM_FOR_SHARED_MEMORY {
         return Error::Full;
     }

@@ -45,10 +45,7 @@ pub(crate) async fn sqlite(pool: &SqlitePool) -> Result<()> {
 pub(crate) async fn postgres(pool: &PgPool, part: usize, parts: usize) -> Result<()> {
     let mut tx = pool.begin().await.map_err(fault)?;
     // Whoever comes second may have to wait for a long migration.
-    for sql in [
-        "SET LOCAL statement_timeout = 0",
-        "SET LOCAL lock_timeout = 0",
-    ] {
+    for sql in ["SET LOCAL statement_timeout = 0", "SET LOCAL lock_timeout = 0"] {
         sqlx::query(sql).execute(&mut *tx).await.map_err(fault)?;
     }
     let lock = sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(LOCK);
@@ -66,16 +63,11 @@ async fn migrate(mut tx: Tx, part: usize, parts: usize) -> Result<()> {
         "CREATE TABLE IF NOT EXISTS natter_schema (
            version BIGINT NOT NULL PRIMARY KEY, checksum TEXT NOT NULL, additive SMALLINT NOT NULL)"
     )?;
-    let applied: Vec<(i64, String, i16)> = rows!(
-        link,
-        "SELECT version, checksum, additive FROM natter_schema ORDER BY version"
-    )?;
+    let applied: Vec<(i64, String, i16)> =
+        rows!(link, "SELECT version, checksum, additive FROM natter_schema ORDER BY version")?;
     refuse_foreign(&applied)?;
     for migration in &MIGRATIONS {
-        if !applied
-            .iter()
-            .any(|(version, ..)| *version == migration.version)
-        {
+        if !applied.iter().any(|(version, ..)| *version == migration.version) {
             apply(link, migration).await?;
         }
     }
@@ -109,18 +101,12 @@ async fn apply(link: &mut Link<'_>, migration: &Migration) -> Result<()> {
     match link {
         Link::Sqlite(connection) => {
             let text = migration.text.replace("/*clustered*/", "WITHOUT ROWID");
-            sqlx::raw_sql(AssertSqlSafe(text))
-                .execute(&mut **connection)
-                .await
-                .map_err(fault)?;
+            sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut **connection).await.map_err(fault)?;
         }
         Link::Postgres(connection, _) => {
             let text = migration.text.replace("/*bytes*/", "COLLATE \"C\"");
             let text = text.replace("--postgres:", "");
-            sqlx::raw_sql(AssertSqlSafe(text))
-                .execute(&mut **connection)
-                .await
-                .map_err(fault)?;
+            sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut **connection).await.map_err(fault)?;
         }
     }
     exec!(
@@ -146,12 +132,7 @@ async fn place(link: &mut Link<'_>, part: usize, parts: usize) -> Result<()> {
             part + 1
         ))),
         None => {
-            exec!(
-                link,
-                "INSERT INTO placement (part, parts) VALUES ($1, $2)",
-                part,
-                parts
-            )?;
+            exec!(link, "INSERT INTO placement (part, parts) VALUES ($1, $2)", part, parts)?;
             Ok(())
         }
     }
@@ -162,8 +143,5 @@ fn checksum(text: &str) -> String {
         true => text.replace('\r', "").into(),
         false => text.into(),
     };
-    Sha256::digest(normal.as_bytes())
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    Sha256::digest(normal.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -54,12 +54,12 @@ impl Database {
     ) -> Result<Self> {
         match url.split_once(':').map(|(scheme, _)| scheme) {
             Some("sqlite") if parts == 1 => Ok(Self::Sqlite(SqliteDb::open(url, options).await?)),
-            Some("sqlite") => Err(Error::Invalid(
-                "SQLite is one database; several need PostgreSQL",
-            )),
-            Some("postgres" | "postgresql") => Ok(Self::Postgres(
-                PostgresDb::open(url, part, parts, options).await?,
-            )),
+            Some("sqlite") => {
+                Err(Error::Invalid("SQLite is one database; several need PostgreSQL"))
+            }
+            Some("postgres" | "postgresql") => {
+                Ok(Self::Postgres(PostgresDb::open(url, part, parts, options).await?))
+            }
             _ => Err(Error::Invalid("a database is sqlite:PATH or postgres://…")),
         }
     }
@@ -84,18 +84,17 @@ impl Database {
     pub(crate) async fn begin_long_read(&self) -> Result<Tx> {
         match self {
             Self::Sqlite(database) => Ok(Tx::Sqlite(database.read.begin().await.map_err(fault)?)),
-            Self::Postgres(database) => Ok(Tx::Postgres(
-                database.begin_long_read().await?,
-                postgres::LONG_READ,
-            )),
+            Self::Postgres(database) => {
+                Ok(Tx::Postgres(database.begin_long_read().await?, postgres::LONG_READ))
+            }
         }
     }
 
     pub(crate) async fn reader(&self) -> Result<Reader> {
         match self {
-            Self::Sqlite(database) => Ok(Reader::Sqlite(
-                database.read.acquire().await.map_err(fault)?,
-            )),
+            Self::Sqlite(database) => {
+                Ok(Reader::Sqlite(database.read.acquire().await.map_err(fault)?))
+            }
             Self::Postgres(database) => {
                 let connection = database.pool.acquire().await.map_err(fault)?;
                 Ok(Reader::Postgres(connection, database.timeout))

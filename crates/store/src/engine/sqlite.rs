@@ -44,10 +44,7 @@ impl SqliteDb {
         migrate::sqlite(&write).await?;
 
         let read = pool.max_connections(options.connections.max(1));
-        let read = read
-            .connect_with(connect.clone().read_only(true))
-            .await
-            .map_err(fault)?;
+        let read = read.connect_with(connect.clone().read_only(true)).await.map_err(fault)?;
         let checkpoint = connect.busy_timeout(limits::CHECKPOINT_BUSY);
         let checkpoint = checkpoint.connect().await.map_err(fault)?;
         let (stop, stopped) = watch::channel(false);
@@ -64,10 +61,7 @@ impl SqliteDb {
     /// IMMEDIATE: whoever has begun can also finish, nobody has to give up half-way for another
     /// writer.
     pub(crate) async fn begin(&self) -> Result<Transaction<'static, Sqlite>> {
-        self.write
-            .begin_with("BEGIN IMMEDIATE")
-            .await
-            .map_err(fault)
+        self.write.begin_with("BEGIN IMMEDIATE").await.map_err(fault)
     }
 
     pub(crate) async fn close(&self) {
@@ -75,11 +69,7 @@ impl SqliteDb {
         self.read.close().await;
         self.write.close().await;
         self.stop.send_replace(true);
-        let checkpointer = self
-            .checkpointer
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let checkpointer = self.checkpointer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(checkpointer) = checkpointer
             && let Err(error) = checkpointer.await
         {
@@ -100,21 +90,10 @@ fn path_of(url: &str) -> Result<PathBuf> {
 /// The file is made here and not by SQLite, so that nobody else can ever read it; the WAL inherits
 /// its mode.
 fn make_private(path: &Path) -> std::io::Result<()> {
-    if let Some(directory) = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-    {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(directory)?;
+    if let Some(directory) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
     }
-    OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)?;
+    OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
     Ok(())
 }
 
@@ -161,10 +140,7 @@ async fn checkpoint_in_turn(
             () = tokio::time::sleep(limits::CHECKPOINT_EVERY) => false,
         };
         let (bytes, at) = match std::fs::metadata(&wal) {
-            Ok(found) => (
-                found.len(),
-                found.modified().unwrap_or(SystemTime::UNIX_EPOCH),
-            ),
+            Ok(found) => (found.len(), found.modified().unwrap_or(SystemTime::UNIX_EPOCH)),
             Err(_) => (0, written),
         };
         let idle = stopped || at == std::mem::replace(&mut written, at);
@@ -202,10 +178,8 @@ async fn copy(connection: &mut SqliteConnection) -> Result<u64> {
 
 /// The length of what the WAL holds, in bytes; the file may be longer.
 async fn checkpoint(connection: &mut SqliteConnection, pragma: &'static str) -> Result<u64> {
-    let (_busy, frames, _copied): (i64, i64, i64) = sqlx::query_as(pragma)
-        .fetch_one(connection)
-        .await
-        .map_err(fault)?;
+    let (_busy, frames, _copied): (i64, i64, i64) =
+        sqlx::query_as(pragma).fetch_one(connection).await.map_err(fault)?;
     // -1 where there is no WAL
     Ok(u64::try_from(frames).unwrap_or(0) * limits::WAL_FRAME_BYTES)
 }
@@ -223,11 +197,7 @@ impl Disk {
             Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
             _ => PathBuf::from("."),
         };
-        Self {
-            directory,
-            reserve_bytes,
-            seen: Mutex::new(None),
-        }
+        Self { directory, reserve_bytes, seen: Mutex::new(None) }
     }
 
     /// `Full` if less than the reserve is free.
@@ -274,11 +244,7 @@ mod tests {
             pass_hash: String::new(),
         };
         store.create_user(&user, NOW).await.unwrap();
-        let group = store
-            .create_group(user_id, "Alone", &[], NOW)
-            .await
-            .unwrap()
-            .conv_id;
+        let group = store.create_group(user_id, "Alone", &[], NOW).await.unwrap().conv_id;
         (store, directory, user_id, group)
     }
 
@@ -291,16 +257,11 @@ mod tests {
             body: "x".repeat(16_000),
             mentions: Vec::new(),
         };
-        Batch {
-            sends: vec![send],
-            moves: Vec::new(),
-        }
+        Batch { sends: vec![send], moves: Vec::new() }
     }
 
     async fn grow_no_further_than(store: &Store, pages: i64) {
-        let Database::Sqlite(database) = &store.databases[0] else {
-            panic!("it is SQLite")
-        };
+        let Database::Sqlite(database) = &store.databases[0] else { panic!("it is SQLite") };
         let sql = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
         sqlx::raw_sql(sql).execute(&database.write).await.unwrap();
     }
@@ -315,13 +276,7 @@ mod tests {
             match store.commit(0, &long_message(group, ann), NOW).await {
                 Ok(done) => {
                     stored += 1;
-                    assert_eq!(
-                        done.sends,
-                        [SendOutcome::Stored {
-                            seq: stored,
-                            sent_at: NOW
-                        }]
-                    );
+                    assert_eq!(done.sends, [SendOutcome::Stored { seq: stored, sent_at: NOW }]);
                 }
                 Err(error) => break error,
             }
@@ -331,17 +286,8 @@ mod tests {
         assert_eq!(store.digest(ann).await.unwrap()[0].last_seq, stored);
         assert_eq!(store.integrity().await.unwrap(), Vec::<String>::new());
         grow_no_further_than(&store, 1_000_000).await;
-        let done = store
-            .commit(0, &long_message(group, ann), NOW)
-            .await
-            .unwrap();
-        assert_eq!(
-            done.sends,
-            [SendOutcome::Stored {
-                seq: stored + 1,
-                sent_at: NOW
-            }]
-        );
+        let done = store.commit(0, &long_message(group, ann), NOW).await.unwrap();
+        assert_eq!(done.sends, [SendOutcome::Stored { seq: stored + 1, sent_at: NOW }]);
         store.close().await;
         std::fs::remove_dir_all(directory).unwrap();
     }
@@ -350,10 +296,7 @@ mod tests {
     async fn the_wal_is_copied_when_nothing_happens_and_keeps_its_blocks() {
         let (store, directory, ann, group) = small_store().await;
         for _ in 0..50 {
-            store
-                .commit(0, &long_message(group, ann), NOW)
-                .await
-                .unwrap();
+            store.commit(0, &long_message(group, ann), NOW).await.unwrap();
         }
         let length = |name: &str| std::fs::metadata(directory.join(name)).unwrap().len();
         let begin = Instant::now();

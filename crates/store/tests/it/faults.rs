@@ -18,38 +18,20 @@ async fn a_full_disk_refuses_messages_and_still_reads_and_deletes() {
     home.store.close().await;
 
     // No disk has so much room: as if it were full.
-    let full = Options {
-        disk_reserve_bytes: u64::MAX,
-        ..options()
-    };
+    let full = Options { disk_reserve_bytes: u64::MAX, ..options() };
     home.store = Store::open(&home.urls, &full).await.unwrap();
     let store = &home.store;
-    let batch = Batch {
-        sends: vec![message(direct, ann, "no room")],
-        moves: Vec::new(),
-    };
+    let batch = Batch { sends: vec![message(direct, ann, "no room")], moves: Vec::new() };
     assert_eq!(store.commit(0, &batch, NOW).await.unwrap_err(), Error::Full);
-    assert_eq!(
-        store.edit(ann, direct, seq, "no room", NOW).await,
-        Err(Error::Full)
-    );
+    assert_eq!(store.edit(ann, direct, seq, "no room", NOW).await, Err(Error::Full));
     assert_eq!(store.befriend(ann, bob, NOW).await, Err(Error::Full));
-    let (page, _) = store
-        .history(bob, direct, From::BeforeSeq(0), 0)
-        .await
-        .unwrap();
+    let (page, _) = store.history(bob, direct, From::BeforeSeq(0), 0).await.unwrap();
     assert_eq!(page[0].body, "before");
-    assert!(
-        store.delete(ann, direct, seq, NOW).await.unwrap().moved,
-        "deleting makes room"
-    );
+    assert!(store.delete(ann, direct, seq, NOW).await.unwrap().moved, "deleting makes room");
     store.forget(NOW).await.unwrap();
 
     home.reopen().await;
-    assert_eq!(
-        say(&home.store, direct, ann, "there is room again").await,
-        2
-    );
+    assert_eq!(say(&home.store, direct, ann, "there is room again").await, 2);
     home.remove().await;
 }
 
@@ -58,11 +40,7 @@ async fn nobody_else_on_the_machine_can_read_the_file() {
     let home = Home::new(On::Sqlite).await;
     person(&home.store, "ann", "Ann").await;
     let mode = |path: &str| {
-        std::fs::metadata(home.directory.join(path))
-            .unwrap()
-            .permissions()
-            .mode()
-            & 0o777
+        std::fs::metadata(home.directory.join(path)).unwrap().permissions().mode() & 0o777
     };
     assert_eq!(mode("data"), 0o700);
     assert_eq!(mode("data/natter.db"), 0o600);
@@ -93,27 +71,15 @@ async fn a_database_of_a_newer_program_is_refused() {
     for on in [On::Sqlite, On::Postgres] {
         let mut home = Home::new(on).await;
         home.store.close().await;
-        home.tamper("INSERT INTO natter_schema VALUES (900, 'later', 1)")
-            .await;
+        home.tamper("INSERT INTO natter_schema VALUES (900, 'later', 1)").await;
         home.reopen().await;
         home.store.close().await;
-        home.tamper("INSERT INTO natter_schema VALUES (901, 'later', 0)")
-            .await;
-        let refused = Store::open(&home.urls, &options())
-            .await
-            .err()
-            .unwrap()
-            .to_string();
+        home.tamper("INSERT INTO natter_schema VALUES (901, 'later', 0)").await;
+        let refused = Store::open(&home.urls, &options()).await.err().unwrap().to_string();
         assert!(refused.contains("start a newer natter"), "{refused}");
-        home.tamper("DELETE FROM natter_schema WHERE version > 800")
-            .await;
-        home.tamper("UPDATE natter_schema SET checksum = 'other'")
-            .await;
-        let refused = Store::open(&home.urls, &options())
-            .await
-            .err()
-            .unwrap()
-            .to_string();
+        home.tamper("DELETE FROM natter_schema WHERE version > 800").await;
+        home.tamper("UPDATE natter_schema SET checksum = 'other'").await;
+        let refused = Store::open(&home.urls, &options()).await.err().unwrap().to_string();
         assert!(refused.contains("different build"), "{refused}");
         home.remove().await;
     }
@@ -123,15 +89,8 @@ async fn a_database_of_a_newer_program_is_refused() {
 async fn a_database_in_the_wrong_place_is_refused() {
     let home = Home::new(On::TwoPostgres).await;
     home.store.close().await;
-    for urls in [
-        vec![home.urls[1].clone(), home.urls[0].clone()],
-        vec![home.urls[0].clone()],
-    ] {
-        let refused = Store::open(&urls, &options())
-            .await
-            .err()
-            .unwrap()
-            .to_string();
+    for urls in [vec![home.urls[1].clone(), home.urls[0].clone()], vec![home.urls[0].clone()]] {
+        let refused = Store::open(&urls, &options()).await.err().unwrap().to_string();
         assert!(refused.contains("is number"), "{refused}");
     }
     home.remove().await;
@@ -139,10 +98,7 @@ async fn a_database_in_the_wrong_place_is_refused() {
 
 #[tokio::test]
 async fn addresses_that_make_no_sense_are_refused() {
-    let impatient = Options {
-        timeout_ms: 300,
-        ..options()
-    };
+    let impatient = Options { timeout_ms: 300, ..options() };
     let open = async |urls: &[&str]| {
         let urls: Vec<String> = urls.iter().map(|url| (*url).to_owned()).collect();
         Store::open(&urls, &impatient).await.err().unwrap()
@@ -150,10 +106,7 @@ async fn addresses_that_make_no_sense_are_refused() {
     assert!(matches!(open(&[]).await, Error::Invalid(_)));
     assert!(matches!(open(&["sqlite:"]).await, Error::Invalid(_)));
     assert!(matches!(open(&["mysql://x"]).await, Error::Invalid(_)));
-    assert!(matches!(
-        open(&["sqlite:/tmp/a", "sqlite:/tmp/b"]).await,
-        Error::Invalid(_)
-    ));
+    assert!(matches!(open(&["sqlite:/tmp/a", "sqlite:/tmp/b"]).await, Error::Invalid(_)));
     let nobody = open(&["postgres://127.0.0.1:1/nothing?password=hidden"]).await;
     assert!(matches!(nobody, Error::Unavailable(_)), "{nobody}");
     assert!(!nobody.to_string().contains("hidden"));
@@ -164,20 +117,14 @@ async fn damage_is_found_and_named() {
     for on in [On::Sqlite, On::Postgres] {
         let home = Home::new(on).await;
         let ann = person(&home.store, "ann", "Ann").await;
-        let group = home
-            .store
-            .create_group(ann, "Damaged", &[], NOW)
-            .await
-            .unwrap()
-            .conv_id;
+        let group = home.store.create_group(ann, "Damaged", &[], NOW).await.unwrap().conv_id;
         for _ in 0..3 {
             send(&home.store, message(group, ann, "x")).await;
         }
         assert!(home.store.integrity().await.unwrap().is_empty());
         home.tamper("DELETE FROM message WHERE seq = 3").await;
         home.tamper("UPDATE member SET read_seq = 99").await;
-        home.tamper("UPDATE conversation SET member_count = 7")
-            .await;
+        home.tamper("UPDATE conversation SET member_count = 7").await;
         let faults = home.store.integrity().await.unwrap().join("\n");
         for expected in [
             "should have messages 1 to 4, but has 3",
@@ -196,39 +143,22 @@ async fn damage_is_found_and_named() {
 #[tokio::test]
 async fn a_database_that_does_not_answer_is_unavailable() {
     for on in [On::Sqlite, On::Postgres] {
-        let patience = Options {
-            timeout_ms: 300,
-            ..options()
-        };
+        let patience = Options { timeout_ms: 300, ..options() };
         let mut home = Home::new(on).await;
         let ann = person(&home.store, "ann", "Ann").await;
-        let group = home
-            .store
-            .create_group(ann, "Stuck", &[], NOW)
-            .await
-            .unwrap()
-            .conv_id;
+        let group = home.store.create_group(ann, "Stuck", &[], NOW).await.unwrap().conv_id;
         home.store.close().await;
         home.store = Store::open(&home.urls, &patience).await.unwrap();
-        let batch = Batch {
-            sends: vec![message(group, ann, "my secret")],
-            moves: Vec::new(),
-        };
+        let batch = Batch { sends: vec![message(group, ann, "my secret")], moves: Vec::new() };
         let stuck = if on == On::Sqlite {
             let mut other = SqliteConnection::connect(&home.urls[0]).await.unwrap();
-            sqlx::raw_sql("BEGIN IMMEDIATE")
-                .execute(&mut other)
-                .await
-                .unwrap();
+            sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
             let stuck = home.store.commit(0, &batch, NOW).await.unwrap_err();
             other.close().await.unwrap();
             stuck
         } else {
             let mut other = PgConnection::connect(&home.urls[0]).await.unwrap();
-            sqlx::raw_sql("BEGIN; LOCK TABLE conversation")
-                .execute(&mut other)
-                .await
-                .unwrap();
+            sqlx::raw_sql("BEGIN; LOCK TABLE conversation").execute(&mut other).await.unwrap();
             let stuck = home.store.commit(0, &batch, NOW).await.unwrap_err();
             other.close().await.unwrap();
             stuck

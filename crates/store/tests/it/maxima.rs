@@ -22,21 +22,14 @@ async fn a_group_takes_a_thousand_members() {
         let ann = person(&home.store, "ann", "Ann").await;
         crowd(&home, limits::GROUP_MEMBERS_MAX).await;
         let most: Vec<i64> = (1..i64::from(limits::GROUP_MEMBERS_MAX)).collect();
-        let group = home
-            .store
-            .create_group(ann, "Full", &most, NOW)
-            .await
-            .unwrap();
+        let group = home.store.create_group(ann, "Full", &most, NOW).await.unwrap();
         assert_eq!(group.members.len(), limits::GROUP_MEMBERS_MAX as usize);
         let last = [i64::from(limits::GROUP_MEMBERS_MAX)];
         let one_more = home.store.invite(ann, group.conv_id, &last, NOW).await;
         assert!(matches!(one_more, Err(Error::Limit(_))), "{one_more:?}");
         say(&home.store, group.conv_id, ann, "hello, all of you").await;
         home.store.kick(ann, group.conv_id, 7, NOW).await.unwrap();
-        home.store
-            .invite(ann, group.conv_id, &last, NOW)
-            .await
-            .unwrap();
+        home.store.invite(ann, group.conv_id, &last, NOW).await.unwrap();
         home.remove().await;
     }
 }
@@ -47,21 +40,12 @@ async fn a_message_takes_256_reactions() {
     let ann = person(&home.store, "ann", "Ann").await;
     crowd(&home, 40).await;
     let people: Vec<i64> = (1..=40).collect();
-    let group = home
-        .store
-        .create_group(ann, "Loud", &people, NOW)
-        .await
-        .unwrap()
-        .conv_id;
+    let group = home.store.create_group(ann, "Loud", &people, NOW).await.unwrap().conv_id;
     let seq = say(&home.store, group, ann, "what do you think?").await;
     let mut put = 0;
     for user in people {
         for n in 0..limits::REACTIONS_PER_PERSON_MAX {
-            match home
-                .store
-                .react(user, group, seq, &format!("+{n}"), false)
-                .await
-            {
+            match home.store.react(user, group, seq, &format!("+{n}"), false).await {
                 Ok(_) => put += 1,
                 refused => assert!(matches!(refused, Err(Error::Limit(_))), "{refused:?}"),
             }
@@ -84,23 +68,16 @@ async fn a_person_has_5000_contacts() {
         ))
         .await;
         let last = i64::from(limits::CONTACTS_MAX) + 1;
-        for refused in [
-            home.store.befriend(ann, last, NOW).await,
-            home.store.befriend(last, ann, NOW).await,
-        ] {
+        for refused in
+            [home.store.befriend(ann, last, NOW).await, home.store.befriend(last, ann, NOW).await]
+        {
             assert!(matches!(refused, Err(Error::Limit(_))), "{refused:?}");
         }
-        home.store
-            .block(ann, last, NOW)
-            .await
-            .expect("blocking always works");
+        home.store.block(ann, last, NOW).await.expect("blocking always works");
         home.store.unblock(ann, last).await.unwrap();
         home.store.drop_contact(ann, 1).await.unwrap();
         home.store.befriend(last, ann, NOW).await.unwrap();
-        assert_eq!(
-            home.store.contacts(ann).await.unwrap().len(),
-            limits::CONTACTS_MAX as usize
-        );
+        assert_eq!(home.store.contacts(ann).await.unwrap().len(), limits::CONTACTS_MAX as usize);
         home.remove().await;
     }
 }
@@ -110,12 +87,7 @@ async fn the_largest_message_survives_the_way() {
     for on in [On::Sqlite, On::Postgres] {
         let home = Home::new(on).await;
         let ann = person(&home.store, "ann", "Ann").await;
-        let group = home
-            .store
-            .create_group(ann, "Long", &[], NOW)
-            .await
-            .unwrap()
-            .conv_id;
+        let group = home.store.create_group(ann, "Long", &[], NOW).await.unwrap().conv_id;
         let bodies = [
             "\u{10FFFF}\"\\\u{7f}\n\t'; DROP TABLE message; --".to_owned(),
             "ß".repeat(limits::BODY_BYTES_MAX / 2),

@@ -11,19 +11,8 @@ use crate::support::{Home, NOW, On, person};
 
 #[derive(Debug, Clone)]
 enum Step {
-    Send {
-        conversation: usize,
-        person: usize,
-        key: i64,
-        reply_seq: i64,
-        mention: usize,
-    },
-    Move {
-        conversation: usize,
-        person: usize,
-        delivered: i64,
-        read: i64,
-    },
+    Send { conversation: usize, person: usize, key: i64, reply_seq: i64, mention: usize },
+    Move { conversation: usize, person: usize, delivered: i64, read: i64 },
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -111,13 +100,7 @@ async fn seats(store: &Store) -> (Vec<i64>, Vec<i64>) {
     }
     let mut conversations = Vec::new();
     for (me, peer) in [(0, 1), (1, 2), (0, 2)] {
-        conversations.push(
-            store
-                .open_direct(people[me], people[peer], NOW)
-                .await
-                .unwrap()
-                .0,
-        );
+        conversations.push(store.open_direct(people[me], people[peer], NOW).await.unwrap().0);
     }
     (people, conversations)
 }
@@ -126,13 +109,7 @@ fn batch_of(steps: &[Step], people: &[i64], conversations: &[i64]) -> Batch {
     let mut batch = Batch::default();
     for step in steps {
         match *step {
-            Step::Send {
-                conversation,
-                person,
-                key,
-                reply_seq,
-                mention,
-            } => {
+            Step::Send { conversation, person, key, reply_seq, mention } => {
                 batch.sends.push(NewMessage {
                     conv_id: conversations[conversation],
                     sender_id: people[person],
@@ -142,12 +119,7 @@ fn batch_of(steps: &[Step], people: &[i64], conversations: &[i64]) -> Batch {
                     mentions: vec![people[mention]],
                 });
             }
-            Step::Move {
-                conversation,
-                person,
-                delivered,
-                read,
-            } => {
+            Step::Move { conversation, person, delivered, read } => {
                 batch.moves.push(CursorMove {
                     conv_id: conversations[conversation],
                     user_id: people[person],
@@ -168,39 +140,23 @@ async fn run(batches: &[Vec<Step>]) {
     for (conv_id, members) in conversations.iter().zip([[0, 1], [1, 2], [0, 2]]) {
         model.logs.insert(*conv_id, Vec::new());
         for member in members {
-            model
-                .cursors
-                .insert((*conv_id, people[member]), Cursor::default());
+            model.cursors.insert((*conv_id, people[member]), Cursor::default());
         }
     }
     for steps in batches {
         let batch = batch_of(steps, &people, &conversations);
         let before = model.cursors.clone();
         let done = store.commit(0, &batch, NOW).await.unwrap();
-        batch
-            .moves
-            .iter()
-            .for_each(|cursor| model.step_move(cursor));
-        let expected: Vec<_> = batch
-            .sends
-            .iter()
-            .map(|send| model.step_send(send))
-            .collect();
+        batch.moves.iter().for_each(|cursor| model.step_move(cursor));
+        let expected: Vec<_> = batch.sends.iter().map(|send| model.step_send(send)).collect();
         assert_eq!(done.sends, expected);
         let moved = |(place, now): &(&(i64, i64), &Cursor)| {
             (before[place].delivered, before[place].read) != (now.delivered, now.read)
         };
-        let expected: Vec<_> = model
-            .cursors
-            .iter()
-            .filter(moved)
-            .map(|(place, _)| *place)
-            .collect();
-        let receipts: Vec<_> = done
-            .receipts
-            .iter()
-            .map(|receipt| (receipt.conv_id, receipt.user_id))
-            .collect();
+        let expected: Vec<_> =
+            model.cursors.iter().filter(moved).map(|(place, _)| *place).collect();
+        let receipts: Vec<_> =
+            done.receipts.iter().map(|receipt| (receipt.conv_id, receipt.user_id)).collect();
         assert_eq!(receipts, expected);
     }
     for (&(conv_id, user_id), cursor) in &model.cursors {
@@ -211,10 +167,7 @@ async fn run(batches: &[Vec<Step>]) {
             mention: seen.mention_seq,
         };
         assert_eq!(&stored, cursor);
-        let (page, _) = store
-            .history(user_id, conv_id, From::AfterSeq(0), 100)
-            .await
-            .unwrap();
+        let (page, _) = store.history(user_id, conv_id, From::AfterSeq(0), 100).await.unwrap();
         let senders: Vec<i64> = page.iter().map(|message| message.sender_id).collect();
         assert_eq!(senders, model.logs[&conv_id][..senders.len()]);
     }
@@ -224,15 +177,8 @@ async fn run(batches: &[Vec<Step>]) {
 
 #[test]
 fn random_batches_do_what_a_simple_model_does() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let config = ProptestConfig {
-        cases: 24,
-        failure_persistence: None,
-        ..Default::default()
-    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let config = ProptestConfig { cases: 24, failure_persistence: None, ..Default::default() };
     // On failure proptest prints the smallest batches that fail.
     TestRunner::new(config)
         .run(&steps(), |batches| {

@@ -62,19 +62,11 @@ async fn no_statement_reads_a_whole_table() {
     the_story(postgres.reopened().await).await;
     let heard = std::mem::take(&mut *HEARD.lock().unwrap_or_else(PoisonError::into_inner));
 
-    let plans: Vec<&String> = heard
-        .iter()
-        .filter(|text| text.contains("plan:\nQuery Text"))
-        .collect();
-    assert!(
-        plans.len() > 100,
-        "auto_explain does not work: {} plans",
-        plans.len()
-    );
+    let plans: Vec<&String> =
+        heard.iter().filter(|text| text.contains("plan:\nQuery Text")).collect();
+    assert!(plans.len() > 100, "auto_explain does not work: {} plans", plans.len());
     for plan in plans {
-        let small = ["/* all */", "natter_schema", "placement"]
-            .iter()
-            .any(|it| plan.contains(it));
+        let small = ["/* all */", "natter_schema", "placement"].iter().any(|it| plan.contains(it));
         let scan = scan_of_postgres(plan);
         assert!(scan.is_none() || small, "{scan:?}\n{plan}");
     }
@@ -117,9 +109,7 @@ fn scan_of_postgres(plan: &str) -> Option<&str> {
     let lines: Vec<&str> = tree.lines().collect();
     let scans = |at: &usize| {
         let line = lines[*at].trim_start_matches([' ', '-', '>']);
-        let condition = lines
-            .get(at + 1)
-            .is_some_and(|next| next.contains("Index Cond:"));
+        let condition = lines.get(at + 1).is_some_and(|next| next.contains("Index Cond:"));
         line.starts_with("Seq Scan")
             || (line.starts_with("Index ") && line.contains(" using ") && !condition)
             || (line.starts_with("Bitmap Index Scan") && !condition)
@@ -128,9 +118,8 @@ fn scan_of_postgres(plan: &str) -> Option<&str> {
 }
 
 fn is_for_sqlite(text: &str) -> bool {
-    let statement = ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH"]
-        .iter()
-        .any(|verb| text.starts_with(verb));
+    let statement =
+        ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH"].iter().any(|verb| text.starts_with(verb));
     let foreign = [
         "unnest(",
         "FOR UPDATE",
@@ -147,19 +136,10 @@ fn is_for_sqlite(text: &str) -> bool {
 /// `SCAN x USING INDEX` reads an index from end to end; the list that was given in and what was
 /// found already may be read whole.
 fn scans_in_sqlite(detail: &str) -> bool {
-    let given = [
-        "json_each",
-        "input",
-        "first",
-        "p",
-        "CONSTANT ROW",
-        "(subquery",
-    ];
+    let given = ["json_each", "input", "first", "p", "CONSTANT ROW", "(subquery"];
     let constant = detail.contains("-ROW VALUES");
     !constant
         && detail.strip_prefix("SCAN ").is_some_and(|what| {
-            !given
-                .iter()
-                .any(|name| what == *name || what.starts_with(&format!("{name} ")))
+            !given.iter().any(|name| what == *name || what.starts_with(&format!("{name} ")))
         })
 }

@@ -21,11 +21,7 @@ async fn two_gateways_never_stop_each_other() {
         let mut conversations = Vec::new();
         for n in 0..6 {
             let title = format!("group {n}");
-            let made = home
-                .store
-                .create_group(ann, &title, &[bob], NOW)
-                .await
-                .unwrap();
+            let made = home.store.create_group(ann, &title, &[bob], NOW).await.unwrap();
             conversations.push(made.conv_id);
         }
         let mut gateways = JoinSet::new();
@@ -56,9 +52,7 @@ async fn two_gateways_never_stop_each_other() {
                     let moves = conversations.iter().map(cursor).collect();
                     let done = store.commit(0, &Batch { sends, moves }, NOW).await.unwrap();
                     assert!(
-                        done.sends
-                            .iter()
-                            .all(|sent| matches!(sent, SendOutcome::Stored { .. }))
+                        done.sends.iter().all(|sent| matches!(sent, SendOutcome::Stored { .. }))
                     );
                 }
             });
@@ -100,11 +94,7 @@ async fn requests_that_cross_become_friendships() {
         for &me in &people {
             let contacts = home.store.contacts(me).await.unwrap();
             assert_eq!(contacts.len(), 24);
-            assert!(
-                contacts
-                    .iter()
-                    .all(|person| person.relation() == Relation::Friend)
-            );
+            assert!(contacts.iter().all(|person| person.relation() == Relation::Friend));
         }
         home.remove().await;
     }
@@ -124,15 +114,8 @@ async fn two_people_open_one_conversation() {
                 opening.spawn(async move { store.open_direct(me, other, NOW).await.unwrap() });
             }
             let opened = opening.join_all().await;
-            assert!(
-                opened.iter().all(|(conv_id, _)| *conv_id == opened[0].0),
-                "{opened:?}"
-            );
-            assert_eq!(
-                opened.iter().filter(|(_, made)| *made).count(),
-                1,
-                "{opened:?}"
-            );
+            assert!(opened.iter().all(|(conv_id, _)| *conv_id == opened[0].0), "{opened:?}");
+            assert_eq!(opened.iter().filter(|(_, made)| *made).count(), 1, "{opened:?}");
         }
         home.remove().await;
     }
@@ -153,17 +136,9 @@ async fn a_block_wins_against_an_opening() {
             blocking.await.unwrap().unwrap();
             let opened = opening.await.unwrap();
             if let Ok((conv_id, _)) = opened {
-                let batch = Batch {
-                    sends: vec![message(conv_id, ann, "hi")],
-                    moves: Vec::new(),
-                };
+                let batch = Batch { sends: vec![message(conv_id, ann, "hi")], moves: Vec::new() };
                 let database = home.store.database_of(conv_id);
-                let sent = home
-                    .store
-                    .commit(database, &batch, NOW)
-                    .await
-                    .unwrap()
-                    .sends[0];
+                let sent = home.store.commit(database, &batch, NOW).await.unwrap().sends[0];
                 assert_eq!(sent, SendOutcome::Forbidden, "round {n}");
             }
         }
@@ -182,11 +157,7 @@ async fn a_group_changes_while_it_talks() {
         for n in 0..4 {
             others.push(person(&store, &format!("other{n}"), "Other").await);
         }
-        let group = store
-            .create_group(ann, "Busy", &others, NOW)
-            .await
-            .unwrap()
-            .conv_id;
+        let group = store.create_group(ann, "Busy", &others, NOW).await.unwrap().conv_id;
         let mut acting = JoinSet::new();
         for user in others.clone() {
             let store = Arc::clone(&store);
@@ -196,10 +167,7 @@ async fn a_group_changes_while_it_talks() {
                     store.invite(ann, group, &[user], NOW).await.unwrap();
                     let seq = say(&store, group, user, "back").await;
                     store.react(ann, group, seq, "👋", false).await.unwrap();
-                    store
-                        .edit(user, group, seq, &format!("back {round}"), NOW)
-                        .await
-                        .unwrap();
+                    store.edit(user, group, seq, &format!("back {round}"), NOW).await.unwrap();
                     read_up_to(&store, group, user, seq).await;
                 }
             });
@@ -211,10 +179,7 @@ async fn a_group_changes_while_it_talks() {
         let mut rev = 0;
         let mut changed = 0;
         loop {
-            let (page, more) = store
-                .history(ann, group, From::AfterRev(rev), 7)
-                .await
-                .unwrap();
+            let (page, more) = store.history(ann, group, From::AfterRev(rev), 7).await.unwrap();
             changed += page.len();
             rev = page.last().map_or(rev, |message| message.rev);
             if !more {
@@ -256,10 +221,7 @@ async fn a_nudge_is_not_lost_between_a_send_and_a_look() {
         let bob = person(store, "bob", "Bob").await;
         let (direct, _) = store.open_direct(ann, bob, NOW).await.unwrap();
         for seq in 1..=100 {
-            let batch = Batch {
-                sends: vec![message(direct, ann, "hello")],
-                moves: Vec::new(),
-            };
+            let batch = Batch { sends: vec![message(direct, ann, "hello")], moves: Vec::new() };
             let (sent, dropped) = tokio::join!(
                 store.commit_and_nudge(store.database_of(direct), &batch, &|_| false, NOW),
                 store.nudge_drop(bob, 0, NOW),

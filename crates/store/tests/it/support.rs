@@ -29,11 +29,7 @@ pub(crate) struct Home {
 
 pub(crate) fn options() -> Options {
     // Two CPUs run many tests at once: patience is not what is tested.
-    Options {
-        timeout_ms: 30_000,
-        disk_reserve_bytes: 0,
-        ..Options::default()
-    }
+    Options { timeout_ms: 30_000, disk_reserve_bytes: 0, ..Options::default() }
 }
 
 impl Home {
@@ -54,18 +50,10 @@ impl Home {
             urls.push(create_database(name).await);
         }
         if on == On::Sqlite {
-            urls.push(format!(
-                "sqlite:{}",
-                directory.join("data/natter.db").display()
-            ));
+            urls.push(format!("sqlite:{}", directory.join("data/natter.db").display()));
         }
         let store = Store::open(&urls, options).await.unwrap();
-        Self {
-            store,
-            urls,
-            names,
-            directory,
-        }
+        Self { store, urls, names, directory }
     }
 
     /// Closes the store and opens it again on the same databases, as a restart does.
@@ -120,11 +108,7 @@ impl Home {
 fn unique() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    format!(
-        "natter_test_{}_{count}_{:x}",
-        std::process::id(),
-        id::random_key() >> 32
-    )
+    format!("natter_test_{}_{count}_{:x}", std::process::id(), id::random_key() >> 32)
 }
 
 fn server() -> String {
@@ -143,9 +127,7 @@ async fn create_database(name: &str) -> String {
     let sql = AssertSqlSafe(format!("CREATE DATABASE {name}"));
     sqlx::raw_sql(sql).execute(&mut admin).await.unwrap();
     let server = server();
-    let (base, _) = server
-        .rsplit_once('/')
-        .expect("a URL with the name of a database");
+    let (base, _) = server.rsplit_once('/').expect("a URL with the name of a database");
     format!("{base}/{name}")
 }
 
@@ -177,10 +159,7 @@ pub(crate) fn message(conv_id: i64, sender_id: i64, body: &str) -> NewMessage {
 /// One message in a transaction of its own.
 pub(crate) async fn send(store: &Store, message: NewMessage) -> SendOutcome {
     let database = store.database_of(message.conv_id);
-    let batch = Batch {
-        sends: vec![message],
-        moves: Vec::new(),
-    };
+    let batch = Batch { sends: vec![message], moves: Vec::new() };
     store.commit(database, &batch, NOW).await.unwrap().sends[0]
 }
 
@@ -193,18 +172,7 @@ pub(crate) async fn say(store: &Store, conv_id: i64, sender_id: i64, body: &str)
 }
 
 pub(crate) async fn read_up_to(store: &Store, conv_id: i64, user_id: i64, seq: i64) {
-    let cursor = CursorMove {
-        conv_id,
-        user_id,
-        delivered_seq: seq,
-        read_seq: seq,
-    };
-    let batch = Batch {
-        sends: Vec::new(),
-        moves: vec![cursor],
-    };
-    store
-        .commit(store.database_of(conv_id), &batch, NOW)
-        .await
-        .unwrap();
+    let cursor = CursorMove { conv_id, user_id, delivered_seq: seq, read_seq: seq };
+    let batch = Batch { sends: Vec::new(), moves: vec![cursor] };
+    store.commit(store.database_of(conv_id), &batch, NOW).await.unwrap();
 }

@@ -10,49 +10,30 @@ use crate::{rows, scroll, words};
 
 pub(super) fn take(model: &mut Model, answer: Answer) -> Vec<Effect> {
     match answer {
-        Answer::All {
-            conversations,
-            people,
-            queued,
-        } => {
-            model
-                .people
-                .extend(people.into_iter().map(|person| (person.user_id, person)));
+        Answer::All { conversations, people, queued } => {
+            model.people.extend(people.into_iter().map(|person| (person.user_id, person)));
             model.conversations = conversations;
             model.queued = queued;
         }
         Answer::Queued(queued) => model.queued = queued,
-        Answer::Messages {
-            conv_id,
-            before_seq,
-            messages,
-        } => {
+        Answer::Messages { conv_id, before_seq, messages } => {
             put_page(model, conv_id, before_seq, messages);
         }
         Answer::Draft { conv_id, text } => {
-            let here = model
-                .chat
-                .as_ref()
-                .is_some_and(|chat| chat.conv_id == conv_id);
+            let here = model.chat.as_ref().is_some_and(|chat| chat.conv_id == conv_id);
             if here && model.composer.text.is_empty() {
                 model.composer.set_text(&text);
             }
         }
         Answer::NotQueued { conv_id, body, why } => {
-            let here = model
-                .chat
-                .as_ref()
-                .is_some_and(|chat| chat.conv_id == conv_id);
+            let here = model.chat.as_ref().is_some_and(|chat| chat.conv_id == conv_id);
             if here && model.composer.text.is_empty() {
                 return give_back(model, &body, &why);
             }
             model.tell(Tone::Bad, format!("not written to the disk: {why}"));
         }
         Answer::Asked { ask, got: Ok(got) } => return answered(model, &ask, got),
-        Answer::Asked {
-            ask,
-            got: Err(trouble),
-        } => refused(model, &ask, &trouble),
+        Answer::Asked { ask, got: Err(trouble) } => refused(model, &ask, &trouble),
         Answer::Failed { why } => model.tell(Tone::Bad, why),
     }
     Vec::new()
@@ -60,10 +41,7 @@ pub(super) fn take(model: &mut Model, answer: Answer) -> Vec<Effect> {
 
 fn give_back(model: &mut Model, body: &str, why: &str) -> Vec<Effect> {
     let effects = compose::paste(model, body);
-    model.tell(
-        Tone::Bad,
-        format!("not written to the disk: {why}. The text is in the box again"),
-    );
+    model.tell(Tone::Bad, format!("not written to the disk: {why}. The text is in the box again"));
     effects
 }
 
@@ -128,11 +106,7 @@ fn show_first_new(model: &mut Model) {
         return;
     };
     scroll::show_at(model, index, scroll::At::Top);
-    if model
-        .chat
-        .as_ref()
-        .is_some_and(|chat| chat.bottom.is_some())
-    {
+    if model.chat.as_ref().is_some_and(|chat| chat.bottom.is_some()) {
         let id = model.item(index).map(|item| item.id());
         if let Some(chat) = &mut model.chat {
             chat.cursor = id;
@@ -177,21 +151,14 @@ fn answered(model: &mut Model, ask: &Ask, got: Got) -> Vec<Effect> {
 
 /// The page is on the disk now; a conversation without any more begins where its loaded part does.
 fn history_came(model: &mut Model, ask: &Ask, more: bool) -> Vec<Effect> {
-    let Ask::History {
-        conv_id,
-        before_seq,
-    } = ask
-    else {
+    let Ask::History { conv_id, before_seq } = ask else {
         return Vec::new();
     };
     let Some(chat) = model.chat.as_mut().filter(|chat| chat.conv_id == *conv_id) else {
         return Vec::new();
     };
     chat.older = Older::Fetched { more };
-    vec![Effect::Load {
-        conv_id: *conv_id,
-        before_seq: *before_seq,
-    }]
+    vec![Effect::Load { conv_id: *conv_id, before_seq: *before_seq }]
 }
 
 fn put_results(model: &mut Model, page: Page) {
@@ -229,9 +196,7 @@ fn put_journey(model: &mut Model, journey: &Journey) {
 
 fn put_people(model: &mut Model, ask: &Ask, people: Vec<proto::Person>) {
     let ids: Vec<i64> = people.iter().map(|person| person.user_id).collect();
-    model
-        .people
-        .extend(people.into_iter().map(|person| (person.user_id, person)));
+    model.people.extend(people.into_iter().map(|person| (person.user_id, person)));
     let Ask::Find { text } = ask else {
         return;
     };
@@ -263,11 +228,7 @@ fn put_conversation(model: &mut Model, ask: &Ask, conversation: Conversation) ->
     if let Ask::OpenDirect { text, .. } = ask
         && !text.is_empty()
     {
-        effects.push(Effect::Send {
-            conv_id,
-            body: text.clone(),
-            reply_seq: 0,
-        });
+        effects.push(Effect::Send { conv_id, body: text.clone(), reply_seq: 0 });
     }
     effects
 }

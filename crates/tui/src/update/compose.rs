@@ -80,14 +80,8 @@ fn names(model: &Model, begun: &str) -> Vec<String> {
     let fits = |handle: &&str| handle.starts_with(begun);
     let here = model.open_conversation();
     let members = here.and_then(|open| model.members.get(&open.conv_id));
-    let members = members
-        .into_iter()
-        .flatten()
-        .map(|m| (m.user_id, m.handle.as_str()));
-    let known = model
-        .people
-        .values()
-        .map(|p| (p.user_id, p.handle.as_str()));
+    let members = members.into_iter().flatten().map(|m| (m.user_id, m.handle.as_str()));
+    let known = model.people.values().map(|p| (p.user_id, p.handle.as_str()));
     let near = |user_id: i64| here.is_some_and(|open| open.friend_id == user_id);
     let mut ranked: Vec<(bool, &str)> = members
         .map(|(user_id, handle)| (false, user_id, handle))
@@ -146,9 +140,7 @@ fn changed(model: &mut Model) -> Vec<Effect> {
     match &model.chat {
         Some(chat) if due && !model.composer.text.is_empty() => {
             model.typing_told_at = model.now;
-            vec![Effect::Typing {
-                conv_id: chat.conv_id,
-            }]
+            vec![Effect::Typing { conv_id: chat.conv_id }]
         }
         _ => Vec::new(),
     }
@@ -183,15 +175,8 @@ pub(super) fn send(model: &mut Model) -> Vec<Effect> {
     model.typing_told_at = 0;
     model.draft = Draft::default();
     vec![
-        Effect::Send {
-            conv_id,
-            body,
-            reply_seq,
-        },
-        Effect::SaveDraft {
-            conv_id,
-            text: String::new(),
-        },
+        Effect::Send { conv_id, body, reply_seq },
+        Effect::SaveDraft { conv_id, text: String::new() },
     ]
 }
 

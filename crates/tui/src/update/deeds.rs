@@ -13,11 +13,7 @@ use crate::model::{
 use crate::words;
 
 pub(super) fn run(model: &mut Model, deed: Deed) -> Vec<Effect> {
-    let Some(id) = model
-        .cursor_index()
-        .and_then(|at| model.item(at))
-        .map(|item| item.id())
-    else {
+    let Some(id) = model.cursor_index().and_then(|at| model.item(at)).map(|item| item.id()) else {
         model.tell(Tone::Dim, "there is no message here");
         return Vec::new();
     };
@@ -40,9 +36,7 @@ pub(super) fn run(model: &mut Model, deed: Deed) -> Vec<Effect> {
 
 /// A stored message of text, or None and a word about why not.
 fn text_message(model: &mut Model, id: ItemId, what: &str) -> Option<Message> {
-    let found = model
-        .index_of(id)
-        .and_then(|at| model.item(at)?.message().cloned());
+    let found = model.index_of(id).and_then(|at| model.item(at)?.message().cloned());
     match found {
         Some(message) if message.kind() == MessageKind::Text => Some(message),
         Some(_) => {
@@ -50,10 +44,7 @@ fn text_message(model: &mut Model, id: ItemId, what: &str) -> Option<Message> {
             None
         }
         None => {
-            model.tell(
-                Tone::Warn,
-                format!("it is not stored yet: nothing to {what}"),
-            );
+            model.tell(Tone::Warn, format!("it is not stored yet: nothing to {what}"));
             None
         }
     }
@@ -69,24 +60,16 @@ fn reply(model: &mut Model, id: ItemId) {
 
 /// The message under the cursor if it was refused, else all that were refused.
 fn retry(model: &mut Model, id: ItemId) -> Vec<Effect> {
-    let refused = model
-        .queued
-        .iter()
-        .filter(|queued| !queued.refused.is_empty());
+    let refused = model.queued.iter().filter(|queued| !queued.refused.is_empty());
     let keys: Vec<i64> = refused.map(|queued| queued.client_key).collect();
     let keys = match id {
         ItemId::Key(key) if keys.contains(&key) => vec![key],
         ItemId::Key(_) | ItemId::Seq(_) => keys,
     };
     if keys.is_empty() {
-        model.tell(
-            Tone::Dim,
-            "nothing was refused; what is queued goes out by itself",
-        );
+        model.tell(Tone::Dim, "nothing was refused; what is queued goes out by itself");
     }
-    keys.into_iter()
-        .map(|client_key| Effect::Retry { client_key })
-        .collect()
+    keys.into_iter().map(|client_key| Effect::Retry { client_key }).collect()
 }
 
 fn edit(model: &mut Model, id: ItemId) {
@@ -137,10 +120,7 @@ fn details(model: &mut Model, id: ItemId) -> Vec<Effect> {
     let Some(item) = model.index_of(id).and_then(|at| model.item(at)) else {
         return Vec::new();
     };
-    let chat = model
-        .chat
-        .as_ref()
-        .expect("an item stands in an open conversation");
+    let chat = model.chat.as_ref().expect("an item stands in an open conversation");
     let when = words::moment(item.at(), model.now, &model.zone);
     let mut lines = Vec::new();
     let mut asks = Vec::new();
@@ -155,20 +135,14 @@ fn details(model: &mut Model, id: ItemId) -> Vec<Effect> {
         }
         Item::Stored(message) => {
             let who = words::handle(model, message.sender_id);
-            lines.push(format!(
-                "number {} in this conversation, by {who}, {when}",
-                message.seq
-            ));
+            lines.push(format!("number {} in this conversation, by {who}, {when}", message.seq));
             if message.edited_at > 0 {
                 let edited = words::moment(message.edited_at, model.now, &model.zone);
                 lines.push(format!("edited {edited}"));
             }
             for reaction in &message.reactions {
-                let who: Vec<String> = reaction
-                    .user_ids
-                    .iter()
-                    .map(|id| words::handle(model, *id))
-                    .collect();
+                let who: Vec<String> =
+                    reaction.user_ids.iter().map(|id| words::handle(model, *id)).collect();
                 lines.push(format!("{} {}", reaction.emoji, who.join(", ")));
             }
             if let Some(state) = words::state(model, chat, &item) {
@@ -181,12 +155,7 @@ fn details(model: &mut Model, id: ItemId) -> Vec<Effect> {
         }
     }
     let title = "details".into();
-    model.over = Some(Over::Details(Details {
-        title,
-        lines,
-        scroll: 0,
-        about,
-    }));
+    model.over = Some(Over::Details(Details { title, lines, scroll: 0, about }));
     asks
 }
 
@@ -222,10 +191,7 @@ pub(super) fn run_list(model: &mut Model, deed: ListDeed) -> Vec<Effect> {
 }
 
 fn person(user_id: i64, deed: PersonDeed) -> Effect {
-    Effect::Ask(Ask::Person {
-        who: Who::Id(user_id),
-        deed,
-    })
+    Effect::Ask(Ask::Person { who: Who::Id(user_id), deed })
 }
 
 /// Opens the conversation with a person, asking for it where there is none.
@@ -233,10 +199,7 @@ pub(super) fn open_direct(model: &mut Model, user_id: i64) -> Vec<Effect> {
     match go::direct_with(model, user_id) {
         Some(conv_id) => go::open(model, conv_id),
         None => {
-            vec![Effect::Ask(Ask::OpenDirect {
-                who: Who::Id(user_id),
-                text: String::new(),
-            })]
+            vec![Effect::Ask(Ask::OpenDirect { who: Who::Id(user_id), text: String::new() })]
         }
     }
 }

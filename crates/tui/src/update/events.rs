@@ -17,15 +17,8 @@ pub(super) fn take(model: &mut Model, event: Event) -> Vec<Effect> {
         Event::New { message, live } => return new_message(model, message, live),
         Event::Changed(message) => changed(model, message),
         Event::Sent(sent) => return message_sent(model, &sent),
-        Event::SendRefused {
-            client_key,
-            code: _,
-            text,
-        } => {
-            let refused = model
-                .queued
-                .iter_mut()
-                .find(|queued| queued.client_key == client_key);
+        Event::SendRefused { client_key, code: _, text } => {
+            let refused = model.queued.iter_mut().find(|queued| queued.client_key == client_key);
             if let Some(queued) = refused {
                 queued.refused = text.clone();
             }
@@ -77,32 +70,22 @@ pub(super) fn put_conversation(model: &mut Model, mut conversation: Conversation
         go::close(model, conv_id);
         return;
     }
-    let at = model
-        .conversations
-        .partition_point(|other| other.last_at > conversation.last_at);
+    let at = model.conversations.partition_point(|other| other.last_at > conversation.last_at);
     model.conversations.insert(at, conversation);
 }
 
 fn new_message(model: &mut Model, message: Message, live: bool) -> Vec<Effect> {
     let conv_id = message.conv_id;
     let mine = message.sender_id == model.me;
-    model
-        .typing
-        .retain(|t| t.conv_id != conv_id || t.user_id != message.sender_id);
+    model.typing.retain(|t| t.conv_id != conv_id || t.user_id != message.sender_id);
     let mut known = false;
     let mut muted = false;
-    if let Some(at) = model
-        .conversations
-        .iter()
-        .position(|c| c.conv_id == conv_id)
-    {
+    if let Some(at) = model.conversations.iter().position(|c| c.conv_id == conv_id) {
         let mut conversation = model.conversations.remove(at);
         known = true;
         muted = conversation.muted_until > model.now;
         note_newest(&mut conversation, &message, mine, &my_handle(model));
-        let at = model
-            .conversations
-            .partition_point(|c| c.last_at > conversation.last_at);
+        let at = model.conversations.partition_point(|c| c.last_at > conversation.last_at);
         model.conversations.insert(at, conversation);
     }
     let looking = is_open(model, conv_id) && model.focused;
@@ -118,11 +101,7 @@ fn new_message(model: &mut Model, message: Message, live: bool) -> Vec<Effect> {
 }
 
 fn my_handle(model: &Model) -> String {
-    model
-        .people
-        .get(&model.me)
-        .map(|person| person.handle.clone())
-        .unwrap_or_default()
+    model.people.get(&model.me).map(|person| person.handle.clone()).unwrap_or_default()
 }
 
 /// The list's row of a conversation after a message.
@@ -148,10 +127,7 @@ fn note_newest(conversation: &mut Conversation, message: &Message, mine: bool, m
 }
 
 fn is_open(model: &Model, conv_id: i64) -> bool {
-    model
-        .chat
-        .as_ref()
-        .is_some_and(|chat| chat.conv_id == conv_id)
+    model.chat.as_ref().is_some_and(|chat| chat.conv_id == conv_id)
 }
 
 /// Puts a message into the open conversation if it belongs there, once, in its place.
@@ -160,11 +136,7 @@ pub(super) fn put_message(model: &mut Model, message: Message) {
         return;
     }
     // who has moved the cursor up is reading there
-    if model
-        .chat
-        .as_ref()
-        .is_some_and(|chat| chat.cursor.is_some() && chat.bottom.is_none())
-    {
+    if model.chat.as_ref().is_some_and(|chat| chat.cursor.is_some() && chat.bottom.is_none()) {
         scroll::hold(model);
     }
     let (me, focused) = (model.me, model.focused);
@@ -176,15 +148,9 @@ pub(super) fn put_message(model: &mut Model, message: Message) {
         // what was read since does not stand below the divider any more
         let unread = chat.new.filter(|new| new.up_to > chat.read_told);
         let after = unread.map_or(message.seq - 1, |new| new.after);
-        chat.new = Some(Unseen {
-            after,
-            up_to: message.seq,
-        });
+        chat.new = Some(Unseen { after, up_to: message.seq });
     }
-    match chat
-        .messages
-        .binary_search_by_key(&message.seq, |other| other.seq)
-    {
+    match chat.messages.binary_search_by_key(&message.seq, |other| other.seq) {
         Ok(at) => chat.messages[at] = message,
         // before the first loaded one: it is read with its page
         Err(0) if !chat.messages.is_empty() => {}
@@ -201,10 +167,7 @@ fn let_go(chat: &mut Chat) {
 }
 
 fn changed(model: &mut Model, message: Message) {
-    let conversation = model
-        .conversations
-        .iter_mut()
-        .find(|c| c.conv_id == message.conv_id);
+    let conversation = model.conversations.iter_mut().find(|c| c.conv_id == message.conv_id);
     if let Some(last) = conversation.and_then(|c| c.last.as_mut())
         && last.seq == message.seq
     {
@@ -213,9 +176,7 @@ fn changed(model: &mut Model, message: Message) {
     }
     if let Some(chat) = &mut model.chat
         && chat.conv_id == message.conv_id
-        && let Ok(at) = chat
-            .messages
-            .binary_search_by_key(&message.seq, |other| other.seq)
+        && let Ok(at) = chat.messages.binary_search_by_key(&message.seq, |other| other.seq)
     {
         chat.messages[at] = message;
     }
@@ -228,34 +189,22 @@ fn message_sent(model: &mut Model, sent: &Sent) -> Vec<Effect> {
     } else {
         model.kept.remove(&sent.conv_id);
     }
-    let at = model
-        .queued
-        .iter()
-        .position(|queued| queued.client_key == sent.client_key);
+    let at = model.queued.iter().position(|queued| queued.client_key == sent.client_key);
     let Some(queued) = at.map(|at| model.queued.remove(at)) else {
         // written elsewhere on this profile, or before the outbox was read
         let conv_id = sent.conv_id;
         return match is_open(model, conv_id) {
-            true => vec![Effect::Load {
-                conv_id,
-                before_seq: 0,
-            }],
+            true => vec![Effect::Load { conv_id, before_seq: 0 }],
             false => Vec::new(),
         };
     };
     rename_item(model, ItemId::Key(sent.client_key), ItemId::Seq(sent.seq));
     let message = stored(model.me, queued, sent);
     let handle = my_handle(model);
-    if let Some(at) = model
-        .conversations
-        .iter()
-        .position(|c| c.conv_id == sent.conv_id)
-    {
+    if let Some(at) = model.conversations.iter().position(|c| c.conv_id == sent.conv_id) {
         let mut conversation = model.conversations.remove(at);
         note_newest(&mut conversation, &message, true, &handle);
-        let at = model
-            .conversations
-            .partition_point(|c| c.last_at > conversation.last_at);
+        let at = model.conversations.partition_point(|c| c.last_at > conversation.last_at);
         model.conversations.insert(at, conversation);
     }
     put_message(model, message);
@@ -297,10 +246,7 @@ fn take_receipt(model: &mut Model, receipt: &Receipt) {
         member.delivered_seq = member.delivered_seq.max(receipt.delivered_seq);
         member.read_seq = member.read_seq.max(receipt.read_seq);
     }
-    let found = model
-        .conversations
-        .iter_mut()
-        .find(|c| c.conv_id == receipt.conv_id);
+    let found = model.conversations.iter_mut().find(|c| c.conv_id == receipt.conv_id);
     let Some(conversation) = found else {
         return;
     };
@@ -308,10 +254,8 @@ fn take_receipt(model: &mut Model, receipt: &Receipt) {
         conversation.delivered_seq = conversation.delivered_seq.max(receipt.delivered_seq);
         conversation.read_seq = conversation.read_seq.max(receipt.read_seq);
     } else if receipt.user_id == conversation.friend_id {
-        conversation.friend_delivered_seq = conversation
-            .friend_delivered_seq
-            .max(receipt.delivered_seq)
-            .max(receipt.read_seq);
+        conversation.friend_delivered_seq =
+            conversation.friend_delivered_seq.max(receipt.delivered_seq).max(receipt.read_seq);
         conversation.friend_read_seq = conversation.friend_read_seq.max(receipt.read_seq);
     }
 }
@@ -322,24 +266,16 @@ fn take_presence(model: &mut Model, presence: &Presence) {
         person.last_seen = presence.last_seen.max(person.last_seen);
     }
     if !presence.online {
-        model
-            .typing
-            .retain(|typist| typist.user_id != presence.user_id);
+        model.typing.retain(|typist| typist.user_id != presence.user_id);
     }
 }
 
 fn take_typing(model: &mut Model, typing: &Typing) {
     let (conv_id, user_id) = (typing.conv_id, typing.user_id);
-    model
-        .typing
-        .retain(|t| t.conv_id != conv_id || t.user_id != user_id);
+    model.typing.retain(|t| t.conv_id != conv_id || t.user_id != user_id);
     if model.typing.len() < TYPING_MAX && user_id != model.me {
         let until = model.now + TYPING_SHOWN_MS as i64;
-        model.typing.push(Typist {
-            conv_id,
-            user_id,
-            until,
-        });
+        model.typing.push(Typist { conv_id, user_id, until });
     }
 }
 

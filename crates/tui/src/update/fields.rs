@@ -25,13 +25,8 @@ pub(super) fn run(model: &mut Model, deed: FieldDeed) -> Vec<Effect> {
             return give(model, reactions, &emoji);
         }
         (FieldDeed::Choose, Some(Over::Help(help))) => {
-            let filter = help
-                .line
-                .map_or(help.filter, |line| line.text.trim().to_string());
-            model.over = Some(Over::Help(Help {
-                filter,
-                ..Help::default()
-            }));
+            let filter = help.line.map_or(help.filter, |line| line.text.trim().to_string());
+            model.over = Some(Over::Help(Help { filter, ..Help::default() }));
             return Vec::new();
         }
         (_, over) => model.over = over,
@@ -85,9 +80,9 @@ pub(super) fn type_reaction(model: &mut Model, key: Key) -> Vec<Effect> {
         return Vec::new();
     };
     let chosen = match key {
-        Key::Char(c) if reactions.line.text.is_empty() => c
-            .to_digit(10)
-            .and_then(|digit| EMOJI.get((digit as usize).checked_sub(1)?)),
+        Key::Char(c) if reactions.line.text.is_empty() => {
+            c.to_digit(10).and_then(|digit| EMOJI.get((digit as usize).checked_sub(1)?))
+        }
         _ => None,
     };
     match chosen {
@@ -111,27 +106,17 @@ fn give(model: &mut Model, reactions: Reactions, emoji: &str) -> Vec<Effect> {
         return Vec::new();
     }
     let (conv_id, seq) = (reactions.conv_id, reactions.seq);
-    let item = model
-        .index_of(ItemId::Seq(seq))
-        .and_then(|at| model.item(at));
+    let item = model.index_of(ItemId::Seq(seq)).and_then(|at| model.item(at));
     let given = item.and_then(|item| item.message()?.reactions.iter().find(|r| r.emoji == emoji));
     let remove = given.is_some_and(|reaction| reaction.user_ids.contains(&model.me));
-    vec![Effect::Ask(Ask::React {
-        conv_id,
-        seq,
-        emoji: emoji.to_string(),
-        remove,
-    })]
+    vec![Effect::Ask(Ask::React { conv_id, seq, emoji: emoji.to_string(), remove })]
 }
 
 fn choose(model: &mut Model) -> Vec<Effect> {
     match &model.over {
         Some(Over::Finder(finder)) => {
             let selected = finder.selected;
-            match finder::candidates(model)
-                .get(selected)
-                .map(|candidate| candidate.target)
-            {
+            match finder::candidates(model).get(selected).map(|candidate| candidate.target) {
                 Some(Found::Conversation(conv_id)) => go::open(model, conv_id),
                 Some(Found::Person(user_id)) => deeds::open_direct(model, user_id),
                 None => everybody(model),
@@ -153,11 +138,7 @@ fn choose(model: &mut Model) -> Vec<Effect> {
 
 /// Goes to a message, at once or when enough has been loaded.
 pub(super) fn seek(model: &mut Model, seq: i64) {
-    let first = model
-        .chat
-        .as_ref()
-        .and_then(|chat| chat.messages.first())
-        .map(|m| m.seq);
+    let first = model.chat.as_ref().and_then(|chat| chat.messages.first()).map(|m| m.seq);
     match (model.index_of(ItemId::Seq(seq)), first, &mut model.chat) {
         (Some(index), _, Some(chat)) => {
             chat.goal = None;
@@ -191,16 +172,10 @@ fn befriend(model: &mut Model) -> Vec<Effect> {
         return Vec::new();
     };
     let selected = finder.selected;
-    match finder::candidates(model)
-        .get(selected)
-        .map(|candidate| candidate.target)
-    {
+    match finder::candidates(model).get(selected).map(|candidate| candidate.target) {
         Some(Found::Person(user_id)) => {
             let deed = PersonDeed::Befriend;
-            vec![Effect::Ask(Ask::Person {
-                who: Who::Id(user_id),
-                deed,
-            })]
+            vec![Effect::Ask(Ask::Person { who: Who::Id(user_id), deed })]
         }
         Some(Found::Conversation(_)) | None => {
             model.tell(Tone::Dim, "choose a person first; Tab searches everybody");
@@ -220,11 +195,7 @@ fn more_results(model: &mut Model) -> Vec<Effect> {
     }
     results.searching = true;
     let (conv_id, text) = (results.conv_id, results.text.clone());
-    vec![Effect::Ask(Ask::Search {
-        conv_id,
-        text,
-        before_seq: results.scanned_to,
-    })]
+    vec![Effect::Ask(Ask::Search { conv_id, text, before_seq: results.scanned_to })]
 }
 
 /// Searches the open conversation from its end.
@@ -244,11 +215,7 @@ pub(super) fn search(model: &mut Model, text: &str) -> Vec<Effect> {
         searching: true,
         ..Default::default()
     }));
-    vec![Effect::Ask(Ask::Search {
-        conv_id,
-        text: text.to_string(),
-        before_seq: 0,
-    })]
+    vec![Effect::Ask(Ask::Search { conv_id, text: text.to_string(), before_seq: 0 })]
 }
 
 fn run_line(model: &mut Model, line: &str) -> Vec<Effect> {
@@ -297,19 +264,13 @@ pub(super) fn completions(model: &Model, stem: &str) -> Vec<String> {
         let names = TYPED.iter().filter(|row| row.name.starts_with(stem));
         return names.map(|row| row.name.to_string()).collect();
     };
-    let people = model
-        .people
-        .values()
-        .filter(|person| person.user_id != model.me);
+    let people = model.people.values().filter(|person| person.user_id != model.me);
     let mut handles: Vec<&str> = people
         .map(|person| person.handle.as_str())
         .filter(|handle| handle.starts_with(word))
         .collect();
     handles.sort_unstable();
-    handles
-        .into_iter()
-        .map(|handle| format!("{head} {handle}"))
-        .collect()
+    handles.into_iter().map(|handle| format!("{head} {handle}")).collect()
 }
 
 fn step_history(model: &mut Model, older: bool) {
@@ -330,9 +291,5 @@ fn step_history(model: &mut Model, older: bool) {
         (None, true) => (prompt.line.text.clone(), Some((at, typed))),
         (None, false) => (typed, None),
     };
-    *prompt = CommandLine {
-        line: LineEdit::with(&line),
-        history,
-        completion: None,
-    };
+    *prompt = CommandLine { line: LineEdit::with(&line), history, completion: None };
 }

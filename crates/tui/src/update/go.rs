@@ -51,10 +51,7 @@ pub(super) fn run(
 
 fn to_list(model: &mut Model) {
     match layout::panes(model, model.area()).list.width {
-        0 => model.tell(
-            Tone::Dim,
-            "the list needs 70 columns; f finds, gt and gT go on",
-        ),
+        0 => model.tell(Tone::Dim, "the list needs 70 columns; f finds, gt and gT go on"),
         _ => model.place = Place::List,
     }
 }
@@ -95,10 +92,7 @@ fn step(model: &mut Model, count: Option<usize>, direction: isize) -> Vec<Effect
 
 fn position(model: &Model) -> Option<usize> {
     let here = model.chat.as_ref()?.conv_id;
-    model
-        .conversations
-        .iter()
-        .position(|conversation| conversation.conv_id == here)
+    model.conversations.iter().position(|conversation| conversation.conv_id == here)
 }
 
 fn to_unread(model: &mut Model, forwards: bool) -> Vec<Effect> {
@@ -108,9 +102,7 @@ fn to_unread(model: &mut Model, forwards: bool) -> Vec<Effect> {
         true => (here + step) % total,
         false => (here + total - step) % total,
     };
-    let found = (1..total)
-        .map(at)
-        .find(|at| unread(&model.conversations[*at]) > 0);
+    let found = (1..total).map(at).find(|at| unread(&model.conversations[*at]) > 0);
     match found {
         Some(at) => {
             let conv_id = model.conversations[at].conv_id;
@@ -129,11 +121,7 @@ pub(crate) fn open(model: &mut Model, conv_id: i64) -> Vec<Effect> {
     model.place = Place::Messages;
     model.over = None;
     model.list_cursor = Some(ListRow::Conversation(conv_id));
-    if model
-        .chat
-        .as_ref()
-        .is_some_and(|chat| chat.conv_id == conv_id)
-    {
+    if model.chat.as_ref().is_some_and(|chat| chat.conv_id == conv_id) {
         return Vec::new();
     }
     let Some(conversation) = model.conversation(conv_id) else {
@@ -141,10 +129,8 @@ pub(crate) fn open(model: &mut Model, conv_id: i64) -> Vec<Effect> {
         return Vec::new();
     };
     let group = conversation.kind() == ConversationKind::Group;
-    let new = (unread(conversation) > 0).then_some(Unseen {
-        after: conversation.read_seq,
-        up_to: conversation.last_seq,
-    });
+    let new = (unread(conversation) > 0)
+        .then_some(Unseen { after: conversation.read_seq, up_to: conversation.last_seq });
     let mut effects = compose::put_away(model);
     model.other = model.chat.as_ref().map(|chat| chat.conv_id).or(model.other);
     model.target = Target::New;
@@ -161,10 +147,7 @@ pub(crate) fn open(model: &mut Model, conv_id: i64) -> Vec<Effect> {
         loaded: false,
         read_told: 0,
     });
-    effects.push(Effect::Load {
-        conv_id,
-        before_seq: 0,
-    });
+    effects.push(Effect::Load { conv_id, before_seq: 0 });
     effects.push(Effect::LoadDraft { conv_id });
     if group {
         effects.push(Effect::Ask(Ask::Members { conv_id }));
@@ -174,11 +157,7 @@ pub(crate) fn open(model: &mut Model, conv_id: i64) -> Vec<Effect> {
 
 /// The conversation is gone: nothing is open.
 pub(super) fn close(model: &mut Model, conv_id: i64) {
-    if model
-        .chat
-        .as_ref()
-        .is_some_and(|chat| chat.conv_id == conv_id)
-    {
+    if model.chat.as_ref().is_some_and(|chat| chat.conv_id == conv_id) {
         model.chat = None;
         model.composer.clear();
         model.target = Target::New;
@@ -195,9 +174,5 @@ pub(super) fn close(model: &mut Model, conv_id: i64) {
 /// Opens the direct conversation with a person if there is one.
 pub(super) fn direct_with(model: &Model, user_id: i64) -> Option<i64> {
     let with = |c: &&Conversation| c.kind() == ConversationKind::Direct && c.friend_id == user_id;
-    model
-        .conversations
-        .iter()
-        .find(with)
-        .map(|conversation| conversation.conv_id)
+    model.conversations.iter().find(with).map(|conversation| conversation.conv_id)
 }

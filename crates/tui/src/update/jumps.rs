@@ -51,13 +51,11 @@ fn step(model: &Model, way: Jump, at: usize) -> Option<usize> {
     let count = model.item_count();
     let sender_at = |at: usize| model.item(at).map(|item| sender(model, &item));
     let begins_block = |at: usize| at == 0 || sender_at(at) != sender_at(at - 1);
-    let begins_day = |at: usize| match (
-        at.checked_sub(1).and_then(|b| model.item(b)),
-        model.item(at),
-    ) {
-        (Some(before), Some(item)) => !words::same_day(before.at(), item.at(), &model.zone),
-        _ => true,
-    };
+    let begins_day =
+        |at: usize| match (at.checked_sub(1).and_then(|b| model.item(b)), model.item(at)) {
+            (Some(before), Some(item)) => !words::same_day(before.at(), item.at(), &model.zone),
+            _ => true,
+        };
     let fits = |at: &usize| match (&model.search, model.item(*at)) {
         (Some(search), Some(item)) => matches(model, search, &item),
         _ => false,
@@ -127,10 +125,7 @@ pub(super) fn search(model: &mut Model, text: &str) {
 }
 
 fn nothing_there(model: &mut Model, way: Jump) {
-    let on_disk = model
-        .chat
-        .as_ref()
-        .is_some_and(|chat| chat.older == Older::OnDisk);
+    let on_disk = model.chat.as_ref().is_some_and(|chat| chat.older == Older::OnDisk);
     match (way, model.search.clone(), &mut model.chat) {
         (Jump::SearchOn, Some(search), Some(chat)) if on_disk => {
             chat.sought = Some(Sought {
@@ -164,15 +159,10 @@ pub(super) fn search_on(model: &mut Model) {
     let Some(chat) = &model.chat else {
         return;
     };
-    let new = chat
-        .messages
-        .partition_point(|message| message.seq < sought.before);
+    let new = chat.messages.partition_point(|message| message.seq < sought.before);
     let fits = |message| matches(model, &sought.search, &Item::Stored(message));
     let found = chat.messages[..new].iter().rposition(fits);
-    let (older, first) = (
-        chat.older,
-        chat.messages.first().map_or(0, |message| message.seq),
-    );
+    let (older, first) = (chat.older, chat.messages.first().map_or(0, |message| message.seq));
     if let Some(index) = found {
         remember(model);
         model.notice = None;
@@ -206,19 +196,12 @@ pub(super) fn remember(model: &mut Model) {
 
 fn here(model: &Model) -> Option<Spot> {
     let message = model.item(model.cursor_index()?)?.message()?;
-    Some(Spot {
-        conv_id: message.conv_id,
-        seq: message.seq,
-    })
+    Some(Spot { conv_id: message.conv_id, seq: message.seq })
 }
 
 fn go_to(model: &mut Model, spot: Spot) -> Vec<Effect> {
     let effects = go::open(model, spot.conv_id);
-    if model
-        .chat
-        .as_ref()
-        .is_some_and(|chat| chat.conv_id == spot.conv_id)
-    {
+    if model.chat.as_ref().is_some_and(|chat| chat.conv_id == spot.conv_id) {
         fields::seek(model, spot.seq);
     }
     effects

@@ -70,11 +70,9 @@ fn act(
         (Deed::Delete, Some(first), Some(last)) if first == last => {
             deeds::delete(model, first, asked)
         }
-        (Deed::Delete, Some(from), Some(to)) => delete_all(
-            model,
-            (first, last),
-            asked == Some(Asked::DeleteAll(from, to)),
-        ),
+        (Deed::Delete, Some(from), Some(to)) => {
+            delete_all(model, (first, last), asked == Some(Asked::DeleteAll(from, to)))
+        }
         _ => copy(model, (first, last), register),
     }
 }
@@ -98,22 +96,13 @@ fn delete_all(model: &mut Model, (first, last): (usize, usize), sure: bool) -> V
         return Vec::new();
     }
     if ids.len() > DELETE_MESSAGES_MAX {
-        model.tell(
-            Tone::Warn,
-            format!("at most {DELETE_MESSAGES_MAX} are deleted at once"),
-        );
+        model.tell(Tone::Warn, format!("at most {DELETE_MESSAGES_MAX} are deleted at once"));
         return Vec::new();
     }
-    let ends = (
-        model.item(first).map(|i| i.id()),
-        model.item(last).map(|i| i.id()),
-    );
+    let ends = (model.item(first).map(|i| i.id()), model.item(last).map(|i| i.id()));
     if let ((Some(from), Some(to)), false) = (ends, sure) {
         model.asked = Some(Asked::DeleteAll(from, to));
-        let text = format!(
-            "delete {} of yours for everybody? the same again does it",
-            ids.len()
-        );
+        let text = format!("delete {} of yours for everybody? the same again does it", ids.len());
         model.tell(Tone::Warn, text);
         return Vec::new();
     }
@@ -160,10 +149,7 @@ fn copy(model: &mut Model, (first, last): (usize, usize), register: Option<char>
     }
     editor.set_register(name, &text);
     let what = if count == 1 { "message" } else { "messages" };
-    model.tell(
-        Tone::Dim,
-        format!("{count} {what} copied; p puts them into the box"),
-    );
+    model.tell(Tone::Dim, format!("{count} {what} copied; p puts them into the box"));
     match name {
         '+' | '*' => compose::copy(model, &text).into_iter().collect(),
         _ => Vec::new(),

@@ -52,11 +52,7 @@ fn execute(
         Typed::Find | Typed::Friends => {
             let friends_only = command == Typed::Friends;
             let line = LineEdit::with(rest);
-            model.over = Some(Over::Finder(Finder {
-                line,
-                friends_only,
-                ..Finder::default()
-            }));
+            model.over = Some(Over::Finder(Finder { line, friends_only, ..Finder::default() }));
             Ok(Vec::new())
         }
         Typed::Add => person(PersonDeed::Befriend),
@@ -108,10 +104,7 @@ fn one_handle(rest: &str) -> Result<String, String> {
 }
 
 fn handles(rest: &str) -> Result<Vec<String>, String> {
-    let all: Vec<String> = rest
-        .split_whitespace()
-        .map(handle)
-        .collect::<Result<_, _>>()?;
+    let all: Vec<String> = rest.split_whitespace().map(handle).collect::<Result<_, _>>()?;
     match all.is_empty() {
         true => Err("whom? handles must follow".into()),
         false => Ok(all),
@@ -125,46 +118,27 @@ fn message(model: &mut Model, rest: &str) -> Result<Vec<Effect>, String> {
     if !text.is_empty() {
         check::body(&text).map_err(|refused| refused.to_string())?;
     }
-    let known = model
-        .people
-        .values()
-        .find(|person| person.handle == who)
-        .map(|p| p.user_id);
+    let known = model.people.values().find(|person| person.handle == who).map(|p| p.user_id);
     match known.and_then(|user_id| Some((user_id, go::direct_with(model, user_id)?))) {
         Some((user_id, _)) if text.is_empty() => Ok(deeds::open_direct(model, user_id)),
         Some((_, conv_id)) => {
             let mut effects = go::open(model, conv_id);
-            effects.push(Effect::Send {
-                conv_id,
-                body: text,
-                reply_seq: 0,
-            });
+            effects.push(Effect::Send { conv_id, body: text, reply_seq: 0 });
             Ok(effects)
         }
-        None => Ok(vec![Effect::Ask(Ask::OpenDirect {
-            who: Who::Handle(who),
-            text,
-        })]),
+        None => Ok(vec![Effect::Ask(Ask::OpenDirect { who: Who::Handle(who), text })]),
     }
 }
 
 /// `title handle…`; a title of several words stands in quotes.
 fn group(rest: &str) -> Result<Vec<Effect>, String> {
     let (title, others) = match rest.strip_prefix('"') {
-        Some(quoted) => quoted
-            .split_once('"')
-            .ok_or("the title's second \" is missing")?,
+        Some(quoted) => quoted.split_once('"').ok_or("the title's second \" is missing")?,
         None => rest.split_once(char::is_whitespace).unwrap_or((rest, "")),
     };
     check::title(title).map_err(|refused| refused.to_string())?;
-    let handles = others
-        .split_whitespace()
-        .map(handle)
-        .collect::<Result<_, _>>()?;
-    Ok(vec![Effect::Ask(Ask::CreateGroup {
-        title: title.to_string(),
-        handles,
-    })])
+    let handles = others.split_whitespace().map(handle).collect::<Result<_, _>>()?;
+    Ok(vec![Effect::Ask(Ask::CreateGroup { title: title.to_string(), handles })])
 }
 
 fn open_group(model: &Model) -> Result<i64, String> {
@@ -187,18 +161,11 @@ fn leave_group(model: &Model, forced: bool) -> Result<Vec<Effect>, String> {
 fn rename(model: &Model, title: &str) -> Result<Vec<Effect>, String> {
     let conv_id = open_group(model)?;
     check::title(title).map_err(|refused| refused.to_string())?;
-    Ok(vec![Effect::Ask(Ask::Rename {
-        conv_id,
-        title: title.to_string(),
-    })])
+    Ok(vec![Effect::Ask(Ask::Rename { conv_id, title: title.to_string() })])
 }
 
 fn mute(model: &Model, rest: &str) -> Result<Vec<Effect>, String> {
-    let conv_id = model
-        .chat
-        .as_ref()
-        .ok_or("open a conversation first")?
-        .conv_id;
+    let conv_id = model.chat.as_ref().ok_or("open a conversation first")?.conv_id;
     let hours = match rest {
         "off" => 0,
         "" => MUTE_HOURS_DEFAULT,
@@ -207,29 +174,16 @@ fn mute(model: &Model, rest: &str) -> Result<Vec<Effect>, String> {
             _ => return Err(format!("hours are 1 to {MUTE_HOURS_MAX}, or off")),
         },
     };
-    let until = if hours == 0 {
-        0
-    } else {
-        model.now + hours * HOUR_MS
-    };
+    let until = if hours == 0 { 0 } else { model.now + hours * HOUR_MS };
     Ok(vec![Effect::Ask(Ask::Mute { conv_id, until })])
 }
 
 fn retry(model: &mut Model) -> Vec<Effect> {
-    let refused = model
-        .queued
-        .iter()
-        .filter(|queued| !queued.refused.is_empty());
-    let effects: Vec<Effect> = refused
-        .map(|queued| Effect::Retry {
-            client_key: queued.client_key,
-        })
-        .collect();
+    let refused = model.queued.iter().filter(|queued| !queued.refused.is_empty());
+    let effects: Vec<Effect> =
+        refused.map(|queued| Effect::Retry { client_key: queued.client_key }).collect();
     if effects.is_empty() {
-        model.tell(
-            Tone::Dim,
-            "nothing was refused; what is queued goes out by itself",
-        );
+        model.tell(Tone::Dim, "nothing was refused; what is queued goes out by itself");
     }
     effects
 }
@@ -246,55 +200,20 @@ fn status(model: &Model) -> Details {
         |name: &str, number: u64, meaning: &str| format!("{name:<12}{number:>8}   {meaning}");
     lines.extend([
         String::new(),
-        count(
-            "queued",
-            model.queued.len() as u64,
-            "messages that wait on this machine",
-        ),
-        count(
-            "gaps",
-            figures.gaps,
-            "holes in the numbering that were seen, and asked for",
-        ),
-        count(
-            "still open",
-            figures.gaps_open,
-            "of these; more than 0 only for moments",
-        ),
-        count(
-            "duplicates",
-            figures.duplicates,
-            "messages that came twice and were dropped",
-        ),
-        count(
-            "resumed",
-            figures.resumed,
-            "connections that went on where the last one ended",
-        ),
-        count(
-            "replayed",
-            figures.replayed,
-            "messages that came while catching up",
-        ),
-        count(
-            "resent",
-            figures.resent,
-            "sends repeated, because the line broke before the answer",
-        ),
+        count("queued", model.queued.len() as u64, "messages that wait on this machine"),
+        count("gaps", figures.gaps, "holes in the numbering that were seen, and asked for"),
+        count("still open", figures.gaps_open, "of these; more than 0 only for moments"),
+        count("duplicates", figures.duplicates, "messages that came twice and were dropped"),
+        count("resumed", figures.resumed, "connections that went on where the last one ended"),
+        count("replayed", figures.replayed, "messages that came while catching up"),
+        count("resent", figures.resent, "sends repeated, because the line broke before the answer"),
     ]);
     if figures.last_send_us > 0 {
         let (ms, us) = (figures.last_send_us / 1_000, figures.last_send_us % 1_000);
-        lines.push(format!(
-            "the last message took {ms}.{us:03} ms from sending to stored"
-        ));
+        lines.push(format!("the last message took {ms}.{us:03} ms from sending to stored"));
     }
     lines.push(String::new());
     lines.push("Counted since this program was started. Gaps that stay open are lost".into());
     lines.push("messages; there should never be one.".into());
-    Details {
-        title: "status".into(),
-        lines,
-        scroll: 0,
-        about: None,
-    }
+    Details { title: "status".into(), lines, scroll: 0, about: None }
 }

@@ -34,41 +34,20 @@ pub(super) fn edge(model: &Model, buffer: &mut Buffer, area: Rect) {
             .map(|(first, last)| format!("── SELECT {} ", last - first + 1))
             .unwrap_or_default(),
     };
-    let end = put(
-        buffer,
-        area,
-        area.x,
-        area.y,
-        &format!("─ {what} {badge}"),
-        line,
-    );
+    let end = put(buffer, area, area.x, area.y, &format!("─ {what} {badge}"), line);
     // without a row for notices this is the place where they can be seen
     let small = layout::panes(model, *buffer.area()).status.is_empty();
     match &model.notice {
         Some(notice) if small => {
             let text = proto::clean::line(&notice.text);
-            put(
-                buffer,
-                area,
-                area.x,
-                area.y,
-                &text,
-                style::of(model, notice.tone),
-            );
+            put(buffer, area, area.x, area.y, &text, style::of(model, notice.tone));
         }
         _ => {
             let below = scroll::below(model);
             let small = small || layout::panes(model, *buffer.area()).typing.is_empty();
             if small && below > 0 {
                 let text = format!(" ↓ {below} more ");
-                put_right(
-                    buffer,
-                    area,
-                    end,
-                    area.y,
-                    &text,
-                    style::of(model, Tone::Accent),
-                );
+                put_right(buffer, area, end, area.y, &text, style::of(model, Tone::Accent));
             }
         }
     }
@@ -103,36 +82,17 @@ pub(super) fn text(model: &Model, buffer: &mut Buffer, area: Rect) -> Option<Pos
     }
     let composer = &model.composer;
     if composer.text.is_empty() && model.place != Place::Compose {
-        let hint = if model.chat.is_some() {
-            "i writes"
-        } else {
-            "f finds somebody to write to"
-        };
-        put(
-            buffer,
-            area,
-            area.x + 1,
-            area.y,
-            hint,
-            style::of(model, Tone::Dim),
-        );
+        let hint = if model.chat.is_some() { "i writes" } else { "f finds somebody to write to" };
+        put(buffer, area, area.x + 1, area.y, hint, style::of(model, Tone::Dim));
         return None;
     }
     let rows = wrap::rows(&composer.text, layout::input_columns(area));
-    let row = rows
-        .iter()
-        .rposition(|row| row.start <= composer.cursor)
-        .unwrap_or(0);
+    let row = rows.iter().rposition(|row| row.start <= composer.cursor).unwrap_or(0);
     let height = usize::from(area.height);
     let first = (row + 1).saturating_sub(height);
     let selected = composer.selected();
     for (y, range) in (area.top()..area.bottom()).zip(rows.iter().skip(first)) {
-        let line = Rect {
-            x: area.x + 1,
-            y,
-            width: area.width.saturating_sub(1),
-            height: 1,
-        };
+        let line = Rect { x: area.x + 1, y, width: area.width.saturating_sub(1), height: 1 };
         draw_row(model, buffer, line, &composer.text, range, &selected);
     }
     let before = &composer.text[rows[row].start..composer.cursor.max(rows[row].start)];
@@ -159,9 +119,7 @@ fn draw_row(
     }
     for (at, grapheme) in text[row.clone()].grapheme_indices(true) {
         let (start, end) = (row.start + at, row.start + at + grapheme.len());
-        let within = selected
-            .iter()
-            .any(|range| range.start < end && start < range.end);
+        let within = selected.iter().any(|range| range.start < end && start < range.end);
         let style = if within { chosen } else { plain };
         x = match grapheme {
             "\t" => put(buffer, area, x, area.y, "→", style),

@@ -28,9 +28,7 @@ pub(super) fn as_letters(buffer: &mut Buffer) {
 /// `A` to `Z` for a regional indicator.
 fn letter(c: char) -> Option<char> {
     let code = u32::from(c);
-    (FIRST..=LAST)
-        .contains(&code)
-        .then(|| char::from(b'A' + (code - FIRST) as u8))
+    (FIRST..=LAST).contains(&code).then(|| char::from(b'A' + (code - FIRST) as u8))
 }
 
 #[cfg(test)]

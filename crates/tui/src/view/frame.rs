@@ -25,12 +25,8 @@ pub(super) fn title(model: &Model, buffer: &mut Buffer, area: Rect) {
         &format!("{} ", line.text),
         style::of(model, line.tone),
     );
-    let right = Rect {
-        width: area
-            .width
-            .saturating_sub(wrap::width(&line.text) as u16 + 2),
-        ..area
-    };
+    let right =
+        Rect { width: area.width.saturating_sub(wrap::width(&line.text) as u16 + 2), ..area };
     let here = model.chat.as_ref().map(|chat| chat.conv_id);
     let elsewhere: i64 = model
         .conversations
@@ -67,24 +63,10 @@ pub(super) fn typing(model: &Model, buffer: &mut Buffer, area: Rect) {
     }
     let below = scroll::below(model);
     let dim = style::of(model, Tone::Dim);
-    let x = put(
-        buffer,
-        area,
-        area.x,
-        area.y,
-        &format!(" {}", words::typing(model)),
-        dim,
-    );
+    let x = put(buffer, area, area.x, area.y, &format!(" {}", words::typing(model)), dim);
     if below > 0 {
         let text = format!("↓ {below} more ");
-        put_right(
-            buffer,
-            area,
-            x,
-            area.y,
-            &text,
-            style::of(model, Tone::Accent),
-        );
+        put_right(buffer, area, x, area.y, &text, style::of(model, Tone::Accent));
     }
 }
 
@@ -95,14 +77,7 @@ pub(super) fn status(model: &Model, buffer: &mut Buffer, area: Rect) {
     }
     if let Some(notice) = &model.notice {
         let text = format!(" {}", proto::clean::line(&notice.text));
-        put(
-            buffer,
-            area,
-            area.x,
-            area.y,
-            &text,
-            style::of(model, notice.tone),
-        );
+        put(buffer, area, area.x, area.y, &text, style::of(model, notice.tone));
         return;
     }
     let figures = model.figures;
@@ -119,11 +94,7 @@ pub(super) fn status(model: &Model, buffer: &mut Buffer, area: Rect) {
     if !why.is_empty() {
         parts.insert(0, why.to_string());
     }
-    let tone = if figures.gaps_open > 0 {
-        Tone::Bad
-    } else {
-        Tone::Dim
-    };
+    let tone = if figures.gaps_open > 0 { Tone::Bad } else { Tone::Dim };
     let text = wrap::cut(&format!(" {}", parts.join(" · ")), usize::from(area.width));
     put(buffer, area, area.x, area.y, &text, style::of(model, tone));
 }

@@ -25,9 +25,7 @@ pub(super) fn draw(model: &Model, buffer: &mut Buffer, area: Rect, rule: Rect) {
     let rows = model.list_rows();
     let chosen = model.list_index(&rows);
     let entries = entries(&rows);
-    let at = entries
-        .iter()
-        .position(|e| matches!(e, Entry::Row(index, _) if *index == chosen));
+    let at = entries.iter().position(|e| matches!(e, Entry::Row(index, _) if *index == chosen));
     let height = usize::from(area.height);
     // the chosen row stays on the screen, the first heading with it as long as possible
     let first = at.unwrap_or(0).saturating_sub(height - 1);
@@ -37,11 +35,7 @@ pub(super) fn draw(model: &Model, buffer: &mut Buffer, area: Rect, rule: Rect) {
                 put(buffer, area, area.x, y, text, dim);
             }
             Entry::Row(index, row) => {
-                let line = Rect {
-                    y,
-                    height: 1,
-                    ..area
-                };
+                let line = Rect { y, height: 1, ..area };
                 draw_row(model, buffer, line, *row, *index == chosen);
             }
         }
@@ -85,14 +79,7 @@ fn draw_row(model: &Model, buffer: &mut Buffer, area: Rect, row: ListRow, chosen
     let accent = style::of(model, Tone::Accent);
     put(buffer, area, area.x, area.y, pointer, accent);
     let mark_style = style::of(model, looks.mark.tone);
-    put(
-        buffer,
-        area,
-        area.x + 1,
-        area.y,
-        &looks.mark.text,
-        mark_style,
-    );
+    put(buffer, area, area.x + 1, area.y, &looks.mark.text, mark_style);
     let right_columns = wrap::width(&looks.right) + 2;
     let room = usize::from(area.width).saturating_sub(3 + right_columns);
     // the rest of the screen stands to the right of this: no character of disputed width
@@ -125,18 +112,10 @@ fn looks(model: &Model, row: ListRow) -> Looks {
             };
             let label = conversation.map_or_else(String::new, |c| words::title(model, c));
             let mark = match friend_id {
-                0 => Words {
-                    text: " ".into(),
-                    tone: Tone::Dim,
-                },
+                0 => Words { text: " ".into(), tone: Tone::Dim },
                 friend_id => words::presence(model, friend_id),
             };
-            Looks {
-                mark,
-                label,
-                right,
-                loud: count > 0,
-            }
+            Looks { mark, label, right, loud: count > 0 }
         }
         ListRow::Friend(user_id) => Looks {
             mark: words::presence(model, user_id),
@@ -145,19 +124,13 @@ fn looks(model: &Model, row: ListRow) -> Looks {
             loud: false,
         },
         ListRow::Request(user_id) => Looks {
-            mark: Words {
-                text: "+".into(),
-                tone: Tone::Warn,
-            },
+            mark: Words { text: "+".into(), tone: Tone::Warn },
             label: words::handle(model, user_id),
             right: String::new(),
             loud: true,
         },
         ListRow::Asked(user_id) => Looks {
-            mark: Words {
-                text: "…".into(),
-                tone: Tone::Dim,
-            },
+            mark: Words { text: "…".into(), tone: Tone::Dim },
             label: words::handle(model, user_id),
             right: String::new(),
             loud: false,

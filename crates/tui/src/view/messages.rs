@@ -19,14 +19,7 @@ pub(super) fn draw(model: &Model, buffer: &mut Buffer, area: Rect) {
     let visible = scroll::visible(model, usize::from(area.width), usize::from(area.height));
     if visible.is_empty() && chat.loaded {
         let text = " nothing was written here yet: i writes";
-        put(
-            buffer,
-            area,
-            area.x,
-            area.bottom() - 1,
-            text,
-            style::of(model, Tone::Dim),
-        );
+        put(buffer, area, area.x, area.bottom() - 1, text, style::of(model, Tone::Dim));
     }
     let cursor = model.cursor_index();
     let selection = model.selection();
@@ -35,17 +28,7 @@ pub(super) fn draw(model: &Model, buffer: &mut Buffer, area: Rect) {
         let within = selection.is_some_and(|(a, b)| (a..=b).contains(&shown.index));
         let under = model.place == Place::Messages && Some(shown.index) == cursor;
         let chosen = within || under;
-        draw_row(
-            model,
-            buffer,
-            Rect {
-                y,
-                height: 1,
-                ..area
-            },
-            &shown.row,
-            chosen,
-        );
+        draw_row(model, buffer, Rect { y, height: 1, ..area }, &shown.row, chosen);
     }
 }
 
@@ -60,14 +43,7 @@ fn welcome(model: &Model, buffer: &mut Buffer, area: Rect) {
     ];
     let top = area.y + area.height.saturating_sub(lines.len() as u16) / 2;
     for (y, line) in (top..area.bottom()).zip(lines) {
-        put(
-            buffer,
-            area,
-            area.x + 3,
-            y,
-            line,
-            style::of(model, Tone::Dim),
-        );
+        put(buffer, area, area.x + 3, y, line, style::of(model, Tone::Dim));
     }
 }
 
@@ -84,13 +60,7 @@ fn draw_row(model: &Model, buffer: &mut Buffer, area: Rect, row: &Row, chosen: b
             let accent = style::of(model, Tone::Accent);
             divider(buffer, area, &format!("─── {count} new "), accent);
         }
-        Row::Head {
-            time,
-            sender,
-            mine,
-            state,
-            edited,
-        } => {
+        Row::Head { time, sender, mine, state, edited } => {
             put(buffer, area, x, y, time, dim);
             let tone = if *mine { Tone::Good } else { Tone::Accent };
             let name = style::bold(style::of(model, tone));
@@ -124,14 +94,7 @@ fn draw_row(model: &Model, buffer: &mut Buffer, area: Rect, row: &Row, chosen: b
         Row::Event { time, text } => {
             put(buffer, area, x, y, time, dim);
             let shown = if chosen { style::chosen(dim) } else { dim };
-            put(
-                buffer,
-                area,
-                x + GUTTER_COLUMNS as u16,
-                y,
-                &format!("· {text}"),
-                shown,
-            );
+            put(buffer, area, x + GUTTER_COLUMNS as u16, y, &format!("· {text}"), shown);
         }
     }
 }

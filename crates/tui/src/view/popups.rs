@@ -64,29 +64,12 @@ fn draw_edit(
     if area.is_empty() {
         return None;
     }
-    let x = put(
-        buffer,
-        area,
-        area.x,
-        area.y,
-        prompt,
-        style::bold(style::of(model, Tone::Accent)),
-    );
+    let x = put(buffer, area, area.x, area.y, prompt, style::bold(style::of(model, Tone::Accent)));
     let room = usize::from(area.right().saturating_sub(x)).max(1);
     let rows = wrap::rows(&line.text, room.saturating_sub(1).max(1));
-    let row = rows
-        .iter()
-        .rposition(|row| row.start <= line.cursor)
-        .unwrap_or(0);
+    let row = rows.iter().rposition(|row| row.start <= line.cursor).unwrap_or(0);
     let start = rows[row].start;
-    put(
-        buffer,
-        area,
-        x,
-        area.y,
-        &line.text[rows[row].clone()],
-        style::of(model, Tone::Plain),
-    );
+    put(buffer, area, x, area.y, &line.text[rows[row].clone()], style::of(model, Tone::Plain));
     let column = wrap::width(&line.text[start..line.cursor.max(start)]).min(room - 1) as u16;
     Some(Position::new((x + column).min(area.right() - 1), area.y))
 }
@@ -97,16 +80,8 @@ fn draw_finder(model: &Model, buffer: &mut Buffer, area: Rect, open: &Finder) ->
     let title = if open.friends_only { "friends" } else { "find" };
     bordered(buffer, popup, title, style::of(model, Tone::Accent));
     let inside = layout::inside(popup);
-    let cursor = draw_edit(
-        model,
-        buffer,
-        Rect {
-            height: inside.height.min(1),
-            ..inside
-        },
-        "> ",
-        &open.line,
-    );
+    let cursor =
+        draw_edit(model, buffer, Rect { height: inside.height.min(1), ..inside }, "> ", &open.line);
     let list = Rect {
         y: inside.y + inside.height.min(1),
         height: inside.height.saturating_sub(1),
@@ -128,19 +103,8 @@ fn draw_finder(model: &Model, buffer: &mut Buffer, area: Rect, open: &Finder) ->
             plain = style::chosen(plain);
         }
         let pointer = if index == selected { "> " } else { "  " };
-        let x = put(
-            buffer,
-            list,
-            list.x,
-            y,
-            pointer,
-            style::of(model, Tone::Accent),
-        );
-        let note = if list.width < NOTE_COLUMNS_MIN {
-            ""
-        } else {
-            row.note
-        };
+        let x = put(buffer, list, list.x, y, pointer, style::of(model, Tone::Accent));
+        let note = if list.width < NOTE_COLUMNS_MIN { "" } else { row.note };
         let note_columns = wrap::width(note) + 2;
         let room = usize::from(list.width).saturating_sub(2 + note_columns);
         let label = wrap::cut(&wrap::steady(&row.label), room);
@@ -154,11 +118,7 @@ fn draw_finder(model: &Model, buffer: &mut Buffer, area: Rect, open: &Finder) ->
 }
 
 fn lowest(area: Rect) -> Rect {
-    Rect {
-        y: area.bottom().saturating_sub(1),
-        height: area.height.min(1),
-        ..area
-    }
+    Rect { y: area.bottom().saturating_sub(1), height: area.height.min(1), ..area }
 }
 
 /// The command line takes the lowest row; above it what the typed command is for.
@@ -181,22 +141,9 @@ fn draw_line(
             Err(_) if name.is_empty() => " Tab shows the commands, one after the other".into(),
             Err(why) => format!(" {why}"),
         };
-        fill(
-            buffer,
-            panes.status,
-            panes.status.y,
-            " ",
-            style::of(model, Tone::Plain),
-        );
+        fill(buffer, panes.status, panes.status.y, " ", style::of(model, Tone::Plain));
         let dim = style::of(model, Tone::Dim);
-        put(
-            buffer,
-            panes.status,
-            panes.status.x,
-            panes.status.y,
-            &help,
-            dim,
-        );
+        put(buffer, panes.status, panes.status.x, panes.status.y, &help, dim);
     }
     draw_edit(model, buffer, bottom, ":", &prompt.line)
 }
@@ -212,19 +159,8 @@ fn draw_help(model: &Model, buffer: &mut Buffer, area: Rect, open: &Help) {
     let lines = help::lines(layout::popup_columns(area), &open.filter);
     let last = lines.len().saturating_sub(usize::from(inside.height));
     for (y, line) in (inside.top()..inside.bottom()).zip(lines.iter().skip(open.scroll.min(last))) {
-        let tone = if line.heading {
-            Tone::Accent
-        } else {
-            Tone::Plain
-        };
-        put(
-            buffer,
-            inside,
-            inside.x + 1,
-            y,
-            &line.text,
-            style::of(model, tone),
-        );
+        let tone = if line.heading { Tone::Accent } else { Tone::Plain };
+        put(buffer, inside, inside.x + 1, y, &line.text, style::of(model, tone));
     }
 }
 
@@ -257,32 +193,16 @@ pub(super) fn draw_which_key(model: &Model, buffer: &mut Buffer, area: Rect) {
 
 fn draw_details(model: &Model, buffer: &mut Buffer, area: Rect, details: &Details) {
     let lines = help::wrapped(&details.lines, layout::popup_columns(area));
-    let widest = lines
-        .iter()
-        .map(|line| wrap::width(line))
-        .max()
-        .unwrap_or(0);
+    let widest = lines.iter().map(|line| wrap::width(line)).max().unwrap_or(0);
     let columns = u16::try_from(widest + 4).unwrap_or(u16::MAX).max(40);
     let rows = u16::try_from(lines.len() + 2).unwrap_or(u16::MAX);
     let popup = layout::popup(area, columns, rows.min(area.height.saturating_sub(2)));
-    bordered(
-        buffer,
-        popup,
-        &details.title,
-        style::of(model, Tone::Accent),
-    );
+    bordered(buffer, popup, &details.title, style::of(model, Tone::Accent));
     let inside = layout::inside(popup);
     let last = lines.len().saturating_sub(usize::from(inside.height));
     let shown = lines.iter().skip(details.scroll.min(last));
     for (y, line) in (inside.top()..inside.bottom()).zip(shown) {
-        put(
-            buffer,
-            inside,
-            inside.x + 1,
-            y,
-            line,
-            style::of(model, Tone::Plain),
-        );
+        put(buffer, inside, inside.x + 1, y, line, style::of(model, Tone::Plain));
     }
 }
 
@@ -293,15 +213,8 @@ fn draw_results(model: &Model, buffer: &mut Buffer, area: Rect, results: &Result
     let inside = layout::inside(popup);
     let dim = style::of(model, Tone::Dim);
     let (list, foot) = (
-        Rect {
-            height: inside.height.saturating_sub(1),
-            ..inside
-        },
-        Rect {
-            y: inside.bottom().saturating_sub(1),
-            height: inside.height.min(1),
-            ..inside
-        },
+        Rect { height: inside.height.saturating_sub(1), ..inside },
+        Rect { y: inside.bottom().saturating_sub(1), height: inside.height.min(1), ..inside },
     );
     let note = match (results.searching, results.scanned_to) {
         (true, _) => "searching …".to_string(),
@@ -309,9 +222,7 @@ fn draw_results(model: &Model, buffer: &mut Buffer, area: Rect, results: &Result
         (false, seq) => format!("searched back to number {seq}; m goes on"),
     };
     put(buffer, foot, foot.x + 1, foot.y, &note, dim);
-    let selected = results
-        .selected
-        .min(results.messages.len().saturating_sub(1));
+    let selected = results.selected.min(results.messages.len().saturating_sub(1));
     let first = (selected + 1).saturating_sub(usize::from(list.height));
     let shown = results.messages.iter().enumerate().skip(first);
     for (y, (index, message)) in (list.top()..list.bottom()).zip(shown) {
@@ -324,14 +235,7 @@ fn draw_results(model: &Model, buffer: &mut Buffer, area: Rect, results: &Result
         }
         let x = put(buffer, list, list.x, y, &head, dim);
         let room = usize::from(list.right().saturating_sub(x));
-        put(
-            buffer,
-            list,
-            x,
-            y,
-            &words::excerpt(&message.body, room),
-            plain,
-        );
+        put(buffer, list, x, y, &words::excerpt(&message.body, room), plain);
     }
 }
 
@@ -347,22 +251,8 @@ fn draw_reactions(
     let inside = layout::inside(popup);
     let mut x = inside.x + 1;
     for (number, emoji) in (1..).zip(EMOJI) {
-        x = put(
-            buffer,
-            inside,
-            x,
-            inside.y,
-            &format!("{number}"),
-            style::of(model, Tone::Accent),
-        );
-        x = put(
-            buffer,
-            inside,
-            x,
-            inside.y,
-            emoji,
-            style::of(model, Tone::Plain),
-        ) + 2;
+        x = put(buffer, inside, x, inside.y, &format!("{number}"), style::of(model, Tone::Accent));
+        x = put(buffer, inside, x, inside.y, emoji, style::of(model, Tone::Plain)) + 2;
     }
     let field = Rect {
         y: inside.y + inside.height.min(1),

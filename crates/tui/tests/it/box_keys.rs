@@ -53,11 +53,7 @@ fn the_mode_the_unfinished_command_and_the_selection_are_seen() {
         ("<Esc>", "─ NORMAL ─"),
     ] {
         stage.keys(keys);
-        assert!(
-            stage.picture().contains(badge),
-            "{keys}\n{}",
-            stage.picture()
-        );
+        assert!(stage.picture().contains(badge), "{keys}\n{}", stage.picture());
     }
     stage.keys("2\"ad");
     assert!(stage.picture().contains("2\"ad "), "{}", stage.picture());
@@ -113,10 +109,7 @@ fn what_esc_writes_belongs_to_the_draft() {
     stage.taken();
     stage.keys("2ax<Esc>").tick(2_000);
     assert_eq!(text(&stage), "abxx");
-    let draft = Effect::SaveDraft {
-        conv_id: WITH_ANN,
-        text: "abxx".into(),
-    };
+    let draft = Effect::SaveDraft { conv_id: WITH_ANN, text: "abxx".into() };
     assert!(stage.taken().contains(&draft));
     stage.keys("A<C-v><Esc>").tick(2_000);
     assert!(
@@ -145,9 +138,7 @@ fn only_a_yank_to_the_clipboard_register_reaches_the_terminal() {
     stage.keys("ione two<Esc>yiw");
     let copied = |stage: &mut Stage| {
         let effects = stage.taken().into_iter();
-        effects
-            .filter(|e| matches!(e, Effect::Copy { .. }))
-            .collect::<Vec<_>>()
+        effects.filter(|e| matches!(e, Effect::Copy { .. })).collect::<Vec<_>>()
     };
     assert_eq!(copied(&mut stage), []);
     stage.keys("\"+yiw");

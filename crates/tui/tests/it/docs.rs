@@ -22,12 +22,7 @@ fn every_way_in_the_table_leads_to_its_own_command() {
     for row in TABLE {
         for way in row.keys.split(' ') {
             let found = meaning(row.layer, &parse(way));
-            assert_eq!(
-                found,
-                Meaning::Command(row.command, None),
-                "{:?} {way}",
-                row.layer
-            );
+            assert_eq!(found, Meaning::Command(row.command, None), "{:?} {way}", row.layer);
         }
     }
 }
@@ -51,15 +46,8 @@ fn every_typed_command_can_be_cut_short_until_it_is_ambiguous() {
     assert_eq!(find_typed("fr").unwrap().name, "friends");
     assert_eq!(find_typed("q").unwrap().name, "q");
     assert_eq!(find_typed("qui").unwrap().name, "quit");
-    assert_eq!(
-        find_typed("re").unwrap_err(),
-        "re may be remove, rename, retry, reconnect"
-    );
-    assert!(
-        find_typed("xyz")
-            .unwrap_err()
-            .starts_with("no such command: xyz")
-    );
+    assert_eq!(find_typed("re").unwrap_err(), "re may be remove, rename, retry, reconnect");
+    assert!(find_typed("xyz").unwrap_err().starts_with("no such command: xyz"));
     for row in TYPED {
         assert_eq!(find_typed(row.name).unwrap().command, row.command);
     }
@@ -69,9 +57,6 @@ fn every_typed_command_can_be_cut_short_until_it_is_ambiguous() {
 fn every_layer_has_a_way_out() {
     for layer in Layer::ALL {
         let found = meaning(layer, &parse("<Esc>"));
-        assert!(
-            layer == Layer::Messages || matches!(found, Meaning::Command(..)),
-            "{layer:?}"
-        );
+        assert!(layer == Layer::Messages || matches!(found, Meaning::Command(..)), "{layer:?}");
     }
 }

@@ -84,12 +84,7 @@ fn a_search_reads_older_messages_from_the_disk_until_it_finds() {
     stage.page(WITH_ANN, 0, (201..=300).map(of).collect());
     stage.taken();
     stage.keys("/needle<CR>");
-    let load = |before_seq| {
-        vec![Effect::Load {
-            conv_id: WITH_ANN,
-            before_seq,
-        }]
-    };
+    let load = |before_seq| vec![Effect::Load { conv_id: WITH_ANN, before_seq }];
     assert_eq!(stage.taken(), load(201));
     stage.page(WITH_ANN, 201, (101..201).map(of).collect());
     assert_eq!(stage.taken(), load(101));
@@ -169,10 +164,7 @@ fn z_moves_the_screen_and_not_the_cursor() {
     stage.keys("50G");
     let row = |stage: &Stage| {
         let picture = stage.picture();
-        picture
-            .lines()
-            .position(|line| line.contains("number 50."))
-            .unwrap()
+        picture.lines().position(|line| line.contains("number 50.")).unwrap()
     };
     let height = tui::scroll::pane(&stage.model).1;
     stage.keys("zt");

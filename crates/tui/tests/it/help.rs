@@ -26,11 +26,7 @@ fn a_prefix_that_waits_shows_what_may_follow() {
         ("<C-w>", "to the list"),
     ] {
         stage.keys(prefix).tick(0).tick(300);
-        assert!(
-            stage.picture().contains(shown),
-            "{prefix}\n{}",
-            stage.picture()
-        );
+        assert!(stage.picture().contains(shown), "{prefix}\n{}", stage.picture());
         stage.keys("<Esc>");
         assert!(!stage.picture().contains(shown), "{prefix}");
     }
@@ -45,10 +41,7 @@ fn the_help_is_searched() {
     assert!(stage.picture().contains("/frie"));
     stage.keys("nd<CR>");
     let picture = stage.picture();
-    assert!(
-        picture.contains("keys and commands with “friend”"),
-        "{picture}"
-    );
+    assert!(picture.contains("keys and commands with “friend”"), "{picture}");
     assert!(picture.contains("accept the friend request"), "{picture}");
     assert!(!picture.contains("half a screen"), "{picture}");
     stage.keys("/nonsense<CR>");

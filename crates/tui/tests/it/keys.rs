@@ -16,15 +16,8 @@ fn writing_a_message_sends_it_and_stays_in_the_box() {
     assert_eq!(
         stage.taken(),
         [
-            Effect::Send {
-                conv_id: WITH_ANN,
-                body,
-                reply_seq: 0
-            },
-            Effect::SaveDraft {
-                conv_id: WITH_ANN,
-                text: String::new()
-            },
+            Effect::Send { conv_id: WITH_ANN, body, reply_seq: 0 },
+            Effect::SaveDraft { conv_id: WITH_ANN, text: String::new() },
         ]
     );
     assert_eq!(stage.model.layer(), Layer::Insert);
@@ -38,12 +31,7 @@ fn an_empty_message_is_not_sent() {
     let mut stage = talking_with_ann(80, 24);
     stage.taken();
     stage.keys("i  <CR>");
-    assert!(
-        !stage
-            .taken()
-            .iter()
-            .any(|effect| matches!(effect, Effect::Send { .. }))
-    );
+    assert!(!stage.taken().iter().any(|effect| matches!(effect, Effect::Send { .. })));
     assert_eq!(stage.notice(), "a message needs some text");
 }
 
@@ -57,13 +45,7 @@ fn escape_goes_from_insert_to_normal_to_messages_and_keeps_the_draft() {
     stage.keys("<Esc>");
     assert_eq!(stage.model.layer(), Layer::Messages);
     let text = "half a tho".to_string();
-    assert_eq!(
-        stage.taken(),
-        [Effect::SaveDraft {
-            conv_id: WITH_ANN,
-            text
-        }]
-    );
+    assert_eq!(stage.taken(), [Effect::SaveDraft { conv_id: WITH_ANN, text }]);
     assert_eq!(stage.model.composer.text, "half a tho");
 }
 
@@ -75,13 +57,7 @@ fn a_draft_is_saved_when_typing_pauses_and_when_the_conversation_is_left() {
     stage.tick(500);
     assert_eq!(stage.taken(), []);
     stage.tick(600);
-    assert_eq!(
-        stage.taken(),
-        [Effect::SaveDraft {
-            conv_id: WITH_ANN,
-            text: "one".into()
-        }]
-    );
+    assert_eq!(stage.taken(), [Effect::SaveDraft { conv_id: WITH_ANN, text: "one".into() }]);
     stage.keys(" two<Esc><Esc>");
     stage.taken();
     stage.keys("gt");
@@ -97,12 +73,7 @@ fn control_c_never_quits() {
     stage.keys("<C-c><C-c>");
     assert_eq!(stage.model.layer(), Layer::Messages);
     assert!(stage.notice().contains(":q"));
-    assert!(
-        !stage
-            .taken()
-            .iter()
-            .any(|effect| matches!(effect, Effect::Exit(_)))
-    );
+    assert!(!stage.taken().iter().any(|effect| matches!(effect, Effect::Exit(_))));
 }
 
 #[test]
@@ -133,18 +104,13 @@ fn q_closes_a_popup_first() {
     let mut stage = friends(80, 24);
     stage.taken();
     stage.keys("?q");
-    assert_eq!(
-        (stage.taken(), stage.model.layer()),
-        (vec![], Layer::Messages)
-    );
+    assert_eq!((stage.taken(), stage.model.layer()), (vec![], Layer::Messages));
 }
 
 #[test]
 fn leaving_after_the_session_was_ended_says_so() {
     let mut stage = friends(80, 24);
-    stage.event(client::Event::Line(client::Line::SignedOut {
-        why: "elsewhere".into(),
-    }));
+    stage.event(client::Event::Line(client::Line::SignedOut { why: "elsewhere".into() }));
     stage.taken();
     stage.keys(":q<CR>");
     assert_eq!(stage.taken(), [Effect::Exit(Exit::SignedOut)]);
@@ -173,13 +139,7 @@ fn the_finder_puts_friends_first_and_opens_the_conversation() {
     stage.taken();
     stage.keys("fch<CR>");
     let text = String::new();
-    assert_eq!(
-        stage.taken(),
-        [Effect::Ask(Ask::OpenDirect {
-            who: Who::Id(CHEN),
-            text
-        })]
-    );
+    assert_eq!(stage.taken(), [Effect::Ask(Ask::OpenDirect { who: Who::Id(CHEN), text })]);
     stage.keys("<Esc>fbo<CR>");
     assert_eq!(stage.model.chat.as_ref().unwrap().conv_id, WITH_BOB);
 }
@@ -196,13 +156,7 @@ fn the_finder_searches_everybody_and_asks_for_friendship() {
     stage.answer(tui::effect::Answer::Asked { ask, got });
     stage.keys("<C-a>");
     let deed = PersonDeed::Befriend;
-    assert_eq!(
-        stage.taken(),
-        [Effect::Ask(Ask::Person {
-            who: Who::Id(44),
-            deed
-        })]
-    );
+    assert_eq!(stage.taken(), [Effect::Ask(Ask::Person { who: Who::Id(44), deed })]);
 }
 
 #[test]
@@ -210,12 +164,7 @@ fn requests_are_accepted_and_declined_in_the_list() {
     let mut stage = friends(80, 24);
     stage.taken();
     stage.keys("<Tab>Gka");
-    let ask = |deed| {
-        Effect::Ask(Ask::Person {
-            who: Who::Id(DORA),
-            deed,
-        })
-    };
+    let ask = |deed| Effect::Ask(Ask::Person { who: Who::Id(DORA), deed });
     assert_eq!(stage.taken(), [ask(PersonDeed::Accept)]);
     stage.keys("x");
     assert_eq!(stage.taken(), [ask(PersonDeed::Decline)]);
@@ -230,18 +179,9 @@ fn deleting_asks_once_and_another_key_means_no() {
     stage.keys("kdd");
     assert_eq!(stage.taken(), []);
     stage.keys("dd");
-    assert_eq!(
-        stage.taken(),
-        [Effect::Ask(Ask::Delete {
-            conv_id: WITH_ANN,
-            seq: 5
-        })]
-    );
+    assert_eq!(stage.taken(), [Effect::Ask(Ask::Delete { conv_id: WITH_ANN, seq: 5 })]);
     stage.keys("ggdddd");
-    assert_eq!(
-        (stage.taken(), stage.notice()),
-        (vec![], "only your own messages can be deleted")
-    );
+    assert_eq!((stage.taken(), stage.notice()), (vec![], "only your own messages can be deleted"));
 }
 
 #[test]
@@ -252,11 +192,7 @@ fn editing_brings_the_draft_back_afterwards() {
     stage.keys("cc");
     assert_eq!(stage.model.composer.text, "are you there?");
     stage.keys("?<CR>");
-    let ask = Ask::Edit {
-        conv_id: WITH_ANN,
-        seq: 6,
-        body: "are you there??".into(),
-    };
+    let ask = Ask::Edit { conv_id: WITH_ANN, seq: 6, body: "are you there??".into() };
     assert!(stage.taken().contains(&Effect::Ask(ask)));
     assert_eq!(stage.model.composer.text, "draft");
 }
@@ -267,11 +203,7 @@ fn a_reply_names_the_message() {
     stage.keys("ggr");
     stage.taken();
     stage.keys("it did<CR>");
-    let send = Effect::Send {
-        conv_id: WITH_ANN,
-        body: "it did".into(),
-        reply_seq: 1,
-    };
+    let send = Effect::Send { conv_id: WITH_ANN, body: "it did".into(), reply_seq: 1 };
     assert!(stage.taken().contains(&send));
 }
 
@@ -281,34 +213,22 @@ fn reactions_are_taken_from_the_row_or_typed() {
     stage.taken();
     let react = |emoji: &str| {
         let (conv_id, seq, emoji) = (WITH_ANN, 6, emoji.to_string());
-        Effect::Ask(Ask::React {
-            conv_id,
-            seq,
-            emoji,
-            remove: false,
-        })
+        Effect::Ask(Ask::React { conv_id, seq, emoji, remove: false })
     };
     stage.keys("+1");
     assert_eq!(stage.taken(), [react("👍")]);
     stage.keys("+🦀<CR>");
     assert_eq!(stage.taken(), [react("🦀")]);
     stage.keys("+<CR>");
-    assert_eq!(
-        (stage.taken(), stage.model.layer()),
-        (vec![], Layer::Reactions)
-    );
+    assert_eq!((stage.taken(), stage.model.layer()), (vec![], Layer::Reactions));
 }
 
 #[test]
 fn typed_commands_do_what_they_say() {
     let mut stage = friends(80, 24);
     stage.taken();
-    let person = |handle: &str, deed| {
-        Effect::Ask(Ask::Person {
-            who: Who::Handle(handle.into()),
-            deed,
-        })
-    };
+    let person =
+        |handle: &str, deed| Effect::Ask(Ask::Person { who: Who::Handle(handle.into()), deed });
     stage.keys(":acc dora<CR>:add @frank<CR>:block eve<CR>");
     assert_eq!(
         stage.taken(),
@@ -319,14 +239,8 @@ fn typed_commands_do_what_they_say() {
         ]
     );
     stage.keys(":group \"the band\" ann bob<CR>");
-    let (title, handles) = (
-        "the band".to_string(),
-        vec!["ann".to_string(), "bob".into()],
-    );
-    assert_eq!(
-        stage.taken(),
-        [Effect::Ask(Ask::CreateGroup { title, handles })]
-    );
+    let (title, handles) = ("the band".to_string(), vec!["ann".to_string(), "bob".into()]);
+    assert_eq!(stage.taken(), [Effect::Ask(Ask::CreateGroup { title, handles })]);
     stage.keys(":msg frank hi there<CR>");
     let (who, text) = (Who::Handle("frank".into()), "hi there".to_string());
     assert_eq!(stage.taken(), [Effect::Ask(Ask::OpenDirect { who, text })]);
@@ -387,22 +301,14 @@ fn a_fast_escape_does_not_insert_a_letter() {
         stage.input(tui::effect::Input::Key(key));
     }
     assert_eq!(stage.model.layer(), Layer::Normal);
-    assert_eq!(
-        (
-            stage.model.composer.text.as_str(),
-            stage.model.composer.cursor
-        ),
-        ("one two", 4)
-    );
+    assert_eq!((stage.model.composer.text.as_str(), stage.model.composer.cursor), ("one two", 4));
 }
 
 #[test]
 fn unsent_messages_are_retried_or_forgotten() {
     let mut stage = talking_with_ann(80, 24);
-    stage.model.queued = vec![
-        queued(WITH_ANN, 7, "one", "you may not write here"),
-        queued(WITH_ANN, 8, "two", ""),
-    ];
+    stage.model.queued =
+        vec![queued(WITH_ANN, 7, "one", "you may not write here"), queued(WITH_ANN, 8, "two", "")];
     stage.taken();
     stage.keys("R");
     assert_eq!(stage.taken(), [Effect::Retry { client_key: 7 }]);

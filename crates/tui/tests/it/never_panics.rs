@@ -28,9 +28,7 @@ fn key() -> impl Strategy<Value = Key> {
         proptest::sample::select(parse(
             "iaAojkhlgGtTfFqrReducdxw0$bK+:?[]mu123 /nN*{}HMLzyYpPvVsSJ~.;,@\"'`^&()%<>!IORXCD"
         )),
-        any::<char>()
-            .prop_filter("control", |c| !c.is_control())
-            .prop_map(Key::Char),
+        any::<char>().prop_filter("control", |c| !c.is_control()).prop_map(Key::Char),
     ]
 }
 
@@ -53,18 +51,9 @@ fn event(kind: u8, user_id: i64, seq: i64, text: &str) -> Event {
     new.kind = ((seq % 11) as i32).min(MessageKind::Deleted.into());
     new.reply_seq = seq / 2;
     match kind {
-        0..4 => Event::New {
-            message: new,
-            live: seq % 2 == 0,
-        },
+        0..4 => Event::New { message: new, live: seq % 2 == 0 },
         4 => Event::Changed(new),
-        5 => Event::Sent(Sent {
-            conv_id,
-            client_key: seq,
-            seq,
-            sent_at: NOW,
-            ..Sent::default()
-        }),
+        5 => Event::Sent(Sent { conv_id, client_key: seq, seq, sent_at: NOW, ..Sent::default() }),
         6 => Event::Receipt(Receipt {
             conv_id,
             user_id,
@@ -72,11 +61,7 @@ fn event(kind: u8, user_id: i64, seq: i64, text: &str) -> Event {
             read_seq: seq / 2,
             at: 0,
         }),
-        7 => Event::Presence(Presence {
-            user_id,
-            online: seq % 2 == 0,
-            last_seen: NOW,
-        }),
+        7 => Event::Presence(Presence { user_id, online: seq % 2 == 0, last_seen: NOW }),
         8 => Event::Typing(Typing { conv_id, user_id }),
         9 => Event::Person(person(user_id, "frank", text, Relation::Asks)),
         10 => {
@@ -84,41 +69,24 @@ fn event(kind: u8, user_id: i64, seq: i64, text: &str) -> Event {
             told.left = seq % 3 == 0;
             Event::Conversation(told)
         }
-        _ => Event::Line(Line::Waiting {
-            until: i64::MAX,
-            why: text.into(),
-        }),
+        _ => Event::Line(Line::Waiting { until: i64::MAX, why: text.into() }),
     }
 }
 
 /// Answers as the disk and the gateway might.
 fn answers(effect: Effect) -> Option<Answer> {
     match effect {
-        Effect::Load {
-            conv_id,
-            before_seq,
-        } => {
+        Effect::Load { conv_id, before_seq } => {
             let first = (before_seq - 5).max(1);
             let last = if before_seq == 0 { 7 } else { before_seq };
-            let of = |seq| {
-                message(
-                    conv_id,
-                    seq,
-                    seq % 5,
-                    NOW + seq * MINUTE,
-                    "words and 日本語",
-                )
-            };
+            let of = |seq| message(conv_id, seq, seq % 5, NOW + seq * MINUTE, "words and 日本語");
             Some(Answer::Messages {
                 conv_id,
                 before_seq,
                 messages: (first..last).map(of).collect(),
             })
         }
-        Effect::LoadDraft { conv_id } => Some(Answer::Draft {
-            conv_id,
-            text: "a draft".into(),
-        }),
+        Effect::LoadDraft { conv_id } => Some(Answer::Draft { conv_id, text: "a draft".into() }),
         Effect::Send { conv_id, body, .. } => {
             Some(Answer::Queued(vec![queued(conv_id, 9, &body, "")]))
         }

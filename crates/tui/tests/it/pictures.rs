@@ -35,32 +35,18 @@ fn every_state(columns: u16, rows: u16) -> Stage {
     let mut stage = talking_with_ann(columns, rows);
     stage.model.queued = vec![
         queued(WITH_ANN, 7, "and this waits for the line", ""),
-        queued(
-            WITH_ANN,
-            8,
-            "and this was refused",
-            "ann does not take messages from you",
-        ),
+        queued(WITH_ANN, 8, "and this was refused", "ann does not take messages from you"),
     ];
     let messages = &mut stage.model.chat.as_mut().expect("ann is open").messages;
     messages[2].reply_seq = 2;
     messages[3].reactions = vec![
-        Reaction {
-            emoji: "👍".into(),
-            user_ids: vec![ME, ANN],
-        },
-        Reaction {
-            emoji: "🎉".into(),
-            user_ids: vec![ANN],
-        },
+        Reaction { emoji: "👍".into(), user_ids: vec![ME, ANN] },
+        Reaction { emoji: "🎉".into(), user_ids: vec![ANN] },
     ];
     messages[4].edited_at = NOW;
     stage.model.chat.as_mut().expect("ann is open").new =
         Some(tui::model::Unseen { after: 2, up_to: 6 });
-    let typing = proto::Typing {
-        conv_id: WITH_ANN,
-        user_id: ANN,
-    };
+    let typing = proto::Typing { conv_id: WITH_ANN, user_id: ANN };
     stage.event(client::Event::Typing(typing));
     stage
 }
@@ -79,13 +65,7 @@ fn a_message_is_kept_while_the_friend_is_offline() {
             0,
             vec![
                 message(WITH_BOB, 4, BOB, NOW - 40 * MINUTE, "off to lunch"),
-                message(
-                    WITH_BOB,
-                    5,
-                    ME,
-                    NOW - 20 * MINUTE,
-                    "call me when you are back",
-                ),
+                message(WITH_BOB, 5, ME, NOW - 20 * MINUTE, "call me when you are back"),
             ],
         );
         stage.keys("isee you<C-j>and take care");
@@ -113,11 +93,7 @@ fn in_the_group(columns: u16, rows: u16) -> Stage {
         member(BOB, "bob", 3, 3),
         member(CHEN, "chen", 2, 0),
     ];
-    let mut told = stage
-        .model
-        .conversation(LUNCH)
-        .expect("lunch is there")
-        .clone();
+    let mut told = stage.model.conversation(LUNCH).expect("lunch is there").clone();
     told.members = members;
     stage.event(client::Event::Conversation(told));
     stage
@@ -161,16 +137,8 @@ fn offline_one_can_write_and_sees_what_waits() {
         let mut stage = talking_with_ann(columns, rows);
         stage.model.queued = vec![queued(WITH_ANN, 7, "sent when the line is back", "")];
         let why = "the server does not answer".to_string();
-        stage.event(client::Event::Line(Line::Waiting {
-            until: NOW + 2_500,
-            why,
-        }));
-        let figures = Figures {
-            gaps: 1,
-            resumed: 3,
-            replayed: 41,
-            ..Figures::default()
-        };
+        stage.event(client::Event::Line(Line::Waiting { until: NOW + 2_500, why }));
+        let figures = Figures { gaps: 1, resumed: 3, replayed: 41, ..Figures::default() };
         stage.input(Input::Tick { now: NOW, figures });
         stage.keys("iwriting on");
         stage
@@ -184,10 +152,7 @@ fn reading_up_is_not_disturbed_by_what_comes() {
         stage.keys("kk");
         for seq in 7..10 {
             let new = message(WITH_ANN, seq, ANN, NOW, &format!("news {seq}"));
-            stage.event(client::Event::New {
-                message: new,
-                live: true,
-            });
+            stage.event(client::Event::New { message: new, live: true });
         }
         stage
     });
@@ -212,15 +177,8 @@ fn the_journey_of_a_message_is_shown() {
             hop(HopKind::Published, 2_011, 0),
             hop(HopKind::DeliveredTo, 0, ANN),
         ];
-        let ask = Ask::Journey {
-            conv_id: WITH_ANN,
-            seq: 5,
-        };
-        let got = Ok(Got::Journey(Journey {
-            conv_id: WITH_ANN,
-            seq: 5,
-            hops,
-        }));
+        let ask = Ask::Journey { conv_id: WITH_ANN, seq: 5 };
+        let got = Ok(Got::Journey(Journey { conv_id: WITH_ANN, seq: 5, hops }));
         stage.answer(Answer::Asked { ask, got });
         stage
     });
@@ -230,23 +188,11 @@ fn the_journey_of_a_message_is_shown() {
 fn search_results_reactions_and_the_figures_have_their_popups() {
     let mut stage = talking_with_ann(80, 24);
     stage.keys(":search are<CR>");
-    let ask = Ask::Search {
-        conv_id: WITH_ANN,
-        text: "are".into(),
-        before_seq: 0,
-    };
+    let ask = Ask::Search { conv_id: WITH_ANN, text: "are".into(), before_seq: 0 };
     let messages = stage.model.chat.as_ref().unwrap().messages.clone();
     let messages = vec![messages[5].clone(), messages[1].clone()];
-    let page = proto::Page {
-        conv_id: WITH_ANN,
-        messages,
-        more: true,
-        scanned_to: 1,
-    };
-    stage.answer(Answer::Asked {
-        ask,
-        got: Ok(Got::Page(page)),
-    });
+    let page = proto::Page { conv_id: WITH_ANN, messages, more: true, scanned_to: 1 };
+    stage.answer(Answer::Asked { ask, got: Ok(Got::Page(page)) });
     insta::assert_snapshot!("search_results", stage.picture());
     stage.keys("q+");
     insta::assert_snapshot!("reactions", stage.picture());

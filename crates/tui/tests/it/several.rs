@@ -6,10 +6,7 @@ use tui::effect::{Ask, Effect};
 use crate::stage::*;
 
 fn delete(seq: i64) -> Effect {
-    Effect::Ask(Ask::Delete {
-        conv_id: WITH_ANN,
-        seq,
-    })
+    Effect::Ask(Ask::Delete { conv_id: WITH_ANN, seq })
 }
 
 fn register(stage: &Stage, name: char) -> String {
@@ -25,10 +22,7 @@ fn what_is_copied_is_put_into_the_box() {
     assert_eq!(stage.model.layer(), Layer::Insert);
     // in the box it is the unnamed register, as if it had been yanked there
     stage.keys("<Esc>A <C-r>\"<Esc>");
-    assert_eq!(
-        stage.model.composer.text,
-        "great. lunch at 12? great. lunch at 12?"
-    );
+    assert_eq!(stage.model.composer.text, "great. lunch at 12? great. lunch at 12?");
     stage.keys("<Esc>\"zp");
     assert_eq!(stage.notice(), "nothing is in register z");
 }
@@ -37,22 +31,13 @@ fn what_is_copied_is_put_into_the_box() {
 fn y_takes_motions_counts_and_registers() {
     let mut stage = talking_with_ann(80, 24);
     stage.keys("\"ayk");
-    assert_eq!(
-        register(&stage, 'a'),
-        "see you at the corner\nare you there?"
-    );
-    assert_eq!(
-        stage.notice(),
-        "2 messages copied; p puts them into the box"
-    );
+    assert_eq!(register(&stage, 'a'), "see you at the corner\nare you there?");
+    assert_eq!(stage.notice(), "2 messages copied; p puts them into the box");
     // the verb looks and does not go
     assert_eq!(stage.model.cursor_index(), Some(5));
     stage.keys("gg\"b2yy3G\"Byy");
-    let lines = [
-        "did the gateway come back?",
-        "yes, all friends are online",
-        "great. lunch at 12?",
-    ];
+    let lines =
+        ["did the gateway come back?", "yes, all friends are online", "great. lunch at 12?"];
     assert_eq!(register(&stage, 'b'), lines.join("\n"));
     stage.keys("Gy2{");
     assert_eq!(register(&stage, '"').lines().count(), 4);
@@ -112,10 +97,7 @@ fn messages_are_selected_seen_copied_and_deleted() {
     assert_eq!(stage.model.layer(), Layer::Messages);
     assert_eq!(register(&stage, '"').lines().count(), 3);
     stage.keys("GVkd");
-    assert_eq!(
-        (stage.taken(), stage.model.layer()),
-        (vec![], Layer::Select)
-    );
+    assert_eq!((stage.taken(), stage.model.layer()), (vec![], Layer::Select));
     stage.keys("d");
     assert_eq!(stage.taken(), [delete(5), delete(6)]);
     assert_eq!(stage.model.layer(), Layer::Messages);

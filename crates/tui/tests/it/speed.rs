@@ -19,9 +19,7 @@ fn a_frame_of_ten_thousand_messages_costs_as_much_as_a_frame_of_a_hundred() {
         let frames = 100;
         let start = Instant::now();
         for _ in 0..frames {
-            terminal
-                .draw(|frame| tui::view::draw(&stage.model, frame))
-                .unwrap();
+            terminal.draw(|frame| tui::view::draw(&stage.model, frame)).unwrap();
         }
         let frame_us = start.elapsed().as_micros() / frames;
         let start = Instant::now();

@@ -32,10 +32,7 @@ pub(crate) struct Stage {
 pub(crate) fn empty(columns: u16, rows: u16) -> Stage {
     let mut model = Model::new(ME, NOW, jiff::tz::TimeZone::UTC, columns, rows);
     model.line = Line::Live;
-    let mut stage = Stage {
-        model,
-        effects: Vec::new(),
-    };
+    let mut stage = Stage { model, effects: Vec::new() };
     stage.answer(Answer::All {
         conversations: Vec::new(),
         people: vec![person(ME, "me.myself", "Me", Relation::None)],
@@ -68,11 +65,7 @@ pub(crate) fn friends(columns: u16, rows: u16) -> Stage {
         group(LUNCH, "lunch 👩‍👩‍👧 日本", 3, 1, NOW - 10 * MINUTE),
         direct(WITH_BOB, BOB, 5, 5, NOW - 20 * MINUTE),
     ];
-    stage.answer(Answer::All {
-        conversations,
-        people,
-        queued: Vec::new(),
-    });
+    stage.answer(Answer::All { conversations, people, queued: Vec::new() });
     stage
 }
 
@@ -115,14 +108,7 @@ pub(crate) fn group(conv_id: i64, title: &str, last: i64, read: i64, at: i64) ->
 }
 
 pub(crate) fn message(conv_id: i64, seq: i64, sender_id: i64, at: i64, body: &str) -> Message {
-    Message {
-        conv_id,
-        seq,
-        sender_id,
-        sent_at: at,
-        body: body.into(),
-        ..Message::default()
-    }
+    Message { conv_id, seq, sender_id, sent_at: at, body: body.into(), ..Message::default() }
 }
 
 pub(crate) fn queued(conv_id: i64, client_key: i64, body: &str, refused: &str) -> Queued {
@@ -172,10 +158,7 @@ impl Stage {
 
     pub(crate) fn tick(&mut self, ms: i64) -> &mut Self {
         let now = self.model.now + ms;
-        self.input(Input::Tick {
-            now,
-            figures: Figures::default(),
-        })
+        self.input(Input::Tick { now, figures: Figures::default() })
     }
 
     /// The disk answers what was asked for when a conversation was opened.
@@ -185,19 +168,13 @@ impl Stage {
         before_seq: i64,
         messages: Vec<Message>,
     ) -> &mut Self {
-        self.answer(Answer::Messages {
-            conv_id,
-            before_seq,
-            messages,
-        })
+        self.answer(Answer::Messages { conv_id, before_seq, messages })
     }
 
     fn drawn(&self) -> Terminal<TestBackend> {
         let backend = TestBackend::new(self.model.columns, self.model.rows);
         let mut terminal = Terminal::new(backend).unwrap();
-        terminal
-            .draw(|frame| view::draw(&self.model, frame))
-            .unwrap();
+        terminal.draw(|frame| view::draw(&self.model, frame)).unwrap();
         terminal
     }
 
@@ -235,9 +212,7 @@ impl Stage {
     pub(crate) fn picture(&self) -> String {
         let backend = TestBackend::new(self.model.columns, self.model.rows);
         let mut terminal = Terminal::new(backend).unwrap();
-        terminal
-            .draw(|frame| view::draw(&self.model, frame))
-            .unwrap();
+        terminal.draw(|frame| view::draw(&self.model, frame)).unwrap();
         terminal.backend().to_string()
     }
 }
@@ -252,25 +227,15 @@ pub(crate) fn talking_with_ann(columns: u16, rows: u16) -> Stage {
         0,
         vec![
             message(WITH_ANN, 1, ANN, NOW - day, "did the gateway come back?"),
-            message(
-                WITH_ANN,
-                2,
-                ME,
-                NOW - day + MINUTE,
-                "yes, all friends are online",
-            ),
+            message(WITH_ANN, 2, ME, NOW - day + MINUTE, "yes, all friends are online"),
             message(WITH_ANN, 3, ANN, NOW - 12 * MINUTE, "great. lunch at 12?"),
             message(WITH_ANN, 4, ANN, NOW - 11 * MINUTE, "日本語 works too 👩‍👩‍👧"),
             message(WITH_ANN, 5, ME, NOW - 10 * MINUTE, "see you at the corner"),
             message(WITH_ANN, 6, ME, NOW - MINUTE, "are you there?"),
         ],
     );
-    let ann = stage
-        .model
-        .conversations
-        .iter_mut()
-        .find(|c| c.conv_id == WITH_ANN)
-        .expect("ann is there");
+    let ann =
+        stage.model.conversations.iter_mut().find(|c| c.conv_id == WITH_ANN).expect("ann is there");
     (ann.friend_delivered_seq, ann.friend_read_seq) = (5, 2);
     stage
 }

@@ -9,10 +9,7 @@ use crate::stage::*;
 
 fn arrives(stage: &mut Stage, seq: i64, body: &str) {
     let message = message(WITH_ANN, seq, ANN, NOW, body);
-    stage.event(Event::New {
-        message,
-        live: true,
-    });
+    stage.event(Event::New { message, live: true });
 }
 
 #[test]
@@ -21,10 +18,7 @@ fn the_screen_begins_with_the_newest_conversation_but_never_jumps_later() {
     stage.taken();
     let greeting = direct(WITH_BOB, BOB, 1, 0, NOW);
     stage.event(Event::Conversation(greeting));
-    assert!(stage.taken().contains(&Effect::Load {
-        conv_id: WITH_BOB,
-        before_seq: 0
-    }));
+    assert!(stage.taken().contains(&Effect::Load { conv_id: WITH_BOB, before_seq: 0 }));
     stage.event(Event::Conversation(direct(WITH_ANN, ANN, 1, 0, NOW + 1)));
     assert_eq!(stage.taken(), []);
 }
@@ -34,13 +28,7 @@ fn what_one_looks_at_is_read_once() {
     let mut stage = talking_with_ann(80, 24);
     stage.taken();
     arrives(&mut stage, 7, "hello");
-    assert_eq!(
-        stage.taken(),
-        [Effect::Read {
-            conv_id: WITH_ANN,
-            seq: 7
-        }]
-    );
+    assert_eq!(stage.taken(), [Effect::Read { conv_id: WITH_ANN, seq: 7 }]);
     stage.tick(1_000);
     assert_eq!(stage.taken(), []);
 }
@@ -54,13 +42,7 @@ fn nothing_is_read_while_the_terminal_has_no_focus() {
     assert_eq!(stage.taken(), [Effect::Bell]);
     assert!(stage.picture().contains("1 new"));
     stage.input(Input::Focus(true));
-    assert_eq!(
-        stage.taken(),
-        [Effect::Read {
-            conv_id: WITH_ANN,
-            seq: 7
-        }]
-    );
+    assert_eq!(stage.taken(), [Effect::Read { conv_id: WITH_ANN, seq: 7 }]);
 }
 
 #[test]
@@ -72,13 +54,7 @@ fn nothing_is_read_while_reading_up() {
     assert_eq!(stage.taken(), []);
     assert!(stage.picture().contains("↓ 1 more"));
     stage.keys("G");
-    assert_eq!(
-        stage.taken(),
-        [Effect::Read {
-            conv_id: WITH_ANN,
-            seq: 7
-        }]
-    );
+    assert_eq!(stage.taken(), [Effect::Read { conv_id: WITH_ANN, seq: 7 }]);
     assert!(!stage.picture().contains("more"));
 }
 
@@ -90,10 +66,7 @@ fn the_place_one_reads_at_stays_when_older_messages_are_loaded() {
     stage.page(WITH_ANN, 0, (201..=300).map(of).collect());
     stage.keys("90k");
     let shown = stage.picture();
-    assert!(stage.taken().contains(&Effect::Load {
-        conv_id: WITH_ANN,
-        before_seq: 201
-    }));
+    assert!(stage.taken().contains(&Effect::Load { conv_id: WITH_ANN, before_seq: 201 }));
     stage.page(WITH_ANN, 201, (101..201).map(of).collect());
     assert_eq!(stage.picture(), shown);
     assert_eq!(stage.model.item_count(), 200);
@@ -107,28 +80,15 @@ fn history_comes_from_the_disk_then_from_the_server_then_ends() {
     let of = |seq| message(WITH_ANN, seq, ANN, NOW, "words");
     let conv_id = WITH_ANN;
     stage.page(conv_id, 0, vec![of(5), of(6)]);
-    let load = |before_seq| Effect::Load {
-        conv_id,
-        before_seq,
-    };
+    let load = |before_seq| Effect::Load { conv_id, before_seq };
     assert!(stage.taken().contains(&load(5)));
     stage.page(conv_id, 5, Vec::new());
-    let ask = Ask::History {
-        conv_id,
-        before_seq: 5,
-    };
+    let ask = Ask::History { conv_id, before_seq: 5 };
     assert_eq!(stage.taken(), [Effect::Ask(ask.clone())]);
     let got = Err(Trouble::Offline);
-    stage.answer(Answer::Asked {
-        ask: ask.clone(),
-        got,
-    });
+    stage.answer(Answer::Asked { ask: ask.clone(), got });
     assert_eq!(stage.taken(), []);
-    assert!(
-        stage
-            .picture()
-            .contains("older messages need the connection")
-    );
+    assert!(stage.picture().contains("older messages need the connection"));
     stage.event(Event::Line(Line::Live));
     assert_eq!(stage.taken(), [Effect::Ask(ask.clone())]);
     let got = Ok(Got::History { more: false });
@@ -162,11 +122,7 @@ fn a_refused_message_stays_with_the_reason() {
     let mut stage = talking_with_ann(80, 24);
     stage.answer(Answer::Queued(vec![queued(WITH_ANN, 77, "hm", "")]));
     let (code, text) = (ErrorCode::Forbidden, "ann blocked you".to_string());
-    stage.event(Event::SendRefused {
-        client_key: 77,
-        code,
-        text,
-    });
+    stage.event(Event::SendRefused { client_key: 77, code, text });
     let picture = stage.picture();
     assert!(picture.contains("✗ not sent — R retry"), "{picture}");
     assert!(picture.contains("▌ ann blocked you"), "{picture}");
@@ -193,10 +149,7 @@ fn receipts_move_forwards_only() {
 #[test]
 fn typing_is_shown_for_five_seconds_or_until_the_message_is_there() {
     let mut stage = talking_with_ann(80, 24);
-    let typing = Typing {
-        conv_id: WITH_ANN,
-        user_id: ANN,
-    };
+    let typing = Typing { conv_id: WITH_ANN, user_id: ANN };
     stage.event(Event::Typing(typing));
     assert!(stage.picture().contains("ann is typing…"));
     stage.tick(5_001);
@@ -211,12 +164,7 @@ fn a_new_friend_request_is_seen_at_once() {
     let mut stage = friends(80, 24);
     stage.event(Event::Person(person(44, "frank", "Frank", Relation::Asks)));
     assert!(stage.picture().contains("+ frank"));
-    stage.event(Event::Person(person(
-        44,
-        "frank",
-        "Frank",
-        Relation::Friend,
-    )));
+    stage.event(Event::Person(person(44, "frank", "Frank", Relation::Friend)));
     assert!(!stage.picture().contains("+ frank"));
 }
 
@@ -224,10 +172,7 @@ fn a_new_friend_request_is_seen_at_once() {
 fn the_countdown_to_the_next_try_runs() {
     let mut stage = friends(80, 24);
     let why = "connection refused".to_string();
-    stage.event(Event::Line(Line::Waiting {
-        until: NOW + 3_000,
-        why,
-    }));
+    stage.event(Event::Line(Line::Waiting { until: NOW + 3_000, why }));
     assert!(stage.picture().contains("◌ reconnecting in 3 s"));
     stage.tick(1_500);
     assert!(stage.picture().contains("◌ reconnecting in 2 s"));
@@ -263,19 +208,10 @@ fn leaving_a_group_closes_it() {
 #[test]
 fn a_body_cannot_imitate_the_program() {
     let mut stage = talking_with_ann(80, 24);
-    arrives(
-        &mut stage,
-        7,
-        "x\n14:31 bob\n─── 3 new ───────\n✗ signed out",
-    );
+    arrives(&mut stage, 7, "x\n14:31 bob\n─── 3 new ───────\n✗ signed out");
     for row in stage.picture().lines() {
-        let imitates = ["14:31 bob", "3 new", "signed out"]
-            .iter()
-            .any(|text| row.contains(text));
-        assert!(
-            !imitates || row.contains("▌ ") || row.contains("▏ "),
-            "{row}"
-        );
+        let imitates = ["14:31 bob", "3 new", "signed out"].iter().any(|text| row.contains(text));
+        assert!(!imitates || row.contains("▌ ") || row.contains("▏ "), "{row}");
     }
 }
 
@@ -285,11 +221,7 @@ fn a_text_that_the_disk_does_not_take_comes_back_into_the_box() {
     stage.keys("iimportant<CR>");
     let why = "disk full".to_string();
     let body = "important".to_string();
-    stage.answer(Answer::NotQueued {
-        conv_id: WITH_ANN,
-        body,
-        why,
-    });
+    stage.answer(Answer::NotQueued { conv_id: WITH_ANN, body, why });
     assert_eq!(stage.model.composer.text, "important");
     assert!(stage.notice().contains("disk full"));
 }
@@ -302,27 +234,12 @@ fn a_found_message_is_gone_to_when_it_is_loaded() {
     let of = |seq| message(conv_id, seq, ANN, NOW - (300 - seq) * MINUTE, "words");
     stage.page(conv_id, 0, (201..=300).map(of).collect());
     stage.keys(":search words<CR>");
-    let ask = Ask::Search {
-        conv_id,
-        text: "words".into(),
-        before_seq: 0,
-    };
-    let page = proto::Page {
-        conv_id,
-        messages: vec![of(120)],
-        more: false,
-        scanned_to: 0,
-    };
-    stage.answer(Answer::Asked {
-        ask,
-        got: Ok(Got::Page(page)),
-    });
+    let ask = Ask::Search { conv_id, text: "words".into(), before_seq: 0 };
+    let page = proto::Page { conv_id, messages: vec![of(120)], more: false, scanned_to: 0 };
+    stage.answer(Answer::Asked { ask, got: Ok(Got::Page(page)) });
     stage.taken();
     stage.keys("<CR>");
-    let load = Effect::Load {
-        conv_id,
-        before_seq: 201,
-    };
+    let load = Effect::Load { conv_id, before_seq: 201 };
     assert_eq!(stage.taken(), [load]);
     stage.page(conv_id, 201, (101..201).map(of).collect());
     let at = stage.model.cursor_index().unwrap();

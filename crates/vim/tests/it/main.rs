@@ -8,10 +8,7 @@ use vim::case::Case;
 /// Press every case of a file of `text⏐row,col⏐keys⏐row,col⏐text`; the answer lists the differing.
 fn differences(file: &str) -> String {
     let mut differing = String::new();
-    for line in file
-        .split('\n')
-        .filter(|line| !line.is_empty() && !line.starts_with('#'))
-    {
+    for line in file.split('\n').filter(|line| !line.is_empty() && !line.starts_with('#')) {
         let (case, expected) = split(line);
         let ours = Case::parse(case).expect("a case").run().written();
         if ours != expected {

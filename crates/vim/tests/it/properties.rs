@@ -46,11 +46,7 @@ fn text() -> impl Strategy<Value = String> {
 
 /// A failing case is printed with its seed; it is not kept in a file.
 fn config() -> ProptestConfig {
-    ProptestConfig {
-        cases: 400,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    }
+    ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() }
 }
 
 proptest! {
@@ -147,9 +143,7 @@ fn huge_counts_and_endless_macros_end() {
         "Vr日999999999.",
     ] {
         let mut editor = Editor::new("one two. three\n\tfour (five)\n");
-        keys_from_notation(keys)
-            .into_iter()
-            .for_each(|key| editor.press(key));
+        keys_from_notation(keys).into_iter().for_each(|key| editor.press(key));
         assert!(editor.text().len() <= TEXT_BYTES_MAX + 1024, "{keys}");
     }
 }

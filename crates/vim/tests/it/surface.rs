@@ -5,9 +5,7 @@ use vim::{Editor, Key, Mode, VisualKind, keys_from_notation};
 /// An editor after some keys.
 fn editor(text: &str, keys: &str) -> Editor {
     let mut editor = Editor::new(text);
-    keys_from_notation(keys)
-        .into_iter()
-        .for_each(|key| editor.press(key));
+    keys_from_notation(keys).into_iter().for_each(|key| editor.press(key));
     editor
 }
 
@@ -38,13 +36,9 @@ fn unfinished_commands_and_recording_show() {
 
 #[test]
 fn selections_count_characters() {
-    let selection = editor("日本語\nxy", "lvj")
-        .selection()
-        .expect("a selection");
+    let selection = editor("日本語\nxy", "lvj").selection().expect("a selection");
     assert_eq!((selection.first, selection.last), ((0, 1), (1, 2)));
-    let block = editor("日本語\nxy", "<C-v>j$")
-        .selection()
-        .expect("a selection");
+    let block = editor("日本語\nxy", "<C-v>j$").selection().expect("a selection");
     assert_eq!((block.kind, block.columns), (VisualKind::Block, (0, None)));
     assert!(editor("text", "v<Esc>").selection().is_none());
 }
@@ -53,10 +47,7 @@ fn selections_count_characters() {
 fn a_paste_in_insert_mode_stays_there() {
     let mut editor = editor("ab", "a");
     editor.paste("1<Esc>\ndd");
-    assert_eq!(
-        (editor.mode(), editor.text()),
-        (Mode::Insert, "a1<Esc>\nddb".to_owned())
-    );
+    assert_eq!((editor.mode(), editor.text()), (Mode::Insert, "a1<Esc>\nddb".to_owned()));
     editor.press(Key::Char('!'));
     editor.press(Key::Esc);
     assert_eq!(editor.text(), "a1<Esc>\ndd!b");
@@ -72,14 +63,10 @@ fn foreign_text_is_never_pressed() {
     editor.set_register('a', "dd");
     editor.set_clipboard("dd");
     for keys in ["@a", "@+", "yy\"Ayw@a"] {
-        keys_from_notation(keys)
-            .into_iter()
-            .for_each(|key| editor.press(key));
+        keys_from_notation(keys).into_iter().for_each(|key| editor.press(key));
         assert_eq!(editor.text(), "keep this", "{keys}");
     }
-    keys_from_notation("0\"+P")
-        .into_iter()
-        .for_each(|key| editor.press(key));
+    keys_from_notation("0\"+P").into_iter().for_each(|key| editor.press(key));
     assert_eq!(editor.text(), "ddkeep this");
 }
 
@@ -87,22 +74,15 @@ fn foreign_text_is_never_pressed() {
 fn foreign_text_is_inserted_as_text() {
     let mut editor = Editor::new("x");
     editor.set_register('a', "1\u{1b}2");
-    keys_from_notation("A<C-r>a")
-        .into_iter()
-        .for_each(|key| editor.press(key));
-    assert_eq!(
-        (editor.mode(), editor.text()),
-        (Mode::Insert, "x1\u{1b}2".to_owned())
-    );
+    keys_from_notation("A<C-r>a").into_iter().for_each(|key| editor.press(key));
+    assert_eq!((editor.mode(), editor.text()), (Mode::Insert, "x1\u{1b}2".to_owned()));
 }
 
 #[test]
 fn the_clipboard_goes_out_once() {
     let mut editor = Editor::new("one\ntwo");
     editor.connect_clipboard();
-    keys_from_notation("\"+yyyiw")
-        .into_iter()
-        .for_each(|key| editor.press(key));
+    keys_from_notation("\"+yyyiw").into_iter().for_each(|key| editor.press(key));
     assert_eq!(editor.take_clipboard(), Some("one\n".to_owned()));
     assert_eq!(editor.take_clipboard(), None);
     assert_eq!(editor.register('+'), Some("one\n".to_owned()));
@@ -112,9 +92,7 @@ fn the_clipboard_goes_out_once() {
 fn a_new_text_forgets_undo_but_not_registers() {
     let mut editor = editor("one", "yyx");
     editor.set_text("two\nthree");
-    keys_from_notation("up")
-        .into_iter()
-        .for_each(|key| editor.press(key));
+    keys_from_notation("up").into_iter().for_each(|key| editor.press(key));
     assert_eq!(editor.text(), "towo\nthree");
 }
 

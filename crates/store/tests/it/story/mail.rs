@@ -33,32 +33,16 @@ pub(super) async fn facts_leave_the_database(store: &Store) {
     let first = hers.expect("signing up with an address writes a job");
     assert_eq!(first.attempts, 1);
     let again = store.outbox_claim(lease, lease + HOUR, 20).await.unwrap();
-    assert_eq!(
-        (again[0].id, again[0].attempts),
-        (first.id, 2),
-        "a lease ends"
-    );
-    store
-        .outbox_release(first.id, lease + MINUTE)
-        .await
-        .unwrap();
+    assert_eq!((again[0].id, again[0].attempts), (first.id, 2), "a lease ends");
+    store.outbox_release(first.id, lease + MINUTE).await.unwrap();
     let early = store.outbox_claim(lease + 1, lease + HOUR, 20).await;
     assert_eq!(early.unwrap(), []);
-    store
-        .outbox_dead(first.id, "550 no such user", LATER)
-        .await
-        .unwrap();
+    store.outbox_dead(first.id, "550 no such user", LATER).await.unwrap();
     let dead = store.dead_jobs().await.unwrap();
     assert_eq!((dead[0].id, &dead[0].job), (first.id, &confirm));
-    assert_eq!(
-        (dead[0].why.as_str(), dead[0].died_at),
-        ("550 no such user", LATER)
-    );
+    assert_eq!((dead[0].why.as_str(), dead[0].died_at), ("550 no such user", LATER));
     store.outbox_revive(first.id, LATER).await.unwrap();
-    assert_eq!(
-        store.outbox_revive(first.id, LATER).await,
-        Err(Error::NotFound)
-    );
+    assert_eq!(store.outbox_revive(first.id, LATER).await, Err(Error::NotFound));
     let revived = store.outbox_claim(LATER, lease, 20).await.unwrap();
     assert_eq!((revived[0].id, revived[0].attempts), (first.id, 1));
     store.outbox_done(first.id).await.unwrap();
@@ -69,11 +53,7 @@ pub(super) async fn a_job_is_done_once(store: &Store) {
     let begin = |now: i64| store.job_begin("confirm", 7, now + MINUTE, now);
     assert_eq!(begin(LATER).await.unwrap(), Turn::Yours);
     assert_eq!(begin(LATER + 1).await.unwrap(), Turn::Busy);
-    assert_eq!(
-        begin(LATER + MINUTE).await.unwrap(),
-        Turn::Yours,
-        "the first one died"
-    );
+    assert_eq!(begin(LATER + MINUTE).await.unwrap(), Turn::Yours, "the first one died");
     store.job_free("confirm", 7).await.unwrap();
     assert_eq!(begin(LATER + MINUTE + 1).await.unwrap(), Turn::Yours);
     store.job_done("confirm", 7, LATER).await.unwrap();
@@ -83,32 +63,15 @@ pub(super) async fn a_job_is_done_once(store: &Store) {
 /// One message in a transaction of its own, with nobody online.
 async fn send_away(store: &Store, message: NewMessage, now: i64) {
     let database = store.database_of(message.conv_id);
-    let batch = Batch {
-        sends: vec![message],
-        moves: Vec::new(),
-    };
+    let batch = Batch { sends: vec![message], moves: Vec::new() };
     let nobody = |_: i64| false;
-    store
-        .commit_and_nudge(database, &batch, &nobody, now)
-        .await
-        .unwrap();
+    store.commit_and_nudge(database, &batch, &nobody, now).await.unwrap();
 }
 
 async fn read_at(store: &Store, conv_id: i64, user_id: i64, seq: i64, now: i64) {
-    let read = CursorMove {
-        conv_id,
-        user_id,
-        delivered_seq: seq,
-        read_seq: seq,
-    };
-    let batch = Batch {
-        sends: Vec::new(),
-        moves: vec![read],
-    };
-    store
-        .commit(store.database_of(conv_id), &batch, now)
-        .await
-        .unwrap();
+    let read = CursorMove { conv_id, user_id, delivered_seq: seq, read_seq: seq };
+    let batch = Batch { sends: Vec::new(), moves: vec![read] };
+    store.commit(store.database_of(conv_id), &batch, now).await.unwrap();
 }
 
 async fn due(store: &Store, now: i64) -> Vec<i64> {
@@ -123,37 +86,20 @@ pub(super) async fn who_is_away_is_nudged_once(store: &Store) {
     ];
     let (direct, _) = store.open_direct(finn, gus, NOW).await.unwrap();
     say(store, direct, finn, "gus is online").await;
-    assert!(
-        due(store, LATER + DAY).await.is_empty(),
-        "nothing for who is online"
-    );
+    assert!(due(store, LATER + DAY).await.is_empty(), "nothing for who is online");
     read_up_to(store, direct, gus, 1).await;
 
     for n in 0..20 {
         send_away(store, message(direct, finn, "are you there?"), LATER + n).await;
     }
     assert!(due(store, LATER + 10 * MINUTE - 1).await.is_empty());
-    assert_eq!(
-        due(store, LATER + 10 * MINUTE).await,
-        [gus],
-        "one row, from the first on"
-    );
-    assert!(
-        due(store, LATER + 10 * MINUTE).await.is_empty(),
-        "it is leased"
-    );
+    assert_eq!(due(store, LATER + 10 * MINUTE).await, [gus], "one row, from the first on");
+    assert!(due(store, LATER + 10 * MINUTE).await.is_empty(), "it is leased");
     let unread = store.unread(gus, LATER).await.unwrap();
-    assert_eq!(
-        (unread[0].peer_id, unread[0].read_seq, unread[0].last_seq),
-        (finn, 1, 21)
-    );
+    assert_eq!((unread[0].peer_id, unread[0].read_seq, unread[0].last_seq), (finn, 1, 21));
     assert_eq!((unread[0].since, unread[0].last_at), (LATER, LATER + 19));
     store.nudge_drop(gus, 0, LATER).await.unwrap();
-    assert_eq!(
-        due(store, LATER + 11 * MINUTE).await,
-        [gus],
-        "he has something unread"
-    );
+    assert_eq!(due(store, LATER + 11 * MINUTE).await, [gus], "he has something unread");
     store.mute(gus, direct, LATER + DAY).await.unwrap();
     assert!(store.unread(gus, LATER).await.unwrap().is_empty(), "muted");
     store.mute(gus, direct, 0).await.unwrap();
@@ -170,46 +116,27 @@ pub(super) async fn who_is_away_is_nudged_once(store: &Store) {
 }
 
 async fn a_group_nudges_who_is_mentioned(store: &Store, [finn, gus, hal]: [i64; 3]) {
-    let group = store
-        .create_group(finn, "Trip", &[gus, hal], NOW)
-        .await
-        .unwrap()
-        .conv_id;
+    let group = store.create_group(finn, "Trip", &[gus, hal], NOW).await.unwrap().conv_id;
     send_away(store, message(group, finn, "hello all"), LATER).await;
-    assert!(
-        due(store, LATER + DAY).await.is_empty(),
-        "a group nudges who is mentioned"
-    );
-    let named = NewMessage {
-        mentions: vec![hal],
-        ..message(group, finn, "@hal?")
-    };
+    assert!(due(store, LATER + DAY).await.is_empty(), "a group nudges who is mentioned");
+    let named = NewMessage { mentions: vec![hal], ..message(group, finn, "@hal?") };
     send_away(store, named, LATER).await;
     assert_eq!(due(store, LATER + DAY).await, [hal]);
     assert_eq!(store.unread(hal, LATER).await.unwrap()[0].title, "Trip");
     store.nudge_left(gus, LATER).await.unwrap();
-    assert!(
-        !due(store, LATER + 2 * DAY).await.contains(&gus),
-        "nothing is left for him"
-    );
+    assert!(!due(store, LATER + 2 * DAY).await.contains(&gus), "nothing is left for him");
     let end = store.unread(hal, LATER).await.unwrap()[0].last_seq;
     read_up_to(store, group, hal, end).await;
     store.nudge_drop(hal, 0, LATER).await.unwrap();
 }
 
 pub(super) async fn the_next_mail_waits_longer(store: &Store) {
-    let [ines, jon] = [
-        person(store, "ines", "Ines").await,
-        person(store, "jon", "Jon").await,
-    ];
+    let [ines, jon] = [person(store, "ines", "Ines").await, person(store, "jon", "Jon").await];
     let (direct, _) = store.open_direct(ines, jon, NOW).await.unwrap();
     assert!(store.recipient(1).await.unwrap().is_none());
     let fresh = store.recipient(jon).await.unwrap().unwrap();
     assert_eq!(fresh.email.as_deref(), Some("jon@example.org"));
-    assert_eq!(
-        (fresh.email_ok, fresh.mails, fresh.pause_ends_at()),
-        (false, 0, 0)
-    );
+    assert_eq!((fresh.email_ok, fresh.mails, fresh.pause_ends_at()), (false, 0, 0));
     for (mails, pause) in [(1, HOUR), (2, 6 * HOUR), (3, DAY), (9, DAY)] {
         store.nudge_mailed(jon, mails, LATER).await.unwrap();
         let now = store.recipient(jon).await.unwrap().unwrap();
@@ -219,26 +146,15 @@ pub(super) async fn the_next_mail_waits_longer(store: &Store) {
     store.nudge_postpone(jon, LATER + DAY).await.unwrap();
     assert!(due(store, LATER + DAY - 1).await.is_empty());
     store.nudge_drop(jon, LATER + 1, LATER).await.unwrap();
-    assert!(
-        due(store, LATER + 3 * DAY).await.is_empty(),
-        "he was told of everything"
-    );
+    assert!(due(store, LATER + 3 * DAY).await.is_empty(), "he was told of everything");
 
     send_away(store, message(direct, ines, "still there?"), LATER + 1).await;
     store.nudge_postpone(jon, LATER + 3 * DAY).await.unwrap();
     read_at(store, direct, jon, 1, LATER + HOUR).await;
-    assert_eq!(
-        due(store, LATER + HOUR + 10 * MINUTE).await,
-        [jon],
-        "a pause ends with reading"
-    );
+    assert_eq!(due(store, LATER + HOUR + 10 * MINUTE).await, [jon], "a pause ends with reading");
     store.set_last_seen(jon, LATER + HOUR).await.unwrap();
     let back = store.recipient(jon).await.unwrap().unwrap();
-    assert_eq!(
-        (back.mails, back.pause_ends_at()),
-        (0, 0),
-        "who comes starts over"
-    );
+    assert_eq!((back.mails, back.pause_ends_at()), (0, 0), "who comes starts over");
     store.nudge_postpone(jon, LATER + 30 * DAY).await.unwrap();
     everybody_says_what_he_wants(store, ines, jon).await;
 }
@@ -252,79 +168,41 @@ async fn everybody_says_what_he_wants(store: &Store, ines: i64, jon: i64) {
         hide: true,
     };
     store.set_mail_settings(jon, &wanted).await.unwrap();
-    assert_eq!(
-        store.recipient(jon).await.unwrap().unwrap().settings,
-        wanted
-    );
+    assert_eq!(store.recipient(jon).await.unwrap().unwrap().settings, wanted);
     store.unsubscribe(jon).await.unwrap();
     let left = store.recipient(jon).await.unwrap().unwrap();
-    assert_eq!(
-        left.settings,
-        MailSettings {
-            unwanted: true,
-            ..wanted
-        }
-    );
-    assert_eq!(
-        left.mailed_at, LATER,
-        "settings do not forget what was sent"
-    );
+    assert_eq!(left.settings, MailSettings { unwanted: true, ..wanted });
+    assert_eq!(left.mailed_at, LATER, "settings do not forget what was sent");
     store.unsubscribe(ines).await.unwrap();
-    assert!(
-        store
-            .recipient(ines)
-            .await
-            .unwrap()
-            .unwrap()
-            .settings
-            .unwanted
-    );
+    assert!(store.recipient(ines).await.unwrap().unwrap().settings.unwanted);
 }
 
 pub(super) async fn links_work_once(store: &Store) {
     let kim = person(store, "kim", "Kim").await;
     let (confirm, reset, settings) = ([1; 32], [2; 32], [3; 32]);
     let end = LATER + 30 * DAY;
-    for (hash, purpose) in [
-        (confirm, Purpose::Confirm),
-        (reset, Purpose::Reset),
-        (settings, Purpose::Settings),
-    ] {
-        store
-            .mail_token_create(&hash, kim, purpose, end)
-            .await
-            .unwrap();
+    for (hash, purpose) in
+        [(confirm, Purpose::Confirm), (reset, Purpose::Reset), (settings, Purpose::Settings)]
+    {
+        store.mail_token_create(&hash, kim, purpose, end).await.unwrap();
     }
     let of = |hash: [u8; 32], purpose, now| async move {
         store.mail_token_of(&hash, purpose, now).await.unwrap()
     };
     assert_eq!(of(settings, Purpose::Settings, LATER).await, Some(kim));
-    assert_eq!(
-        of(settings, Purpose::Reset, LATER).await,
-        None,
-        "each for its purpose"
-    );
+    assert_eq!(of(settings, Purpose::Reset, LATER).await, None, "each for its purpose");
     assert_eq!(of(settings, Purpose::Settings, end).await, None, "over");
 
     store.ask_reset("kim@example.org", LATER).await.unwrap();
     assert_eq!(store.confirm_address(&reset, LATER).await.unwrap(), None);
     assert_eq!(store.confirm_address(&confirm, end).await.unwrap(), None);
-    assert_eq!(
-        store.confirm_address(&confirm, LATER).await.unwrap(),
-        Some(kim)
-    );
-    assert_eq!(
-        store.confirm_address(&confirm, LATER).await.unwrap(),
-        None,
-        "one use"
-    );
+    assert_eq!(store.confirm_address(&confirm, LATER).await.unwrap(), Some(kim));
+    assert_eq!(store.confirm_address(&confirm, LATER).await.unwrap(), None, "one use");
     assert!(store.recipient(kim).await.unwrap().unwrap().email_ok);
     store.ask_reset("kim@example.org", LATER).await.unwrap();
     store.ask_reset("nobody@example.org", LATER).await.unwrap();
     let claimed = store.outbox_claim(LATER, end, 50).await.unwrap();
-    let resets = claimed
-        .iter()
-        .filter(|job| job.job == Job::Reset { user_id: kim });
+    let resets = claimed.iter().filter(|job| job.job == Job::Reset { user_id: kim });
     assert_eq!(resets.count(), 1, "only for a confirmed address");
 
     let session = Session {
@@ -336,18 +214,8 @@ pub(super) async fn links_work_once(store: &Store) {
         expires_at: end,
     };
     store.create_session(&session).await.unwrap();
-    let (who, ended) = store
-        .reset_password(&reset, "$new$", LATER)
-        .await
-        .unwrap()
-        .unwrap();
+    let (who, ended) = store.reset_password(&reset, "$new$", LATER).await.unwrap().unwrap();
     assert_eq!((who, ended), (kim, vec![vec![9; 32]]));
-    assert_eq!(
-        store.reset_password(&reset, "x", LATER).await.unwrap(),
-        None
-    );
-    assert_eq!(
-        store.credential_of(kim).await.unwrap().unwrap().pass_hash,
-        "$new$"
-    );
+    assert_eq!(store.reset_password(&reset, "x", LATER).await.unwrap(), None);
+    assert_eq!(store.credential_of(kim).await.unwrap().unwrap().pass_hash, "$new$");
 }

@@ -61,47 +61,22 @@ pub(crate) async fn the_story(mut home: Home) {
     mail::links_work_once(&store).await;
     assert_eq!(store.integrity().await.unwrap(), Vec::<String>::new());
 
-    let repeated = NewMessage {
-        client_key: 4711,
-        ..message(direct, ann, "once")
-    };
+    let repeated = NewMessage { client_key: 4711, ..message(direct, ann, "once") };
     let first = send(&store, repeated.clone()).await;
     home.reopen().await;
-    let SendOutcome::Stored { seq, sent_at } = first else {
-        panic!("{first:?}")
-    };
+    let SendOutcome::Stored { seq, sent_at } = first else { panic!("{first:?}") };
     let again = send(&home.store, repeated.clone()).await;
-    assert_eq!(
-        again,
-        SendOutcome::Repeated { seq, sent_at },
-        "a retry after a restart"
-    );
+    assert_eq!(again, SendOutcome::Repeated { seq, sent_at }, "a retry after a restart");
     old_keys_are_forgotten(&home.store, repeated).await;
     home.store.close().await;
-    assert!(matches!(
-        home.store.ping().await,
-        Err(Error::Unavailable(_))
-    ));
+    assert!(matches!(home.store.ping().await, Err(Error::Unavailable(_))));
     home.remove().await;
 }
 
 async fn old_keys_are_forgotten(store: &Store, repeated: NewMessage) {
-    assert_eq!(
-        store.forget(NOW + limits::CLIENT_KEY_MS).await.unwrap(),
-        0,
-        "a week is not over"
-    );
-    assert!(
-        store
-            .forget(NOW + limits::CLIENT_KEY_MS + 10)
-            .await
-            .unwrap()
-            > 100
-    );
-    assert!(matches!(
-        send(store, repeated).await,
-        SendOutcome::Stored { .. }
-    ));
+    assert_eq!(store.forget(NOW + limits::CLIENT_KEY_MS).await.unwrap(), 0, "a week is not over");
+    assert!(store.forget(NOW + limits::CLIENT_KEY_MS + 10).await.unwrap() > 100);
+    assert!(matches!(send(store, repeated).await, SendOutcome::Stored { .. }));
     assert_eq!(store.integrity().await.unwrap(), Vec::<String>::new());
 }
 
