@@ -2,18 +2,10 @@
 
 use serde_json::Value;
 
-use crate::world::{PASSWORD, Run, Server, World};
+use crate::world::{PASSWORD, Run, Server, two};
 
 fn json(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
-}
-
-fn two() -> (World, Server) {
-    let world = World::new();
-    let server = Server::start(&world);
-    world.signup("ann", &server.url);
-    world.signup("bob", &server.url);
-    (world, server)
 }
 
 #[test]

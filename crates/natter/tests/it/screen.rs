@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 
-use crate::world::{PATIENCE, Server, World};
+use crate::world::{PATIENCE, Server, World, two};
 
 /// A terminal with natter in it.
 struct Terminal {
@@ -101,14 +101,6 @@ impl Terminal {
 
 fn cells(count: u16) -> NonZero<u16> {
     NonZero::new(count).expect("a terminal has cells")
-}
-
-fn two() -> (World, Server) {
-    let world = World::new();
-    let server = Server::start(&world);
-    world.signup("ann", &server.url);
-    world.signup("bob", &server.url);
-    (world, server)
 }
 
 #[test]

@@ -105,6 +105,15 @@ impl Drop for Running {
     }
 }
 
+/// A server, and ann and bob on profiles of these names.
+pub(crate) fn two() -> (World, Server) {
+    let world = World::new();
+    let server = Server::start(&world);
+    world.signup("ann", &server.url);
+    world.signup("bob", &server.url);
+    (world, server)
+}
+
 /// `natter serve` as a process.
 pub(crate) struct Server {
     pub(crate) url: String,
