@@ -17,6 +17,7 @@ pub mod limits;
 mod listen;
 mod notify;
 mod outbound;
+mod process;
 mod rate;
 mod run;
 mod token;

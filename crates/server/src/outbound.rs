@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use bytes::Bytes;
 use proto::{Codec, GoodbyeReason, ServerFrame, frame, server_frame::Body};
@@ -19,6 +20,8 @@ pub(crate) struct Event {
     pub(crate) wire: Bytes,
     /// The connection that caused it and knows already; it passes over the event. 0 = none.
     pub(crate) origin: u64,
+    /// When it was true, that is, right after its commit.
+    pub(crate) since: Instant,
 }
 
 impl Event {
@@ -26,7 +29,7 @@ impl Event {
         let frame = frame::push(body);
         let wire = Bytes::from(Codec::Protobuf.write_server(&frame));
         let body = frame.body.expect("the line above put it in");
-        Arc::new(Self { body, wire, origin })
+        Arc::new(Self { body, wire, origin, since: Instant::now() })
     }
 }
 

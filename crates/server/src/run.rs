@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::routing::get;
 use store::{Options, Store};
 use tokio::net::TcpListener;
@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::counters::Counters;
 use crate::error::Error;
 use crate::notify::{Mailer, Notify};
-use crate::{auth, clock, gateway, limits, listen, notify};
+use crate::{auth, clock, gateway, limits, listen, notify, process};
 
 /// A server that runs in this process.
 pub struct Server {
@@ -33,6 +33,7 @@ pub struct Server {
 /// Opens the databases, listens, and serves in the background.
 pub async fn start(config: Config) -> Result<Server, Error> {
     config.check()?;
+    process::begin();
     let config = Arc::new(config);
     let mailer = match config.roles.notify {
         true => Some(Mailer::open(&config)?),
@@ -172,6 +173,10 @@ async fn join(task: Option<JoinHandle<()>>) -> Option<Result<(), tokio::task::Jo
 /// Is the process alive; does it want new connections; what has it done.
 fn health(store: &Store, counters: &Arc<Counters>, draining: &watch::Receiver<bool>) -> Router {
     let (store, counters, draining) = (store.clone(), Arc::clone(counters), draining.clone());
+    let pools = store.clone();
+    let metrics = async move || {
+        ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], counters.text(&pools.pools()))
+    };
     let ready = move || {
         let (store, draining) = (store.clone(), draining.clone());
         async move {
@@ -187,7 +192,7 @@ fn health(store: &Store, counters: &Arc<Counters>, draining: &watch::Receiver<bo
     Router::new()
         .route("/healthz", get(async || "alive\n"))
         .route("/readyz", get(ready))
-        .route("/metrics", get(async move || counters.text()))
+        .route("/metrics", get(metrics))
 }
 
 /// Forgets what nobody may need any more, in bounded slices, so that it never holds the database

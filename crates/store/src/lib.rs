@@ -76,6 +76,11 @@ impl Store {
         Ok(())
     }
 
+    /// The connections to each database now.
+    pub fn pools(&self) -> Vec<Pool> {
+        self.databases.iter().map(Database::pool).collect()
+    }
+
     /// How many databases hold conversations; a grouping writer runs for each.
     pub fn databases(&self) -> usize {
         self.databases.len()

@@ -51,6 +51,24 @@ impl Default for Options {
     }
 }
 
+/// The connections to one database now.
+#[derive(Debug, Clone, Copy)]
+pub struct Pool {
+    /// All that are open.
+    pub open: u32,
+    /// Those of them that nobody uses.
+    pub idle: u32,
+    /// How many there may be.
+    pub max: u32,
+}
+
+impl Pool {
+    /// Connections that somebody uses.
+    pub fn busy(&self) -> u32 {
+        self.open.saturating_sub(self.idle)
+    }
+}
+
 /// A person who signs up. Checked by `proto::check` before.
 pub struct NewUser {
     pub user_id: i64,

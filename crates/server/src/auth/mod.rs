@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -46,7 +46,14 @@ pub(crate) fn routes(
     cache: Arc<Cache>,
     counters: Arc<Counters>,
 ) -> Router {
-    let auth = Auth { config, store, bus, cache, counters, passwords: password::Gate::new() };
+    let auth = Auth {
+        config,
+        store,
+        bus,
+        cache,
+        counters: Arc::clone(&counters),
+        passwords: password::Gate::new(),
+    };
     Router::new()
         .route("/v1/signup", post(account::signup))
         .route("/v1/login", post(account::login))
@@ -58,7 +65,25 @@ pub(crate) fn routes(
         .merge(pages::routes())
         .layer(middleware::from_fn(in_time))
         .layer(DefaultBodyLimit::max(limits::HTTP_BODY_BYTES_MAX))
+        .layer(middleware::from_fn_with_state(counters, counted))
         .with_state(Arc::new(auth))
+}
+
+/// Counts the answer by its class.
+async fn counted(State(counters): State<Arc<Counters>>, request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    let status = response.status();
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        counters.rate_http.add(1);
+    }
+    let counter = match status.as_u16() {
+        300..400 => &counters.http_3xx,
+        400..500 => &counters.http_4xx,
+        500.. => &counters.http_5xx,
+        _ => &counters.http_2xx,
+    };
+    counter.add(1);
+    response
 }
 
 /// A call that takes too long (most likely a body that trickles in) is ended.

@@ -140,7 +140,10 @@ async fn read(
     round: u32,
 ) -> Result<(), End> {
     let snapshot = {
-        let _turn = c.gateway.paints.acquire().await.expect("this semaphore is never closed");
+        c.gateway.counters.paints_waiting.add(1);
+        let turn = c.gateway.paints.acquire().await;
+        c.gateway.counters.paints_waiting.sub(1);
+        let _turn = turn.expect("this semaphore is never closed");
         snapshot(&c.gateway.store, &c.gateway.bus, c.user_id).await?
     };
     match round {

@@ -21,6 +21,7 @@ use super::wire::{End, Incoming, Never, Wire};
 use super::{Gateway, connect, dispatch, group, people, presence};
 use crate::bus::SessionId;
 use crate::cache::Grant;
+use crate::counters::Counters;
 use crate::listen::announced;
 use crate::outbound::{Event, Item, Outbound, Settled};
 use crate::{clock, limits};
@@ -104,9 +105,7 @@ pub(super) async fn run(gateway: Arc<Gateway>, grant: Grant, codec: Codec, socke
     let mut c = Connection::new(&gateway, grant);
     let mut wire = Wire::new(socket, codec, Arc::clone(&c.queue), &gateway.config.timers).await;
     let Err(end) = converse(&mut c, &mut wire).await;
-    if end == End::Goodbye(GoodbyeReason::TooSlow) {
-        gateway.counters.slow.add(1);
-    }
+    count_end(&gateway.counters, &end);
     tracing::debug!(user_id = c.user_id, connection = c.id, ?end, "a connection ends");
     if c.subscribed {
         let was_last = gateway.bus.unsubscribe(c.user_id, c.id).await;
@@ -115,11 +114,27 @@ pub(super) async fn run(gateway: Arc<Gateway>, grant: Grant, codec: Codec, socke
     wire.close(&end).await;
 }
 
+fn count_end(counters: &Counters, end: &End) {
+    let counter = match end {
+        End::Gone => &counters.ended_gone,
+        End::Broken(..) | End::Goodbye(GoodbyeReason::Broken) => &counters.ended_broken,
+        End::Fault | End::Goodbye(GoodbyeReason::Unspecified) => &counters.ended_fault,
+        End::Goodbye(GoodbyeReason::Draining) => &counters.ended_draining,
+        End::Goodbye(GoodbyeReason::Revoked) => &counters.ended_revoked,
+        End::Goodbye(GoodbyeReason::TooSlow) => &counters.ended_slow,
+        End::Goodbye(GoodbyeReason::Silent) => &counters.ended_silent,
+        End::Goodbye(GoodbyeReason::TooMany) => &counters.ended_too_many,
+    };
+    counter.add(1);
+}
+
 /// Hello, catching up, then live until something ends it.
 async fn converse(c: &mut Connection, wire: &mut Wire) -> Result<Never, End> {
     let (hello_ref, hello) = hello(c, wire).await?;
     tracing::info!(user_id = c.user_id, connection = c.id, client = ?hello.client, "connected");
+    let said_hello = Instant::now();
     Box::pin(connect::catch_up(c, wire, hello_ref, &hello)).await?;
+    c.gateway.counters.catch_up.observe(said_hello.elapsed());
     drop(hello);
     live(c, wire).await
 }
@@ -213,7 +228,7 @@ async fn listen(c: &mut Connection, wire: &mut Wire, first: Incoming) -> Result<
                 connect::fill(c, wire).await?;
             }
             Incoming::Alive => {
-                if c.budget.take_light(&c.gateway.config.rates).is_err() {
+                if dispatch::take_light(c).is_err() {
                     return Err(End::Broken(CloseCode::Policy, "too many pings".to_owned()));
                 }
             }
@@ -263,7 +278,11 @@ pub(crate) async fn deliver(
 async fn deliver_event(c: &mut Connection, wire: &mut Wire, event: &Event) -> Result<(), End> {
     match &event.body {
         Body::Message(message) => match c.sync.judge(message) {
-            Verdict::Push => wire.feed_event(event).await,
+            Verdict::Push => {
+                wire.feed_event(event).await?;
+                c.gateway.counters.delivery_lag.observe(event.since.elapsed());
+                Ok(())
+            }
             Verdict::Drop => Ok(()),
             Verdict::Fill => {
                 c.gateway.counters.holes.add(1);

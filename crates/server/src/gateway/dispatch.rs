@@ -22,7 +22,7 @@ pub(crate) async fn obey(c: &mut Connection, said: ClientFrame) -> Option<Server
     let frame_ref = said.r#ref;
     let Some(body) = said.body else {
         let unknown = Refusal::new(ErrorCode::Unsupported, "this gateway does not know this frame");
-        let taken = c.budget.take_light(&c.gateway.config.rates);
+        let taken = take(c, Kind::Light);
         let refused = taken.err().unwrap_or(unknown);
         return Some(refused.frame(frame_ref));
     };
@@ -45,8 +45,13 @@ async fn execute(c: &mut Connection, frame_ref: u32, said: Said) -> Obeyed {
     match kind(&said) {
         // Never refused for being many: a later one could then be stored before its repetition.
         // Instead nothing more is read until the writer of so many has waited long enough.
-        Kind::Send => c.read_again = c.budget.charge_send(&rates),
-        kind => c.budget.take(&rates, kind)?,
+        Kind::Send => {
+            c.read_again = c.budget.charge_send(&rates);
+            if c.read_again.is_some() {
+                c.gateway.counters.rate_sends.add(1);
+            }
+        }
+        kind => take(c, kind)?,
     }
     match said {
         Said::Ping(m) => pong(m),
@@ -140,10 +145,6 @@ impl Budget {
         }
     }
 
-    pub(crate) fn take_light(&mut self, rates: &Rates) -> Result<(), Refusal> {
-        self.take(rates, Kind::Light)
-    }
-
     /// When the connection may be read again, if it has to wait.
     fn charge_send(&mut self, rates: &Rates) -> Option<Instant> {
         let now = Instant::now();
@@ -163,4 +164,24 @@ impl Budget {
             Refusal::later(ErrorCode::TooFast, "too many of these, wait a little", wait_ms)
         })
     }
+}
+
+/// A sign of life that is no frame costs as much as the cheapest frame.
+pub(super) fn take_light(c: &mut Connection) -> Result<(), Refusal> {
+    take(c, Kind::Light)
+}
+
+fn take(c: &mut Connection, kind: Kind) -> Result<(), Refusal> {
+    let taken = c.budget.take(&c.gateway.config.rates, kind);
+    if taken.is_err() {
+        let counters = &c.gateway.counters;
+        let counter = match kind {
+            Kind::Send => &counters.rate_sends,
+            Kind::Light => &counters.rate_light,
+            Kind::Page => &counters.rate_pages,
+            Kind::Heavy => &counters.rate_heavy,
+        };
+        counter.add(1);
+    }
+    taken
 }

@@ -18,6 +18,7 @@ use super::journey::Trace;
 use super::put_off::PutOff;
 use super::refusal::Refusal;
 use crate::bus::Bus;
+use crate::counters::Counters;
 use crate::listen::announced;
 use crate::outbound::{Event, Outbound, Settled};
 use crate::{clock, limits};
@@ -58,6 +59,8 @@ pub(crate) struct Done {
     pub(crate) sends: Vec<Result<SendOutcome, store::Error>>,
     pub(crate) receipts: Vec<Receipt>,
     pub(crate) members: HashMap<i64, Vec<i64>>,
+    /// Why the batch could not be committed as one.
+    pub(crate) failed: Option<store::Error>,
 }
 
 pub(crate) fn new() -> (Writer, Queue) {
@@ -110,12 +113,12 @@ async fn write(
     let batched = Instant::now();
     let (sends, askers): (Vec<_>, Vec<_>) = pending.drain(..).map(|p| (p.message, p.asker)).unzip();
     let moved: Vec<_> = moves.iter().map(|m| (m.conv_id, m.user_id)).collect();
-    gateway.counters.batches.add(1);
-    gateway.counters.moves.add(moves.len() as u64);
+    count_batch(&gateway.counters, &askers, moves.len(), batched);
     let batch = Batch { sends, moves };
     let (store, bus) = (&gateway.store, &gateway.bus);
     let done = commit(store, bus, database, &batch, moves_waiting).await;
     let committed = Instant::now();
+    count_done(&gateway.counters, &done, committed - batched);
     let mut traces = Vec::with_capacity(askers.len());
     for ((message, asker), outcome) in batch.sends.into_iter().zip(askers).zip(&done.sends) {
         let conv_id = message.conv_id;
@@ -137,10 +140,38 @@ async fn write(
             });
         }
     }
-    gateway.counters.messages.add(traces.len() as u64);
     gateway.journeys.remember(traces);
     for receipt in done.receipts {
         publish_receipt(&gateway.bus, receipt, &done.members, &moved).await;
+    }
+}
+
+fn count_batch(counters: &Counters, askers: &[Asker], moves: usize, batched: Instant) {
+    counters.batches.add(1);
+    counters.moves.add(moves as u64);
+    counters.batch_sends.observe(askers.len() as u64);
+    for asker in askers {
+        counters.send_wait.observe(batched.saturating_duration_since(asker.received));
+    }
+}
+
+fn count_done(counters: &Counters, done: &Done, took: Duration) {
+    let (mut stored, mut repeated, mut refused) = (0, 0, 0);
+    for outcome in &done.sends {
+        match outcome {
+            Ok(SendOutcome::Stored { .. }) => stored += 1,
+            Ok(SendOutcome::Repeated { .. }) => repeated += 1,
+            Ok(SendOutcome::Forbidden | SendOutcome::BadReply) | Err(_) => refused += 1,
+        }
+    }
+    counters.messages.add(stored);
+    counters.messages_repeated.add(repeated);
+    counters.messages_refused.add(refused);
+    match &done.failed {
+        None => counters.commit.observe(took),
+        Some(store::Error::Unavailable(_)) => counters.commits_unavailable.add(1),
+        Some(store::Error::Full) => counters.commits_full.add(1),
+        Some(_) => counters.commits_fault.add(1),
     }
 }
 
@@ -162,6 +193,7 @@ pub(crate) async fn commit(
                 sends: committed.sends.into_iter().map(Ok).collect(),
                 receipts: committed.receipts,
                 members: committed.members,
+                failed: None,
             };
         }
         Err(error) => error,
@@ -170,10 +202,11 @@ pub(crate) async fn commit(
         let wait_ms = limits::UNAVAILABLE_RETRY_MS.unsigned_abs();
         moves_waiting.put_back(batch.moves.clone(), Duration::from_millis(wait_ms));
         let sends = batch.sends.iter().map(|_| Err(error.clone())).collect();
-        return Done { sends, ..Done::default() };
+        return Done { sends, failed: Some(error), ..Done::default() };
     }
     tracing::error!(%error, sends = batch.sends.len(), "a batch failed, its items go one by one");
-    one_by_one(store, bus, database, batch).await
+    let done = one_by_one(store, bus, database, batch).await;
+    Done { failed: Some(error), ..done }
 }
 
 async fn one_by_one(store: &Store, bus: &Bus, database: usize, batch: &Batch) -> Done {

@@ -13,7 +13,7 @@ use crate::limits;
 pub(super) async fn round(notify: &Notify, now: i64) -> store::Result<usize> {
     let oldest = notify.store.outbox_oldest(now).await?;
     let waited = oldest.map_or(0, |due_at| (now - due_at).unsigned_abs());
-    notify.counters.oldest_job_ms.set(waited);
+    notify.counters.oldest_job.set_ms(waited);
     let lease_until = now + limits::JOB_LEASE_MS;
     let at_once = limits::JOBS_AT_ONCE;
     let facts = notify.store.outbox_claim(now, lease_until, at_once).await?;

@@ -3,6 +3,8 @@
 
 mod accounts;
 mod changes;
+mod docs;
+mod figures;
 mod groups;
 mod harness;
 mod hostile;

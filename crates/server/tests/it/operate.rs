@@ -21,7 +21,7 @@ async fn a_client_that_does_not_read_is_cut_and_the_others_go_on() {
     let text = "x".repeat(proto::limits::BODY_BYTES_MAX);
     // Until the kernel's buffers on both sides and the queue are full.
     let mut sent = 0;
-    while host.metric("natter_slow_clients_total").await == 0 {
+    while host.metric("natter_connections_ended_total{why=\"slow\"}").await == 0 {
         for _ in 0..50 {
             sent = ann.line.send(group.conv_id, &text).await.seq;
             while bob.line.message(group.conv_id).await.seq < sent {}

@@ -13,7 +13,7 @@ use std::time::Duration;
 use sqlx::pool::PoolConnection;
 use sqlx::{PgConnection, Postgres, Sqlite, SqliteConnection, Transaction};
 
-use crate::{Error, Options, Result};
+use crate::{Error, Options, Pool, Result};
 
 pub(crate) use error::{fault, is_conflict};
 use postgres::PostgresDb;
@@ -102,12 +102,24 @@ impl Database {
         }
     }
 
+    pub(crate) fn pool(&self) -> Pool {
+        match self {
+            Self::Sqlite(database) => database.pool(),
+            Self::Postgres(database) => pool(&database.pool),
+        }
+    }
+
     pub(crate) async fn close(&self) {
         match self {
             Self::Sqlite(database) => database.close().await,
             Self::Postgres(database) => database.pool.close().await,
         }
     }
+}
+
+fn pool<DB: sqlx::Database>(pool: &sqlx::Pool<DB>) -> Pool {
+    let idle = u32::try_from(pool.num_idle()).unwrap_or(u32::MAX);
+    Pool { open: pool.size(), idle, max: pool.options().get_max_connections() }
 }
 
 impl Tx {

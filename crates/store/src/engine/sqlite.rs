@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::{fault, migrate};
-use crate::{Error, Options, Result, limits};
+use crate::{Error, Options, Pool, Result, limits};
 
 pub(crate) struct SqliteDb {
     /// One connection: SQLite has one writer, and who waits for it waits here, in order, not in
@@ -62,6 +62,16 @@ impl SqliteDb {
     /// writer.
     pub(crate) async fn begin(&self) -> Result<Transaction<'static, Sqlite>> {
         self.write.begin_with("BEGIN IMMEDIATE").await.map_err(fault)
+    }
+
+    /// The writer and the readers beside it.
+    pub(crate) fn pool(&self) -> Pool {
+        let (write, read) = (super::pool(&self.write), super::pool(&self.read));
+        Pool {
+            open: write.open + read.open,
+            idle: write.idle + read.idle,
+            max: write.max + read.max,
+        }
     }
 
     pub(crate) async fn close(&self) {
