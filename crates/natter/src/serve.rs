@@ -64,7 +64,7 @@ fn run(
     runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
-        let server = server::start(config).await?;
+        let mut server = server::start(config).await?;
         if with_guide {
             // Before anybody else can sign up: the first user wants to be greeted too.
             guided(&format!("http://{}", server.address), &data).await;
@@ -72,11 +72,13 @@ fn run(
         announce(server.address)?;
         say_ready(server.address)?;
         tokio::select! {
+            // Nobody asked for that: something in it has died.
+            ended = server.ended() => return Ok(ended?),
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
         tokio::select! {
-            () = server.stop() => Ok(()),
+            ended = server.stop() => Ok(ended?),
             _ = terminate.recv() => bail!("ended at once by a second signal"),
             _ = interrupt.recv() => bail!("ended at once by a second signal"),
         }

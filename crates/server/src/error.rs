@@ -12,6 +12,9 @@ pub enum Error {
     Data { path: String, source: std::io::Error },
     #[error("{0}")]
     Config(String),
+    /// Whoever was told that something is stored was told the truth.
+    #[error("{task} has died and this process ends with it: {why}")]
+    Died { task: &'static str, why: String },
     #[error("the database: {0}")]
     Store(#[from] store::Error),
 }

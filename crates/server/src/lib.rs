@@ -20,7 +20,16 @@ mod outbound;
 mod process;
 mod rate;
 mod run;
+mod tasks;
 mod token;
+
+// The tests of a task that dies need the inside of a writer and the outside of a whole server.
+#[cfg(test)]
+extern crate self as server;
+#[cfg(test)]
+#[path = "../tests/it/harness.rs"]
+#[expect(dead_code, reason = "only some of these helpers are needed here")]
+mod harness;
 
 pub use config::{Config, Rates, Roles, Timers};
 pub use error::Error;

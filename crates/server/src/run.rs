@@ -10,7 +10,7 @@ use axum::routing::get;
 use store::{Options, Store};
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinHandle;
 
 use crate::bus::Bus;
 use crate::cache::Cache;
@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::counters::Counters;
 use crate::error::Error;
 use crate::notify::{Mailer, Notify};
+use crate::tasks::Tasks;
 use crate::{auth, clock, gateway, limits, listen, notify, process};
 
 /// A server that runs in this process.
@@ -27,7 +28,7 @@ pub struct Server {
     /// Its databases.
     pub store: Store,
     drain: watch::Sender<bool>,
-    ended: JoinHandle<()>,
+    ended: JoinHandle<Result<(), Error>>,
 }
 
 /// Opens the databases, listens, and serves in the background.
@@ -44,17 +45,24 @@ pub async fn start(config: Config) -> Result<Server, Error> {
     let address =
         listener.local_addr().map_err(|source| Error::Listen { address: config.listen, source })?;
     let (drain, draining) = watch::channel(false);
-    let ended = tokio::spawn(serve(config, store.clone(), mailer, listener, draining));
-    Ok(Server { address, store, drain, ended })
+    let serving = serve(config, store.clone(), mailer, listener, drain.clone(), draining);
+    Ok(Server { address, store, drain, ended: tokio::spawn(serving) })
 }
 
 impl Server {
     /// Says goodbye to the clients, finishes what it holds, closes the databases. At most
     /// [`limits::DRAIN_MS_MAX`] milliseconds, then it ends with what is committed.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) -> Result<(), Error> {
         self.drain.send_replace(true);
-        if let Err(error) = self.ended.await {
-            tracing::error!(%error, "the server ended by a panic");
+        self.ended().await
+    }
+
+    /// Waits until the server has ended, which it does by itself only when something in it has
+    /// died: the error says what. Safe to be dropped while it waits.
+    pub async fn ended(&mut self) -> Result<(), Error> {
+        match (&mut self.ended).await {
+            Ok(ended) => ended,
+            Err(error) => Err(Error::Died { task: "the server", why: error.to_string() }),
         }
     }
 }
@@ -66,12 +74,14 @@ pub async fn run(
     ready: oneshot::Sender<SocketAddr>,
     stop: impl Future<Output = ()>,
 ) -> Result<(), Error> {
-    let server = start(config).await?;
+    let mut server = start(config).await?;
     // Whoever started us may have stopped listening; that is no reason not to serve.
     let _ = ready.send(server.address);
-    stop.await;
-    server.stop().await;
-    Ok(())
+    tokio::select! {
+        ended = server.ended() => return ended,
+        () = stop => {}
+    }
+    server.stop().await
 }
 
 async fn open_store(config: &Config) -> Result<Store, Error> {
@@ -98,8 +108,10 @@ async fn serve(
     store: Store,
     mailer: Option<Mailer>,
     listener: TcpListener,
-    mut draining: watch::Receiver<bool>,
-) {
+    drain: watch::Sender<bool>,
+    draining: watch::Receiver<bool>,
+) -> Result<(), Error> {
+    let mut tasks = Tasks::default();
     let bus = Arc::new(Bus::local());
     let cache = Arc::new(Cache::local());
     let counters = Arc::new(Counters::default());
@@ -113,7 +125,7 @@ async fn serve(
             Arc::clone(&counters),
         ));
     }
-    let mailing = mailer.map(|mailer| {
+    if let Some(mailer) = mailer {
         let notify = Notify {
             store: store.clone(),
             bus: Arc::clone(&bus),
@@ -121,10 +133,11 @@ async fn serve(
             mailer,
             site: site(&config, &listener),
         };
-        tokio::spawn(notify::run(notify, draining.clone()))
-    });
+        tasks.spawn("the notify role", notify::run(notify, draining.clone()));
+    }
     let running = config.roles.gateway.then(|| {
         gateway::start(
+            &mut tasks,
             Arc::clone(&config),
             store.clone(),
             bus,
@@ -136,23 +149,27 @@ async fn serve(
     if let Some(running) = &running {
         router = router.merge(running.routes.clone());
     }
-    let mut tasks = JoinSet::new();
-    tasks.spawn(housekeeping(store.clone()));
-    listen::accept(listener, router, config.connections_max, counters, draining.clone()).await;
-    listen::announced(&mut draining).await;
-    tasks.shutdown().await;
+    tasks.spawn("housekeeping", housekeeping(store.clone(), draining.clone()));
+    let accepting = listen::accept(listener, router, config.connections_max, counters, draining);
+    let died = tokio::select! {
+        () = accepting => Ok(()),
+        died = tasks.died() => Err(died),
+    };
+    drain.send_replace(true);
     let drained = async {
         if let Some(running) = running {
             running.finish().await;
         }
-        if let Some(Err(error)) = join(mailing).await {
-            tracing::error!(%error, "the notify role ended by a panic");
-        }
+        let ended = tasks.ended().await;
         store.close().await;
+        ended
     };
-    if tokio::time::timeout(Duration::from_millis(limits::DRAIN_MS_MAX), drained).await.is_err() {
+    let longest = Duration::from_millis(limits::DRAIN_MS_MAX);
+    let ended = tokio::time::timeout(longest, drained).await.unwrap_or_else(|_| {
         tracing::warn!("the drain took too long and was cut; what is committed is safe");
-    }
+        Ok(())
+    });
+    died.and(ended)
 }
 
 /// Where the links in mails lead to.
@@ -161,13 +178,6 @@ fn site(config: &Config, listener: &TcpListener) -> String {
     let site = config.site_url.clone();
     let site = site.unwrap_or_else(|| format!("http://{address}"));
     site.trim_end_matches('/').to_owned()
-}
-
-async fn join(task: Option<JoinHandle<()>>) -> Option<Result<(), tokio::task::JoinError>> {
-    match task {
-        Some(task) => Some(task.await),
-        None => None,
-    }
 }
 
 /// Is the process alive; does it want new connections; what has it done.
@@ -197,10 +207,13 @@ fn health(store: &Store, counters: &Arc<Counters>, draining: &watch::Receiver<bo
 
 /// Forgets what nobody may need any more, in bounded slices, so that it never holds the database
 /// for long.
-async fn housekeeping(store: Store) {
+async fn housekeeping(store: Store, mut drain: watch::Receiver<bool>) {
     let mut interval = tokio::time::interval(Duration::from_millis(limits::HOUSEKEEPING_MS));
     loop {
-        interval.tick().await;
+        tokio::select! {
+            _ = interval.tick() => {}
+            () = listen::announced(&mut drain) => return,
+        }
         for _ in 0..limits::HOUSEKEEPING_SLICES {
             match store.forget(clock::now()).await {
                 Ok(0) => break,
@@ -210,6 +223,39 @@ async fn housekeeping(store: Store) {
                     break;
                 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::client_frame::Body as Say;
+    use proto::{CloseCode, GoodbyeReason};
+
+    use super::*;
+    use crate::gateway::DEADLY;
+    use crate::harness::{PATIENCE, host, send};
+
+    #[tokio::test]
+    async fn a_server_whose_writer_has_died_says_goodbye_and_ends_with_an_error() {
+        let mut host = host().await;
+        let mut ann = host.user("ann").await;
+        let mut bob = host.user("bob").await;
+        let chat = ann.open(bob.id).await;
+        ann.line.send(chat, "this is stored").await;
+        ann.line.say(Say::Send(send(chat, DEADLY, 7))).await;
+        ann.line.say(Say::Send(send(chat, "this is not", 8))).await;
+        let since = std::time::Instant::now();
+        let ended = tokio::time::timeout(PATIENCE, host.server.ended()).await.expect("it ends");
+        let error = ended.unwrap_err();
+        assert!(matches!(error, Error::Died { task: "the writer", .. }), "{error}");
+        assert!(error.to_string().contains("wants this writer to die"), "{error}");
+        // Who waited for the dead writer does not keep the others waiting.
+        assert!(since.elapsed() < Duration::from_millis(limits::DRAIN_MS_MAX));
+        for line in [&mut ann.line, &mut bob.line] {
+            let (code, goodbye) = line.closed().await;
+            let reason = goodbye.expect("a goodbye").reason();
+            assert_eq!((code, reason), (CloseCode::GoingAway, GoodbyeReason::Draining));
         }
     }
 }

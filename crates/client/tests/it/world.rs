@@ -40,7 +40,7 @@ impl World {
 
     /// Ends the server; its data stay.
     pub(crate) async fn stop(&mut self) {
-        self.server.take().unwrap().stop().await;
+        self.server.take().unwrap().stop().await.unwrap();
     }
 
     /// Starts it again, with the same data and on the same port.

@@ -5,6 +5,8 @@
 mod bench;
 mod commands;
 mod first_run;
+#[cfg(target_os = "linux")]
+mod full_disk;
 mod kill;
 mod mail;
 mod screen;

@@ -75,11 +75,7 @@ impl World {
     /// Starts a command that goes on, its lines to be read one by one.
     pub(crate) fn start(&self, profile: &str, args: &[&str]) -> Running {
         let all = [&["--profile", profile], args].concat();
-        let mut command = self.command(&all);
-        command.stdin(Stdio::null()).stdout(Stdio::piped());
-        let mut child = command.spawn().expect("natter starts");
-        let lines = BufReader::new(child.stdout.take().unwrap());
-        Running { child, lines }
+        Running::start(self.command(&all))
     }
 }
 
@@ -90,6 +86,13 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    fn start(mut command: Command) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("natter starts");
+        let lines = BufReader::new(child.stdout.take().unwrap());
+        Self { child, lines }
+    }
+
     /// The next line it prints.
     pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
@@ -130,13 +133,46 @@ impl Server {
     }
 
     pub(crate) fn start_at(world: &World, listen: &str, data: &Path) -> Self {
-        let since = Instant::now();
         let data_arg = data.display().to_string();
-        let mut running =
-            world.start("server", &["serve", "--listen", listen, "--data", &data_arg]);
+        Self::started(world.command(&["serve", "--listen", listen, "--data", &data_arg]), data)
+    }
+
+    /// Its data on a disk of their own, which goes with it: `options` are those of a tmpfs. Its log
+    /// is kept for the test.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn start_on_a_disk(world: &World, options: &str) -> Self {
+        let data = world.home.path().join("disk");
+        std::fs::create_dir(&data).expect("a directory");
+        let serve = world.command(&["serve", "--listen", "127.0.0.1:0", "--data"]);
+        let environment: Vec<_> = serve.get_envs().filter_map(|(k, v)| Some((k, v?))).collect();
+        let script = "mount -t tmpfs -o \"$DISK\" natter \"$DATA\" && exec \"$@\" \"$DATA\"";
+        let as_root = rustix::process::geteuid().is_root();
+        let namespaces = if as_root { &["--mount"][..] } else { &["--mount", "--map-root-user"] };
+        let mut command = Command::new("unshare");
+        command.args(namespaces).args(["sh", "-c", script, "sh"]);
+        command.arg(serve.get_program()).args(serve.get_args());
+        command.env_clear().envs(environment).env("DISK", options).env("DATA", &data);
+        command.stderr(Stdio::piped());
+        Self::started(command, &data)
+    }
+
+    fn started(command: Command, data: &Path) -> Self {
+        let since = Instant::now();
+        let mut running = Running::start(command);
         let line = running.line();
         let url = line.strip_prefix("listening on ").unwrap_or_else(|| panic!("it said {line:?}"));
         Self { url: url.to_owned(), data: data.to_owned(), ready: since.elapsed(), running }
+    }
+
+    #[cfg(target_os = "linux")]
+    pub(crate) fn pid(&self) -> u32 {
+        self.running.child.id()
+    }
+
+    /// What it writes to standard error.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn take_log(&mut self) -> std::process::ChildStderr {
+        self.running.child.stderr.take().expect("its log is kept")
     }
 
     pub(crate) fn address(&self) -> &str {

@@ -391,9 +391,13 @@ fn drain_delay(gateway: &Gateway) -> Duration {
 /// The orderly end: nothing more is read, what was sent gets its answer, then goodbye.
 async fn leave(c: &mut Connection, wire: &mut Wire) -> Result<Never, End> {
     let queue = Arc::clone(&c.queue);
+    let gateway = Arc::clone(&c.gateway);
     while c.in_flight > 0 {
-        queue.ready().await;
-        news(c, wire).await?;
+        tokio::select! {
+            () = queue.ready() => news(c, wire).await?,
+            // What it took along is never answered; the client sends it again.
+            () = gateway.writer_gone() => break,
+        }
     }
     news(c, wire).await?;
     Err(End::Goodbye(GoodbyeReason::Draining))

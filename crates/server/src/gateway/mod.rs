@@ -28,17 +28,20 @@ use std::sync::atomic::AtomicU64;
 
 use axum::Router;
 use axum::routing::get;
+use futures_util::future::select_all;
 use store::Store;
 use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
 
 use crate::bus::Bus;
 use crate::cache::Cache;
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::limits;
+use crate::tasks::Tasks;
 use journey::Journeys;
 use presence::Presence;
+#[cfg(test)]
+pub(crate) use writer::DEADLY;
 use writer::Writer;
 
 /// What the connections of this process share.
@@ -61,16 +64,16 @@ pub(crate) struct Gateway {
     open: watch::Sender<usize>,
 }
 
-/// A gateway and the tasks behind it.
+/// A gateway whose tasks run.
 pub(crate) struct Running {
     pub(crate) routes: Router,
     gateway: Arc<Gateway>,
     finish: watch::Sender<bool>,
-    tasks: JoinSet<()>,
 }
 
-/// Starts the tasks that connections rely on.
+/// Starts the tasks that connections rely on, among those of the process.
 pub(crate) fn start(
+    tasks: &mut Tasks,
     config: Arc<Config>,
     store: Store,
     bus: Arc<Bus>,
@@ -94,23 +97,30 @@ pub(crate) fn start(
         drain,
         open: watch::Sender::new(0),
     });
-    let mut tasks = JoinSet::new();
     for (database, queue) in queues.into_iter().enumerate() {
-        tasks.spawn(writer::run(Arc::clone(&gateway), database, queue, finished.clone()));
+        let writing = writer::run(Arc::clone(&gateway), database, queue, finished.clone());
+        tasks.spawn("the writer", writing);
     }
-    tasks.spawn(presence::run(Arc::clone(&gateway), finished));
+    tasks.spawn("presence", presence::run(Arc::clone(&gateway), finished));
     let routes =
         Router::new().route("/v1/ws", get(accept::accept)).with_state(Arc::clone(&gateway));
-    Running { routes, gateway, finish, tasks }
+    Running { routes, gateway, finish }
 }
 
 impl Running {
-    /// After the drain was announced: waits for the connections to end, then for the writers to
-    /// commit what they hold and for presence to be written down.
-    pub(crate) async fn finish(mut self) {
+    /// After the drain was announced: waits for the connections to end, then asks the writers to
+    /// commit what they hold and presence to be written down.
+    pub(crate) async fn finish(self) {
         let ended = self.gateway.open.subscribe().wait_for(|open| *open == 0).await.is_ok();
         debug_assert!(ended, "the gateway holds the sender");
         self.finish.send_replace(true);
-        while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+impl Gateway {
+    /// Waits until a writer is gone. None is before the connections are, unless it died.
+    async fn writer_gone(&self) {
+        let gone = self.writers.iter().map(|writer| Box::pin(writer.sends.closed()));
+        select_all(gone).await;
     }
 }

@@ -129,6 +129,7 @@ mod tests {
     use crate::config::Config;
     use crate::counters::Counters;
     use crate::outbound::{Item, Outbound};
+    use crate::tasks::Tasks;
 
     #[tokio::test]
     async fn who_comes_back_while_his_going_is_told_is_seen_online_in_the_end() {
@@ -152,7 +153,9 @@ mod tests {
         let (config, counters) = (Arc::default(), Arc::new(Counters::default()));
         let config: Arc<Config> = config;
         let (bus, cache) = (Arc::new(Bus::local()), Arc::new(Cache::local()));
-        let running = super::super::start(config, store, bus, cache, counters, draining);
+        let mut tasks = Tasks::default();
+        let running =
+            super::super::start(&mut tasks, config, store, bus, cache, counters, draining);
         let gateway = &running.gateway;
         let seen_by_bob = Arc::new(Outbound::default());
         for (user_id, queue) in [(1_i64, Arc::default()), (2, Arc::clone(&seen_by_bob))] {

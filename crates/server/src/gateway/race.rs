@@ -27,6 +27,7 @@ use crate::cache::{Cache, Grant};
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::listen::Socket;
+use crate::tasks::Tasks;
 
 const NOW: i64 = 1_800_000_000_000;
 const HELLO_REF: u32 = 1;
@@ -126,6 +127,7 @@ fn judge(got: &[i64], faults: &mut Faults) -> bool {
 /// own, with a receiver of its own.
 struct Stage {
     running: Running,
+    _tasks: Tasks,
     dir: std::path::PathBuf,
     _drain: watch::Sender<bool>,
 }
@@ -158,7 +160,9 @@ impl Stage {
         let url = format!("sqlite:{}", dir.join("natter.db").display());
         let store = Store::open(&[url], &Options::default()).await.unwrap();
         let (drain, draining) = watch::channel(false);
+        let mut tasks = Tasks::default();
         let running = start(
+            &mut tasks,
             Arc::new(Config::default()),
             store,
             Arc::new(Bus::local()),
@@ -166,7 +170,7 @@ impl Stage {
             Arc::new(Counters::default()),
             draining,
         );
-        let stage = Self { running, dir, _drain: drain };
+        let stage = Self { running, _tasks: tasks, dir, _drain: drain };
         stage.sign_up(1).await;
         stage.sign_up(2).await;
         stage

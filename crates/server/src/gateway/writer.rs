@@ -52,6 +52,10 @@ pub(crate) struct Asker {
     pub(crate) received_at: i64,
 }
 
+/// A text that no writer survives: there is no other way to see what its death does.
+#[cfg(test)]
+pub(crate) const DEADLY: &str = "die";
+
 /// What one transaction did.
 #[derive(Debug, Default)]
 pub(crate) struct Done {
@@ -97,11 +101,17 @@ pub(crate) async fn run(
             }
             !held
         });
-        write(&gateway, database, &queue.moves, &mut pending, moves, &mut put_off).await;
+        let put_back =
+            write(&gateway, database, &queue.moves, &mut pending, moves, &mut put_off).await;
+        if finishing && put_back {
+            // A client that comes back tells its cursors again.
+            tracing::warn!("some cursors could not be written at the end");
+            return;
+        }
     }
 }
 
-/// One round: commit, then publish, then remember the journeys.
+/// One round: commit, then publish, then remember the journeys. `true`: moves were put back.
 async fn write(
     gateway: &Gateway,
     database: usize,
@@ -109,7 +119,9 @@ async fn write(
     pending: &mut Vec<Pending>,
     moves: Vec<CursorMove>,
     put_off: &mut PutOff,
-) {
+) -> bool {
+    #[cfg(test)]
+    assert!(pending.iter().all(|p| p.message.body != DEADLY), "a test wants this writer to die");
     let batched = Instant::now();
     let (sends, askers): (Vec<_>, Vec<_>) = pending.drain(..).map(|p| (p.message, p.asker)).unzip();
     let moved: Vec<_> = moves.iter().map(|m| (m.conv_id, m.user_id)).collect();
@@ -119,6 +131,7 @@ async fn write(
     let done = commit(store, bus, database, &batch, moves_waiting).await;
     let committed = Instant::now();
     count_done(&gateway.counters, &done, committed - batched);
+    let put_back = matches!(done.failed, Some(store::Error::Full | store::Error::Unavailable(_)));
     let mut traces = Vec::with_capacity(askers.len());
     for ((message, asker), outcome) in batch.sends.into_iter().zip(askers).zip(&done.sends) {
         let conv_id = message.conv_id;
@@ -144,6 +157,7 @@ async fn write(
     for receipt in done.receipts {
         publish_receipt(&gateway.bus, receipt, &done.members, &moved).await;
     }
+    put_back
 }
 
 fn count_batch(counters: &Counters, askers: &[Asker], moves: usize, batched: Instant) {
@@ -345,4 +359,49 @@ async fn publish_receipt(
 
 fn refuse(asker: &Asker, refusal: &Refusal) {
     asker.queue.settle(Settled { frame: refusal.frame(asker.frame_ref), kept_for: 0 });
+}
+
+#[cfg(test)]
+mod tests {
+    use store::Options;
+
+    use super::*;
+    use crate::cache::Cache;
+    use crate::config::Config;
+    use crate::counters::Counters;
+    use crate::tasks::Tasks;
+
+    #[tokio::test]
+    async fn what_a_full_disk_does_not_take_at_the_end_is_tried_once_more_and_no_longer() {
+        let dir = std::env::temp_dir().join(format!("natter-{}", proto::id::random_key()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let url = format!("sqlite:{}", dir.join("natter.db").display());
+        // No disk has so much left.
+        let options = Options { disk_reserve_bytes: u64::MAX, ..Options::default() };
+        let store = Store::open(&[url], &options).await.unwrap();
+        let config: Arc<Config> = Arc::default();
+        let (bus, cache) = (Arc::new(Bus::local()), Arc::new(Cache::local()));
+        let counters = Arc::new(Counters::default());
+        let (_drain, draining) = watch::channel(false);
+        let mut tasks = Tasks::default();
+        let running = super::super::start(
+            &mut tasks,
+            config,
+            store,
+            bus,
+            cache,
+            Arc::clone(&counters),
+            draining,
+        );
+        let moved = CursorMove { conv_id: 1, user_id: 2, delivered_seq: 3, read_seq: 3 };
+        running.gateway.writers[0].moves.put(moved);
+        while counters.batches.get() == 0 {
+            tokio::task::yield_now().await;
+        }
+        running.finish().await;
+        let ended = tokio::time::timeout(Duration::from_secs(30), tasks.ended()).await;
+        ended.expect("the writer ends").unwrap();
+        assert!(counters.batches.get() <= 2, "{} tries", counters.batches.get());
+        let _ = std::fs::remove_dir_all(&dir);
+    }
 }

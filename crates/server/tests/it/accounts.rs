@@ -170,7 +170,7 @@ async fn no_secret_and_no_text_is_ever_logged() {
     ann.line.refused(Say::Hello(proto::Hello::default())).await;
     let mut line = host.open(&ticket, Codec::Protobuf).await.unwrap();
     line.hello(vec![]).await;
-    host.server.stop().await;
+    host.server.stop().await.unwrap();
 
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert!(log.contains("connected"), "the log is empty: {log}");

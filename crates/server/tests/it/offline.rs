@@ -85,7 +85,7 @@ async fn a_repeated_send_gets_its_first_number_from_another_line_and_after_a_res
     assert_eq!((again.seq, again.repeated), (first.seq, true));
 
     let config = config(&host.dir);
-    host.server.stop().await;
+    host.server.stop().await.unwrap();
     host.server = server::start(config).await.unwrap();
     let mut back = host.connect(&ann.granted).await;
     let again = back.line.send_keyed(chat, "once", 42).await;

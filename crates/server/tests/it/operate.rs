@@ -52,7 +52,7 @@ async fn a_stop_says_goodbye_answers_what_was_sent_and_loses_nothing() {
     };
     ann.line.answer(refs[0]).await;
     let config = config(&host.dir);
-    let (_, mut answered) = tokio::join!(host.server.stop(), async {
+    let (stopped, mut answered) = tokio::join!(host.server.stop(), async {
         let mut answered = 1;
         let mut line = ann.line;
         let (code, goodbye) = line.closed_counting(|b| answered += u32::from(is_sent(b))).await;
@@ -61,6 +61,7 @@ async fn a_stop_says_goodbye_answers_what_was_sent_and_loses_nothing() {
         assert!(goodbye.reconnect_within_ms > 0);
         answered
     });
+    stopped.unwrap();
     host.server = server::start(config).await.unwrap();
     let mut back = host.connect(&ann.granted).await;
     let kept = back.paint.conversations[0].last_seq;

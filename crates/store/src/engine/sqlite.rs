@@ -39,7 +39,14 @@ impl SqliteDb {
             .idle_timeout(None)
             .max_lifetime(None)
             .test_before_acquire(false);
-        let write = pool.clone().max_connections(1);
+        // When a full disk stops a COMMIT, SQLite has rolled back by itself, and sqlx still counts
+        // a transaction, for ever. The ping waits for the rollback that a dropped one asks for.
+        let write = pool.clone().max_connections(1).after_release(|connection, _| {
+            Box::pin(async move {
+                connection.ping().await?;
+                Ok(!connection.is_in_transaction())
+            })
+        });
         let write = write.connect_with(connect.clone()).await.map_err(fault)?;
         migrate::sqlite(&write).await?;
 
