@@ -21,6 +21,9 @@ pub(crate) struct Cli {
     /// Give up after so many seconds where an answer is waited for
     #[arg(long, global = true, default_value_t = 30, value_name = "SECONDS")]
     pub(crate) timeout: u64,
+    /// Print the settings of the screen as they are without a file, explained (docs/client.md)
+    #[arg(long)]
+    pub(crate) print_config: bool,
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 }

@@ -12,11 +12,13 @@ mod mail;
 mod output;
 mod serve;
 
+use std::io::Write;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::Parser;
 use client::Profile;
+use etcetera::BaseStrategy;
 
 use crate::chat::Talk;
 use crate::cli::{Cli, Command};
@@ -51,6 +53,10 @@ fn report(failure: &Failure, json: bool) {
 }
 
 fn run(cli: &Cli) -> Result<(), Failure> {
+    if cli.print_config {
+        std::io::stdout().lock().write_all(tui::settings::document().as_bytes())?;
+        return Ok(());
+    }
     match &cli.command {
         Some(Command::Serve(args)) => return Ok(serve::serve(args)?),
         Some(Command::Bench(args)) => {
@@ -133,7 +139,7 @@ async fn screen(profile: &Profile, server: Option<&str>) -> Result<(), Failure> 
     }
     let login = account::required(profile, server)?;
     let (client, events) = client::start(profile, login, client::Options::default()).await?;
-    let exit = tui::run(client.clone(), events, tui::Options::default()).await;
+    let exit = tui::run(client.clone(), events, screen_options()).await;
     client.close().await;
     match exit.map_err(|e| Failure::new(Exit::Failed, e.to_string()))? {
         tui::Exit::Quit => Ok(()),
@@ -142,6 +148,24 @@ async fn screen(profile: &Profile, server: Option<&str>) -> Result<(), Failure> 
             Err(Failure::new(Exit::NotLoggedIn, why))
         }
     }
+}
+
+/// What `config.toml` says. Whatever is wrong with it is told on the screen, and nothing more.
+fn screen_options() -> tui::Options {
+    let base = etcetera::choose_base_strategy().ok();
+    let path = base.map(|base| base.config_dir().join("natter").join("config.toml"));
+    let read = path.as_ref().map_or(Ok(String::new()), std::fs::read_to_string);
+    let mut options = tui::Options::default();
+    match read {
+        Ok(text) => {
+            let (settings, mistakes) = tui::settings::parse(&text);
+            options.settings = settings;
+            options.mistakes = tui::settings::told(&mistakes);
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => options.mistakes = format!("config.toml: {error}"),
+    }
+    options
 }
 
 /// `server` is where this machine's own server keeps its data.

@@ -1,6 +1,7 @@
 //! THE table: what each key does in each layer, and what each `:` command does. The dispatch, the
 //! hint bar, the `?` screen and `docs/keys.md` are views of it, so they cannot disagree.
 
+use crate::keymap::Keymap;
 use crate::keys;
 
 /// Who gets the keys. In the message box everything is text; outside it letters are verbs.
@@ -53,6 +54,34 @@ impl Layer {
             Layer::Results => "Search results",
             Layer::Reactions => "Reactions",
         }
+    }
+
+    /// What it is called in `config.toml` and behind `:map`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Layer::Messages => "messages",
+            Layer::Select => "select",
+            Layer::List => "list",
+            Layer::Insert => "insert",
+            Layer::Normal => "normal",
+            Layer::Finder => "finder",
+            Layer::CommandLine => "command",
+            Layer::Search => "search",
+            Layer::Help => "help",
+            Layer::Details => "details",
+            Layer::Results => "results",
+            Layer::Reactions => "reactions",
+        }
+    }
+
+    /// The layer with this name.
+    ///
+    /// # Errors
+    /// A sentence with the names there are.
+    pub fn named(name: &str) -> Result<Layer, String> {
+        let names = || Layer::ALL.map(Layer::name).join(", ");
+        let found = Layer::ALL.into_iter().find(|layer| layer.name() == name);
+        found.ok_or_else(|| format!("there is no layer {name}; there are {}", names()))
     }
 
     /// The layer whose keys also work here.
@@ -404,6 +433,7 @@ pub static TABLE: &[Row] = &[
 pub enum Typed {
     Quit,
     Send,
+    SendAndQuit,
     Find,
     Friends,
     Add,
@@ -423,6 +453,15 @@ pub enum Typed {
     Reconnect,
     Status,
     Search,
+    Open,
+    Next,
+    Previous,
+    Conversations,
+    Read,
+    Set,
+    Map,
+    Unmap,
+    Theme,
     Help,
 }
 
@@ -451,7 +490,10 @@ use Typed as T;
 pub static TYPED: &[TypedRow] = &[
     typed("q", "", T::Quit, "quit, at once"),
     typed("quit", "", T::Quit, "quit, at once"),
+    typed("qa", "", T::Quit, "quit, at once"),
     typed("w", "", T::Send, "send what is in the box"),
+    typed("wq", "", T::SendAndQuit, "send what is in the box, and quit"),
+    typed("x", "", T::SendAndQuit, "send what is in the box, and quit"),
     typed("find", "[text]", T::Find, "find people, friends and groups"),
     typed("friends", "", T::Friends, "only friends"),
     typed("add", "handle", T::Add, "send a friend request"),
@@ -471,6 +513,15 @@ pub static TYPED: &[TypedRow] = &[
     typed("reconnect", "", T::Reconnect, "do not wait for the next try"),
     typed("status", "", T::Status, "the connection and its figures, explained"),
     typed("search", "text", T::Search, "search in this conversation"),
+    typed("b", "name | number", T::Open, "open the conversation of this name, or this place"),
+    typed("bn", "", T::Next, "next conversation"),
+    typed("bp", "", T::Previous, "conversation before"),
+    typed("ls", "", T::Conversations, "all conversations, with their places"),
+    typed("read", "", T::Read, "tell that I have read this conversation"),
+    typed("set", "[name[=value]]", T::Set, "show the settings, or change one until you quit"),
+    typed("map", "[layer [keys to]]", T::Map, "show keys, or give them a meaning until you quit"),
+    typed("unmap", "layer keys", T::Unmap, "give keys their first meaning back"),
+    typed("theme", "[name]", T::Theme, "the colours: terminal, dark, light"),
     typed("help", "", T::Help, "all keys and commands"),
 ];
 
@@ -493,9 +544,10 @@ pub fn find_typed(name: &str) -> Result<&'static TypedRow, String> {
     }
 }
 
-/// A row's keys as people write them: `j  ↓`.
-pub fn shown_keys(row: &Row) -> Vec<String> {
-    row.keys.split(' ').map(|way| keys::show_all(&keys::parse(way))).collect()
+/// A row's keys as people write them: `j  ↓`; without those that mean something else to this user.
+pub fn shown_keys(row: &Row, keymap: &Keymap) -> Vec<String> {
+    let ways = row.keys.split(' ').map(keys::parse);
+    ways.filter(|way| !keymap.hides(row.layer, way)).map(|way| keys::show_all(&way)).collect()
 }
 
 /// `docs/keys.md`, whole.
@@ -514,7 +566,8 @@ pub fn document() -> String {
         }
         out.push_str("| keys | meaning |\n|---|---|\n");
         for row in TABLE.iter().filter(|row| row.layer == layer) {
-            let keys: Vec<String> = shown_keys(row).iter().map(|way| code(way)).collect();
+            let keys: Vec<String> =
+                shown_keys(row, &Keymap::default()).iter().map(|way| code(way)).collect();
             out.push_str(&format!("| {} | {} |\n", keys.join(" "), row.help));
         }
     }

@@ -164,7 +164,7 @@ impl Composer {
             Key::Down => vim::Key::Down,
             Key::Home => vim::Key::Home,
             Key::End => vim::Key::End,
-            Key::Ctrl(_) | Key::BackTab | Key::PageUp | Key::PageDown | Key::F1 | Key::Any => {
+            Key::Ctrl(_) | Key::BackTab | Key::PageUp | Key::PageDown | Key::F(_) | Key::Any => {
                 return None;
             }
         })

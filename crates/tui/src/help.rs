@@ -1,6 +1,7 @@
 //! The `?` screen as text: a view of the table.
 
 use crate::commands::{Layer, Row, TABLE, TYPED, TypedRow, shown_keys};
+use crate::keymap::{self, Keymap, Mapping};
 use crate::keys::{self, Key};
 use crate::wrap;
 
@@ -18,15 +19,17 @@ const WIDE_COLUMNS: usize = 60;
 
 /// The help, wrapped to a width: all of it, or what has `filter` in its keys, its words or the
 /// heading above it.
-pub fn lines(columns: usize, filter: &str) -> Vec<Line> {
+pub fn lines(keymap: &Keymap, columns: usize, filter: &str) -> Vec<Line> {
     let mut out = Vec::new();
     for layer in Layer::ALL {
+        let own = keymap.rows.iter().filter(|row| row.layer == layer).map(own_row);
         let rows = TABLE.iter().filter(|row| row.layer == layer);
-        let rows = rows.map(|row| (shown_keys(row).join(" "), row.help));
+        let rows = rows.map(|row| (shown_keys(row, keymap).join(" "), row.help.to_string()));
+        let rows = own.chain(rows.filter(|row| !row.0.is_empty()));
         part(&mut out, layer.title(), rows, columns, filter);
     }
     let usage = |row: &TypedRow| format!(":{} {}", row.name, row.arguments);
-    let rows = TYPED.iter().map(|row| (usage(row).trim_end().to_string(), row.help));
+    let rows = TYPED.iter().map(|row| (usage(row).trim_end().to_string(), row.help.to_string()));
     part(&mut out, "Commands", rows, columns, filter);
     if out.is_empty() {
         heading(&mut out, "nothing has this in it");
@@ -34,17 +37,22 @@ pub fn lines(columns: usize, filter: &str) -> Vec<Line> {
     out
 }
 
+/// A key of the user's own, and what it leads to.
+fn own_row(mapping: &Mapping) -> (String, String) {
+    (keys::show_all(&mapping.keys), format!("{}   (yours)", keymap::show(&mapping.to)))
+}
+
 fn part(
     out: &mut Vec<Line>,
     title: &str,
-    rows: impl Iterator<Item = (String, &'static str)>,
+    rows: impl Iterator<Item = (String, String)>,
     columns: usize,
     filter: &str,
 ) {
     let sought = filter.to_lowercase();
     let whole = title.to_lowercase().contains(&sought);
     // keys differ by their case, words do not
-    let fits = |(keys, help): &(String, &str)| {
+    let fits = |(keys, help): &(String, String)| {
         whole || keys.contains(filter) || help.to_lowercase().contains(&sought)
     };
     let mut rows = rows.filter(fits).peekable();
@@ -52,26 +60,34 @@ fn part(
         heading(out, title);
     }
     for (keys, help) in rows {
-        entry(out, &keys, help, columns);
+        entry(out, &keys, &help, columns);
     }
 }
 
-/// What may follow the keys pressed so far, and what it does.
-pub fn following(layer: Layer, pressed: &[Key]) -> Vec<(String, &'static str)> {
+/// What may follow the keys pressed so far, and what it does; with none pressed, all there is.
+pub fn following(keymap: &Keymap, layer: Layer, pressed: &[Key]) -> Vec<(String, String)> {
     let pressed = keys::without_count(layer, pressed);
-    let mut found: Vec<(String, &'static str)> = Vec::new();
+    let mut found: Vec<(String, String)> = Vec::new();
+    for own in keymap.of(layer).filter(|row| row.keys.starts_with(pressed)) {
+        found.push((keys::show_all(&own.keys[pressed.len()..]), own_row(own).1));
+    }
     for layer in std::iter::once(layer).chain(layer.below()) {
         for row in TABLE.iter().filter(|row| row.layer == layer) {
-            for way in row.keys.split(' ').map(keys::parse) {
-                let rest = way.get(pressed.len()..).unwrap_or_default();
-                if !pressed.is_empty() && !rest.is_empty() && keys::begins(&way, pressed) {
-                    found.push((keys::show_all(rest), row.help));
-                }
+            let ways = row.keys.split(' ').map(keys::parse);
+            let begun = ways.filter(|way| way.len() > pressed.len() && keys::begins(way, pressed));
+            let rest: Vec<String> = begun
+                .filter(|way| !keymap.hides(layer, way))
+                .map(|way| keys::show_all(&way[pressed.len()..]))
+                .collect();
+            if !rest.is_empty() {
+                found.push((rest.join(" "), row.help.to_string()));
             }
         }
     }
-    if let [Key::Char('y' | 'd')] = pressed {
-        found.push(("j k { G n …".into(), "as far as this motion goes"));
+    if let [Key::Char('y' | 'd')] = pressed
+        && matches!(layer, Layer::Messages | Layer::Select)
+    {
+        found.push(("j k { G n …".into(), "as far as this motion goes".into()));
     }
     found
 }
@@ -107,10 +123,11 @@ pub fn wrapped(lines: &[String], columns: usize) -> Vec<&str> {
 }
 
 /// The hint bar of a layer: `i write  f find`.
-pub fn hints(layer: Layer) -> Vec<(String, &'static str)> {
+pub fn hints(keymap: &Keymap, layer: Layer) -> Vec<(String, &'static str)> {
     let rows = |layer: Layer| TABLE.iter().filter(move |row| row.layer == layer);
     let own = rows(layer);
     let below = layer.below().into_iter().flat_map(rows);
     let hinted = own.chain(below).filter(|row: &&Row| !row.hint.is_empty());
-    hinted.map(|row| (shown_keys(row)[0].clone(), row.hint)).collect()
+    let first = |row: &Row| Some((shown_keys(row, keymap).into_iter().next()?, row.hint));
+    hinted.filter_map(first).collect()
 }

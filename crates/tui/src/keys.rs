@@ -30,13 +30,14 @@ pub enum Key {
     End,
     PageUp,
     PageDown,
-    F1,
+    /// F1 to F12.
+    F(u8),
     /// In the table only: any character, as the letter of a mark.
     Any,
 }
 
 /// Names in `<…>` notation, and as they are shown to people.
-const NAMES: [(Key, &str, &str); 19] = [
+const NAMES: [(Key, &str, &str); 18] = [
     (Key::Enter, "cr", "Enter"),
     (Key::NewLine, "a-cr", "Alt-Enter"),
     (Key::Esc, "esc", "Esc"),
@@ -52,7 +53,6 @@ const NAMES: [(Key, &str, &str); 19] = [
     (Key::End, "end", "End"),
     (Key::PageUp, "pageup", "PageUp"),
     (Key::PageDown, "pagedown", "PageDown"),
-    (Key::F1, "f1", "F1"),
     (Key::Any, "any", "{a}"),
     (Key::Char(' '), "space", "Space"),
     (Key::Char('<'), "lt", "<"),
@@ -96,7 +96,7 @@ pub fn from_terminal(event: &KeyEvent) -> Vec<Key> {
         KeyCode::End => Key::End,
         KeyCode::PageUp => Key::PageUp,
         KeyCode::PageDown => Key::PageDown,
-        KeyCode::F(1) => Key::F1,
+        KeyCode::F(number @ 1..=12) => Key::F(number),
         _ => return Vec::new(),
     };
     match alt {
@@ -129,7 +129,30 @@ fn named(name: &str) -> Option<Key> {
         let first = letters.next()?;
         return letters.next().is_none().then_some(Key::Ctrl(first));
     }
-    NAMES.iter().find(|row| row.1 == name).map(|row| row.0)
+    let number = name.strip_prefix('f').and_then(|number| number.parse().ok());
+    match number {
+        Some(number @ 1..=12) => Some(Key::F(number)),
+        _ => NAMES.iter().find(|row| row.1 == name).map(|row| row.0),
+    }
+}
+
+/// As [`parse`], for what people write: a name in `<…>` that is none is told.
+///
+/// # Errors
+/// A sentence that names it.
+pub fn read(notation: &str) -> Result<Vec<Key>, String> {
+    let mut rest = notation;
+    while let Some((_, inner)) = rest.split_once('<') {
+        let Some((name, after)) = inner.split_once('>') else {
+            break;
+        };
+        let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_graphic() && c != '<');
+        if is_name && matches!(named(name), None | Some(Key::Any)) {
+            return Err(format!("there is no key <{name}>; a plain < is <lt>"));
+        }
+        rest = after;
+    }
+    Ok(parse(notation))
 }
 
 /// A key as people write it: `^D`, `Enter`, `x`.
@@ -138,6 +161,7 @@ pub fn show(key: Key) -> String {
         (_, Some(row)) => row.2.to_string(),
         (Key::Char(c), None) => c.to_string(),
         (Key::Ctrl(c), None) => format!("^{}", c.to_ascii_uppercase()),
+        (Key::F(number), None) => format!("F{number}"),
         (other, None) => format!("{other:?}"),
     }
 }
@@ -265,6 +289,18 @@ fn in_rows(layer: Layer, keys: &[Key], count: Option<usize>) -> Meaning {
         at = layer.below();
     }
     Meaning::Nothing
+}
+
+/// More keys would make a command of the layer's that is not its editor's.
+pub fn begins_command(layer: Layer, keys: &[Key]) -> bool {
+    let mut rows = ROWS.iter().filter(|row| row.0 == layer && row.2 != Command::Editor);
+    rows.any(|(_, row, _)| row.len() > keys.len() && begins(row, keys))
+}
+
+/// The layer has a row of its own that these keys are, or begin, or begin with.
+pub fn has_rows(layer: Layer, keys: &[Key]) -> bool {
+    let mut rows = ROWS.iter().filter(|row| row.0 == layer);
+    rows.any(|(_, row, _)| begins(row, keys) || keys.starts_with(row))
 }
 
 /// The keys are the beginning of the row's, or all of it.

@@ -7,11 +7,13 @@
 
 mod clipboard;
 pub mod commands;
+pub mod completion;
 pub mod composer;
 pub mod effect;
 pub mod finder;
 pub mod help;
 mod keyboard;
+pub mod keymap;
 pub mod keys;
 pub mod layout;
 pub mod limits;
@@ -21,9 +23,11 @@ mod perform;
 pub mod rows;
 mod run;
 pub mod scroll;
+pub mod settings;
 mod terminal;
 pub mod update;
 pub mod view;
+pub mod which_key;
 pub mod words;
 pub mod wrap;
 

@@ -11,6 +11,15 @@ pub const PAGE_MESSAGES: u32 = 100;
 pub const COUNT_MAX: usize = 9_999;
 /// Keys of an unfinished command. More: they are forgotten.
 pub const PENDING_KEYS_MAX: usize = 16;
+/// Keys of the user's own. More: they are not taken, and told.
+pub const MAPPINGS_MAX: usize = 500;
+/// Keys that one of them stands for. More: it is not taken, and told.
+pub const MAPPED_KEYS_MAX: usize = 64;
+/// A key that is the beginning of one of them, and has a meaning of its own, waits so long for the
+/// next, in milliseconds.
+pub const MAPPING_WAIT_MS: i64 = 500;
+/// The file of settings, in bytes. More: it is not read, and told.
+pub const CONFIG_BYTES_MAX: usize = 256 * 1024;
 /// Lines of the `:` history. More: the oldest are forgotten.
 pub const HISTORY_LINES_MAX: usize = 200;
 /// A line in the finder, the command line or the reaction box, in bytes. More is not taken.

@@ -11,6 +11,7 @@ use crate::commands::Layer;
 use crate::composer::Composer;
 use crate::keys::Key;
 use crate::line_edit::LineEdit;
+use crate::settings::Settings;
 
 pub struct Model {
     pub me: i64,
@@ -21,7 +22,8 @@ pub struct Model {
     pub rows: u16,
     /// The terminal window has the focus: what is on the screen is being read.
     pub focused: bool,
-    pub colors: bool,
+    pub colors: Colors,
+    pub settings: Settings,
 
     pub line: Line,
     pub figures: Figures,
@@ -49,6 +51,8 @@ pub struct Model {
     pub list_cursor: Option<ListRow>,
     /// What lies over the conversation and has the keys.
     pub over: Option<Over>,
+    /// Keys that may be the beginning of one of the user's own.
+    pub held: Vec<Key>,
     /// Keys of an unfinished command.
     pub pending: Vec<Key>,
     /// When the clock first saw the unfinished command; unix milliseconds.
@@ -68,6 +72,16 @@ pub struct Model {
     pub begun: bool,
     /// Something that can be seen has changed since the last frame.
     pub stale: bool,
+}
+
+/// What the terminal can show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Colors {
+    /// Bold, dim and reversed only.
+    None,
+    /// A table of 256.
+    Table,
+    True,
 }
 
 /// Which part of the main screen has the keys.
@@ -105,8 +119,23 @@ pub struct CommandLine {
     pub line: LineEdit,
     /// Which line of the history is shown, and what was typed before going there.
     pub history: Option<(usize, String)>,
-    /// Which completion is shown, and what was typed before asking for one.
-    pub completion: Option<(usize, String)>,
+    pub completion: Option<Completion>,
+}
+
+/// What Tab offers for a line; the last row is what was typed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Completion {
+    pub rows: Vec<CompletionRow>,
+    pub at: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CompletionRow {
+    /// The whole line.
+    pub line: String,
+    /// The word that completes it, and what it is.
+    pub word: String,
+    pub help: String,
 }
 
 /// The `?` screen.
@@ -317,7 +346,8 @@ impl Model {
             columns,
             rows,
             focused: true,
-            colors: true,
+            colors: Colors::True,
+            settings: Settings::default(),
             line: Line::Connecting,
             figures: Figures::default(),
             people: HashMap::new(),
@@ -335,6 +365,7 @@ impl Model {
             place: Place::Messages,
             list_cursor: None,
             over: None,
+            held: Vec::new(),
             pending: Vec::new(),
             pending_at: None,
             which_key: false,
@@ -366,6 +397,12 @@ impl Model {
             (None, Place::Compose, true) => Layer::Insert,
             (None, Place::Compose, false) => Layer::Normal,
         }
+    }
+
+    /// Keys wait for the next one: of a mapping, of a command, or of the box's editor.
+    pub fn is_unfinished(&self) -> bool {
+        let boxed = self.over.is_none() && self.place == Place::Compose;
+        !self.held.is_empty() || !self.pending.is_empty() || (boxed && self.composer.is_waiting())
     }
 
     pub fn area(&self) -> Rect {

@@ -14,9 +14,10 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use crate::clipboard;
 use crate::effect::{Answer, Effect, Exit, Input, Trouble};
 use crate::keyboard;
-use crate::limits::{CALLS_MAX, EVENTS_PER_FRAME_MAX, WHICH_KEY_MS};
-use crate::model::{Model, unread};
+use crate::limits::{CALLS_MAX, EVENTS_PER_FRAME_MAX};
+use crate::model::{Colors, Model, Tone, unread};
 use crate::perform;
+use crate::settings::Settings;
 use crate::terminal::{self, Screen};
 use crate::update::update;
 use crate::view;
@@ -35,8 +36,10 @@ pub enum Error {
 /// How the screen behaves.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// false: no colours, as `NO_COLOR` wants it.
-    pub colors: bool,
+    pub settings: Settings,
+    /// What is wrong with the file of settings, in words; empty = nothing.
+    pub mistakes: String,
+    pub colors: Colors,
     /// Ring for what is not being looked at.
     pub bell: bool,
     /// Open this conversation at the start.
@@ -45,14 +48,28 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { colors: std::env::var_os("NO_COLOR").is_none(), bell: true, open: None }
+        Self {
+            settings: Settings::default(),
+            mistakes: String::new(),
+            colors: colors(),
+            bell: true,
+            open: None,
+        }
+    }
+}
+
+/// As the environment tells: `NO_COLOR`, and `COLORTERM` of terminals with true colours.
+fn colors() -> Colors {
+    let set = |name: &str| std::env::var(name).unwrap_or_default();
+    match (set("NO_COLOR").is_empty(), set("COLORTERM").as_str()) {
+        (false, _) => Colors::None,
+        (true, "truecolor" | "24bit") => Colors::True,
+        (true, _) => Colors::Table,
     }
 }
 
 /// The clock of the screen: countdowns, typing, drafts.
 const TICK: Duration = Duration::from_secs(1);
-
-const WHICH_KEY: Duration = Duration::from_millis(WHICH_KEY_MS.unsigned_abs());
 
 /// Everything the loop holds.
 struct Loop {
@@ -106,6 +123,7 @@ async fn start(client: Client, screen: Screen, options: &Options) -> Loop {
     let zone = jiff::tz::TimeZone::system();
     let mut model = Model::new(client.me(), now_ms(), zone, size.width, size.height);
     model.colors = options.colors;
+    model.settings = options.settings.clone();
     model.line = client.line();
     model.figures = client.figures();
     // what was asked for opens, not the newest
@@ -126,6 +144,9 @@ async fn start(client: Client, screen: Screen, options: &Options) -> Loop {
         let effects = crate::update::go::open(&mut here.model, conv_id);
         perform_all(&mut here, effects).await;
     }
+    if !options.mistakes.is_empty() {
+        here.model.tell(Tone::Warn, options.mistakes.clone());
+    }
     here
 }
 
@@ -136,7 +157,7 @@ async fn turn(here: &mut Loop, events: &mut mpsc::Receiver<Event>) -> Result<Exi
     let mut clock = ticking();
     loop {
         draw(here)?;
-        let waiting = !here.model.pending.is_empty() && !here.model.which_key;
+        let pause = crate::update::pause_ms(&here.model).map(i64::unsigned_abs);
         tokio::select! {
             input = keyboard.inputs.recv() => match input {
                 Some(input) => take_inputs(here, input, &mut keyboard.inputs).await,
@@ -154,8 +175,9 @@ async fn turn(here: &mut Loop, events: &mut mpsc::Receiver<Event>) -> Result<Exi
                 take(here, Input::Size { columns, rows }).await;
             }
             _ = clock.tick() => {}
-            // the keys that may follow are shown before the next tick
-            () = tokio::time::sleep(WHICH_KEY), if waiting => {}
+            // unfinished keys do not wait for the next tick
+            () = tokio::time::sleep(Duration::from_millis(pause.unwrap_or(0))),
+                if pause.is_some() => {}
             () = any(&mut ends) => return Ok(last_words(here).await),
         }
         let figures = here.client.figures();

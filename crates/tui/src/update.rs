@@ -8,8 +8,10 @@ mod events;
 mod fields;
 pub(crate) mod go;
 mod jumps;
+mod mapped;
 mod moves;
 mod several;
+mod show;
 mod typed;
 
 use client::Line;
@@ -18,9 +20,10 @@ use crate::commands::{Command, Deed, Layer};
 use crate::composer::Pressed;
 use crate::effect::{Ask, Effect, Exit, Input};
 use crate::keys::{self, Key, Meaning};
-use crate::limits::{DRAFT_PAUSE_MS, PENDING_KEYS_MAX, WHICH_KEY_MS};
+use crate::limits::{DRAFT_PAUSE_MS, MAPPING_WAIT_MS, PENDING_KEYS_MAX, WHICH_KEY_MS};
 use crate::model::{Asked, Model, Older, Over, Place, Tone};
 use crate::scroll;
+use crate::settings::Receipts;
 
 /// Fewer loaded messages than this above the screen: more are read.
 const OLDER_MARGIN: usize = 20;
@@ -31,7 +34,7 @@ pub fn update(model: &mut Model, input: Input) -> Vec<Effect> {
         Input::Key(key) => {
             model.stale = true;
             model.begun = true;
-            press(model, key)
+            mapped::take(model, key)
         }
         Input::Paste(text) => {
             model.stale = true;
@@ -79,14 +82,10 @@ fn press(model: &mut Model, key: Key) -> Vec<Effect> {
         let editing = matches!(layer, Layer::Insert | Layer::Normal)
             && (composer.is_waiting() || composer.is_selecting())
             && key != Key::Esc;
-        return match keys::meaning(layer, &[key]) {
-            Meaning::Command(command, _) if !editing && command != Command::Editor => {
-                run(model, command, None, None, &[key])
-            }
-            Meaning::Command(..) | Meaning::Over(..) | Meaning::Unfinished | Meaning::Nothing => {
-                type_key(model, layer, key)
-            }
-        };
+        if editing {
+            return type_key(model, layer, key);
+        }
+        return press_in_text(model, layer, key);
     }
     model.pending.push(key);
     match keys::meaning(layer, &model.pending) {
@@ -111,6 +110,22 @@ fn press(model: &mut Model, key: Key) -> Vec<Effect> {
             nothing(model, &pressed);
             Vec::new()
         }
+    }
+}
+
+/// A key of the table, the beginning of one of more keys, or text.
+fn press_in_text(model: &mut Model, layer: Layer, key: Key) -> Vec<Effect> {
+    model.pending.push(key);
+    if keys::begins_command(layer, &model.pending) {
+        return Vec::new();
+    }
+    let pressed = std::mem::take(&mut model.pending);
+    match keys::meaning(layer, &pressed) {
+        Meaning::Command(command, _) if command != Command::Editor => {
+            run(model, command, None, None, &pressed)
+        }
+        // what was begun was no command after all: nothing of it is lost
+        _ => pressed.into_iter().flat_map(|key| type_key(model, layer, key)).collect(),
     }
 }
 
@@ -222,15 +237,28 @@ fn tick(model: &mut Model, now: i64) -> Vec<Effect> {
         model.notice = None;
         model.stale = true;
     }
-    if !model.pending.is_empty() && !model.which_key {
+    let mut effects = Vec::new();
+    if model.is_unfinished() {
         // the time of the key is not known, but the clock is read after each
         let since = *model.pending_at.get_or_insert(now);
-        model.which_key = now - since >= WHICH_KEY_MS;
-        model.stale |= model.which_key;
+        model.stale |= !model.which_key && now - since >= WHICH_KEY_MS;
+        model.which_key |= now - since >= WHICH_KEY_MS;
+        effects.extend(mapped::passed(model, now - since));
     }
-    match model.draft.unsaved && model.draft.changed_at + DRAFT_PAUSE_MS <= now {
-        true => compose::save_draft(model).into_iter().collect(),
-        false => Vec::new(),
+    if model.draft.unsaved && model.draft.changed_at + DRAFT_PAUSE_MS <= now {
+        effects.extend(compose::save_draft(model));
+    }
+    effects
+}
+
+/// The longest time in milliseconds after which something happens without a key; None: nothing
+/// does.
+pub(crate) fn pause_ms(model: &Model) -> Option<i64> {
+    match (model.is_unfinished(), model.held.is_empty()) {
+        (true, true) if !model.which_key => Some(WHICH_KEY_MS),
+        (true, false) if !model.which_key => Some(WHICH_KEY_MS.min(MAPPING_WAIT_MS)),
+        (true, false) => Some(MAPPING_WAIT_MS),
+        _ => None,
     }
 }
 
@@ -249,7 +277,8 @@ fn mark_read(model: &mut Model) -> Option<Effect> {
     let chat = model.chat.as_ref()?;
     let seq = chat.messages.last()?.seq;
     let conv_id = chat.conv_id;
-    let looking = model.focused && uncovered && chat.loaded && chat.bottom.is_none();
+    let awake = model.focused || model.settings.receipts != Receipts::Focused;
+    let looking = awake && uncovered && chat.loaded && chat.bottom.is_none();
     if !looking || seq <= chat.read_told || scroll::pane(model).1 == 0 {
         return None;
     }
@@ -259,7 +288,11 @@ fn mark_read(model: &mut Model) -> Option<Effect> {
         return None;
     }
     conversation.read_seq = seq;
-    Some(Effect::Read { conv_id, seq })
+    match model.settings.receipts {
+        Receipts::Focused | Receipts::Visible => Some(Effect::Read { conv_id, seq }),
+        // it is read here, and nobody else learns of it
+        Receipts::Never => None,
+    }
 }
 
 /// Reads more of the conversation when its loaded beginning comes near, or something older is

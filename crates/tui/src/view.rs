@@ -38,6 +38,7 @@ pub fn draw(model: &Model, frame: &mut Frame<'_>) {
         popups::draw_which_key(model, buffer, area);
     }
     flags::as_letters(frame.buffer_mut());
+    style::ground(model, frame.buffer_mut());
     let cursor = match (&model.over, model.place) {
         (Some(_), _) => over_cursor,
         (None, Place::Compose) => box_cursor,

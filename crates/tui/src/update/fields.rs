@@ -3,13 +3,16 @@
 use proto::check;
 
 use super::{deeds, go, jumps, moves, typed};
-use crate::commands::{FieldDeed, TYPED};
+use crate::commands::FieldDeed;
+use crate::completion;
 use crate::effect::{Ask, Effect, PersonDeed, Who};
 use crate::finder::{self, Found};
 use crate::keys::Key;
 use crate::limits::{FOUND_ROWS_MAX, HISTORY_LINES_MAX};
 use crate::line_edit::LineEdit;
-use crate::model::{CommandLine, EMOJI, Help, ItemId, Model, Over, Reactions, Tone};
+use crate::model::{
+    CommandLine, Completion, CompletionRow, EMOJI, Help, ItemId, Model, Over, Reactions, Tone,
+};
 
 pub(super) fn run(model: &mut Model, deed: FieldDeed) -> Vec<Effect> {
     match (deed, model.over.take()) {
@@ -236,41 +239,28 @@ fn complete(model: &mut Model, forwards: bool) {
     let Some(Over::CommandLine(prompt)) = &model.over else {
         return;
     };
-    let (at, stem) = match &prompt.completion {
-        Some((at, stem)) => (Some(*at), stem.clone()),
-        None => (None, prompt.line.text.clone()),
+    let completion = match &prompt.completion {
+        Some(open) => {
+            let count = open.rows.len();
+            let by = if forwards { 1 } else { count - 1 };
+            Completion { at: (open.at + by) % count, rows: open.rows.clone() }
+        }
+        None => {
+            let stem = prompt.line.text.clone();
+            let mut rows = completion::rows(model, &stem);
+            let at = if forwards { 0 } else { rows.len().saturating_sub(1) };
+            rows.push(CompletionRow { line: stem, word: String::new(), help: String::new() });
+            Completion { rows, at }
+        }
     };
-    let mut all = completions(model, &stem);
-    if all.is_empty() {
+    if completion.rows.len() == 1 {
         model.tell(Tone::Dim, "nothing completes this");
         return;
     }
-    all.push(stem.clone());
-    let next = match (at, forwards) {
-        (None, true) => 0,
-        (None, false) => all.len().saturating_sub(2),
-        (Some(at), true) => (at + 1) % all.len(),
-        (Some(at), false) => (at + all.len() - 1) % all.len(),
-    };
     if let Some(Over::CommandLine(prompt)) = &mut model.over {
-        prompt.line = LineEdit::with(&all[next]);
-        prompt.completion = Some((next, stem));
+        prompt.line = LineEdit::with(&completion.rows[completion.at].line);
+        prompt.completion = Some(completion);
     }
-}
-
-/// Whole lines that complete `stem`: command names, then handles of people who are known here.
-pub(super) fn completions(model: &Model, stem: &str) -> Vec<String> {
-    let Some((head, word)) = stem.rsplit_once(' ') else {
-        let names = TYPED.iter().filter(|row| row.name.starts_with(stem));
-        return names.map(|row| row.name.to_string()).collect();
-    };
-    let people = model.people.values().filter(|person| person.user_id != model.me);
-    let mut handles: Vec<&str> = people
-        .map(|person| person.handle.as_str())
-        .filter(|handle| handle.starts_with(word))
-        .collect();
-    handles.sort_unstable();
-    handles.into_iter().map(|handle| format!("{head} {handle}")).collect()
 }
 
 fn step_history(model: &mut Model, older: bool) {

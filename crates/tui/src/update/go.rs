@@ -11,6 +11,7 @@ use crate::model::{
     Asked, Chat, CommandLine, Finder, Help, ListRow, Model, Older, Over, Place, Target, Tone,
     Unseen, unread,
 };
+use crate::settings::QQuits;
 
 pub(super) fn run(
     model: &mut Model,
@@ -58,11 +59,17 @@ fn to_list(model: &mut Model) {
 
 fn quit(model: &mut Model, asked: Option<Asked>) -> Vec<Effect> {
     let unsent = model.queued.len();
-    if unsent == 0 || asked == Some(Asked::Quit) {
+    let asks = unsent > 0 || model.settings.q_quits == QQuits::Ask;
+    if model.settings.q_quits == QQuits::No {
+        model.tell(Tone::Dim, "q does not quit here, as you have set it: :q does");
+        return Vec::new();
+    }
+    if !asks || asked == Some(Asked::Quit) {
         return leave(model);
     }
     model.asked = Some(Asked::Quit);
     let what = match unsent {
+        0 => "nothing is lost".into(),
         1 => "1 message is not sent yet; it will be sent next time".into(),
         several => format!("{several} messages are not sent yet; they will be sent next time"),
     };

@@ -109,7 +109,7 @@ fn in_text(model: &mut Model, way: Move, count: Option<usize>) {
     let columns = layout::popup_columns(model.area());
     match &mut model.over {
         Some(Over::Help(open)) => {
-            let lines = help::lines(columns, &open.filter).len();
+            let lines = help::lines(&model.settings.keymap, columns, &open.filter).len();
             let places = lines.saturating_sub(page) + 1;
             open.scroll = moved(open.scroll, places, way, count, page);
         }

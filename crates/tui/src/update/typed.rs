@@ -2,8 +2,8 @@
 
 use proto::{ConversationKind, check};
 
-use super::{compose, deeds, fields, go, leave};
-use crate::commands::{Typed, find_typed};
+use super::{compose, deeds, fields, go, leave, show};
+use crate::commands::{Go, Typed, find_typed};
 use crate::effect::{Ask, Effect, PersonDeed, Who};
 use crate::line_edit::LineEdit;
 use crate::model::{Details, Finder, Help, Model, Over, Tone};
@@ -49,6 +49,7 @@ fn execute(
     match command {
         Typed::Quit => Ok(leave(model)),
         Typed::Send => Ok(compose::send(model)),
+        Typed::SendAndQuit => Ok(send_and_quit(model)),
         Typed::Find | Typed::Friends => {
             let friends_only = command == Typed::Friends;
             let line = LineEdit::with(rest);
@@ -81,11 +82,48 @@ fn execute(
             Ok(Vec::new())
         }
         Typed::Search => Ok(fields::search(model, rest)),
+        Typed::Open => show::open(model, rest),
+        Typed::Next => Ok(go::run(model, Go::NextConversation, None, None)),
+        Typed::Previous => Ok(go::run(model, Go::PreviousConversation, None, None)),
+        Typed::Conversations => {
+            show::conversations(model);
+            Ok(Vec::new())
+        }
+        Typed::Read => read(model),
+        Typed::Set => show::set(model, rest).map(|()| Vec::new()),
+        Typed::Map => show::map(model, rest).map(|()| Vec::new()),
+        Typed::Unmap => show::unmap(model, rest).map(|()| Vec::new()),
+        Typed::Theme => show::theme(model, rest).map(|()| Vec::new()),
         Typed::Help => {
             model.over = Some(Over::Help(Help::default()));
             Ok(Vec::new())
         }
     }
+}
+
+/// What cannot be sent stays, and so does the screen.
+fn send_and_quit(model: &mut Model) -> Vec<Effect> {
+    let mut effects = match model.composer.text.trim().is_empty() {
+        true => Vec::new(),
+        false => compose::send(model),
+    };
+    if model.composer.text.trim().is_empty() {
+        effects.extend(leave(model));
+    }
+    effects
+}
+
+/// Says so whatever the setting of receipts is.
+fn read(model: &mut Model) -> Result<Vec<Effect>, String> {
+    let conv_id = model.chat.as_ref().ok_or("open a conversation first")?.conv_id;
+    let open = model.conversations.iter_mut().find(|open| open.conv_id == conv_id);
+    let open = open.ok_or("this conversation is not here any more")?;
+    open.read_seq = open.last_seq;
+    let seq = open.last_seq;
+    if let Some(chat) = &mut model.chat {
+        chat.read_told = seq;
+    }
+    Ok(vec![Effect::Read { conv_id, seq }])
 }
 
 /// A handle, with or without its `@`.

@@ -106,9 +106,11 @@ pub(super) fn hints(model: &Model, buffer: &mut Buffer, area: Rect) {
     let dim = style::of(model, Tone::Dim);
     let key_style = style::bold(style::of(model, Tone::Plain));
     let pending = match model.place {
-        Place::Compose => model.composer.pending(),
+        Place::Compose if model.pending.is_empty() => model.composer.pending(),
+        Place::Compose => keys::show_all(&model.pending),
         Place::Messages | Place::List => keys::show_all(&model.pending),
     };
+    let pending = format!("{pending}{}", keys::show_all(&model.held));
     let mut room = area;
     if !pending.is_empty() {
         let text = format!("{pending} ");
@@ -116,7 +118,7 @@ pub(super) fn hints(model: &Model, buffer: &mut Buffer, area: Rect) {
         room.width = area.width.saturating_sub(wrap::width(&text) as u16 + 1);
     }
     let mut x = area.x + 1;
-    for (key, hint) in help::hints(model.layer()) {
+    for (key, hint) in help::hints(&model.settings.keymap, model.layer()) {
         let columns = wrap::width(&key) + 1 + wrap::width(hint);
         // a hint that would be cut is worse than none
         if usize::from(x - area.x) + columns > usize::from(room.width) {

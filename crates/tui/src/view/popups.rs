@@ -7,17 +7,19 @@ use super::{bordered, fill, put, put_right, style};
 use crate::commands::find_typed;
 use crate::finder;
 use crate::help;
-use crate::keys;
 use crate::layout::{self, Panes};
 use crate::line_edit::LineEdit;
 use crate::model::{
-    CommandLine, Details, EMOJI, Finder, Help, Model, Over, Reactions, Results, Tone,
+    CommandLine, Completion, Details, EMOJI, Finder, Help, Model, Over, Reactions, Results, Tone,
 };
+use crate::which_key;
 use crate::words;
 use crate::wrap;
 
 /// In a narrower list only the names are shown.
 const NOTE_COLUMNS_MIN: u16 = 36;
+/// Completions that are shown at a time.
+const COMPLETION_ROWS_MAX: usize = 10;
 
 /// Draws what is open and says where its cursor is.
 pub(super) fn draw(
@@ -131,6 +133,10 @@ fn draw_line(
 ) -> Option<Position> {
     let bottom = lowest(area);
     fill(buffer, bottom, bottom.y, " ", style::of(model, Tone::Plain));
+    if let Some(completion) = &prompt.completion {
+        draw_completion(model, buffer, area, completion);
+        return draw_edit(model, buffer, bottom, ":", &prompt.line);
+    }
     if !panes.hints.is_empty() && model.notice.is_none() {
         let name = prompt.line.text.split_whitespace().next().unwrap_or("");
         let help = match find_typed(name.trim_end_matches('!')) {
@@ -148,6 +154,38 @@ fn draw_line(
     draw_edit(model, buffer, bottom, ":", &prompt.line)
 }
 
+/// What Tab offers, above the command line, around what it shows now.
+fn draw_completion(model: &Model, buffer: &mut Buffer, area: Rect, completion: &Completion) {
+    // the last row is what was typed: it stands on the line itself
+    let rows = completion.rows.split_last().map_or(&[][..], |(_, rows)| rows);
+    let height =
+        rows.len().min(COMPLETION_ROWS_MAX).min(usize::from(area.height).saturating_sub(3));
+    if height == 0 {
+        return;
+    }
+    let word_columns = rows.iter().map(|row| wrap::width(&row.word)).max().unwrap_or(0);
+    let widest = rows.iter().map(|row| wrap::width(&row.help)).max().unwrap_or(0);
+    let width = u16::try_from(word_columns + widest + 6).unwrap_or(u16::MAX).min(area.width);
+    let rows_shown = u16::try_from(height + 2).unwrap_or(u16::MAX);
+    let y = area.bottom().saturating_sub(rows_shown + 1);
+    let popup = Rect { x: area.x, y, width, height: rows_shown };
+    let title = format!("{} of {}", (completion.at + 1).min(rows.len()), rows.len());
+    bordered(buffer, popup, &title, style::of(model, Tone::Dim));
+    let inside = layout::inside(popup);
+    let first = (completion.at.min(rows.len() - 1) + 1).saturating_sub(height);
+    let shown = rows.iter().enumerate().skip(first);
+    for (y, (index, row)) in (inside.top()..inside.bottom()).zip(shown) {
+        let mut plain = style::of(model, Tone::Plain);
+        if index == completion.at {
+            plain = style::chosen(plain);
+        }
+        let word = wrap::cut(&wrap::steady(&row.word), word_columns);
+        put(buffer, inside, inside.x + 1, y, &word, plain);
+        let x = inside.x.saturating_add(u16::try_from(word_columns + 3).unwrap_or(u16::MAX));
+        put(buffer, inside, x, y, &wrap::steady(&row.help), style::of(model, Tone::Dim));
+    }
+}
+
 fn draw_help(model: &Model, buffer: &mut Buffer, area: Rect, open: &Help) {
     let popup = layout::popup(area, u16::MAX, area.height.saturating_sub(2));
     let title = match open.filter.as_str() {
@@ -156,7 +194,7 @@ fn draw_help(model: &Model, buffer: &mut Buffer, area: Rect, open: &Help) {
     };
     bordered(buffer, popup, &title, style::of(model, Tone::Accent));
     let inside = layout::inside(popup);
-    let lines = help::lines(layout::popup_columns(area), &open.filter);
+    let lines = help::lines(&model.settings.keymap, layout::popup_columns(area), &open.filter);
     let last = lines.len().saturating_sub(usize::from(inside.height));
     for (y, line) in (inside.top()..inside.bottom()).zip(lines.iter().skip(open.scroll.min(last))) {
         let tone = if line.heading { Tone::Accent } else { Tone::Plain };
@@ -164,29 +202,35 @@ fn draw_help(model: &Model, buffer: &mut Buffer, area: Rect, open: &Help) {
     }
 }
 
-/// The keys that may follow what was pressed, at the lower right.
+/// The keys that may follow what was pressed, at the lower right; side by side where there are too
+/// many for one column.
 pub(super) fn draw_which_key(model: &Model, buffer: &mut Buffer, area: Rect) {
-    let rows = help::following(model.layer(), &model.pending);
-    let widest = |column: fn(&(String, &str)) -> usize| rows.iter().map(column).max().unwrap_or(0);
+    let (title, rows) = which_key::rows(model);
+    let widest =
+        |column: fn(&(String, String)) -> usize| rows.iter().map(column).max().unwrap_or(0);
     let keys_columns = widest(|row| wrap::width(&row.0));
-    let columns = keys_columns + 2 + widest(|row| wrap::width(row.1)) + 4;
-    let width = u16::try_from(columns).unwrap_or(u16::MAX).min(area.width);
-    let height = u16::try_from(rows.len() + 2).unwrap_or(u16::MAX);
+    let one = keys_columns + 2 + widest(|row| wrap::width(&row.1));
     // the lowest row shows what was pressed
-    let height = height.min(area.height.saturating_sub(1));
+    let room = usize::from(area.height.saturating_sub(3)).max(1);
+    let beside = rows.len().div_ceil(room).min(usize::from(area.width) / (one + 2)).max(1);
+    let height = rows.len().div_ceil(beside).min(room);
+    let width = u16::try_from(beside * (one + 2) + 2).unwrap_or(u16::MAX).min(area.width);
+    let popup_height = u16::try_from(height + 2).unwrap_or(u16::MAX).min(area.height);
     let popup = Rect {
         x: area.right() - width,
-        y: area.bottom().saturating_sub(height + 1),
+        y: area.bottom().saturating_sub(popup_height + 1),
         width,
-        height,
+        height: popup_height,
     };
-    let title = keys::show_all(&model.pending);
     bordered(buffer, popup, &title, style::of(model, Tone::Accent));
     let inside = layout::inside(popup);
     let key_style = style::bold(style::of(model, Tone::Plain));
-    for (y, (keys, help)) in (inside.top()..inside.bottom()).zip(&rows) {
-        put(buffer, inside, inside.x + 1, y, keys, key_style);
-        let x = inside.x.saturating_add(keys_columns as u16 + 3);
+    for (index, (keys, help)) in rows.iter().enumerate().take(height * beside) {
+        let y = inside.y + (index % height) as u16;
+        let column = index / height * (one + 2) + 1;
+        let x = inside.x.saturating_add(u16::try_from(column).unwrap_or(u16::MAX));
+        put(buffer, inside, x, y, keys, key_style);
+        let x = x.saturating_add(u16::try_from(keys_columns + 2).unwrap_or(u16::MAX));
         put(buffer, inside, x, y, help, style::of(model, Tone::Dim));
     }
 }

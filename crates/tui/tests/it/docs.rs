@@ -46,7 +46,7 @@ fn every_typed_command_can_be_cut_short_until_it_is_ambiguous() {
     assert_eq!(find_typed("fr").unwrap().name, "friends");
     assert_eq!(find_typed("q").unwrap().name, "q");
     assert_eq!(find_typed("qui").unwrap().name, "quit");
-    assert_eq!(find_typed("re").unwrap_err(), "re may be remove, rename, retry, reconnect");
+    assert_eq!(find_typed("re").unwrap_err(), "re may be remove, rename, retry, reconnect, read");
     assert!(find_typed("xyz").unwrap_err().starts_with("no such command: xyz"));
     for row in TYPED {
         assert_eq!(find_typed(row.name).unwrap().command, row.command);

@@ -199,6 +199,14 @@ impl Stage {
         rows.filter(|row| !row.is_empty()).collect()
     }
 
+    /// Every cell of the terminal, with its colours.
+    pub(crate) fn cells(&self) -> Vec<ratatui::buffer::Cell> {
+        let backend = TestBackend::new(self.model.columns, self.model.rows);
+        let mut terminal = Terminal::new(backend).unwrap();
+        let drawn = terminal.draw(|frame| view::draw(&self.model, frame)).unwrap();
+        drawn.buffer.content.clone()
+    }
+
     /// What was asked for since the last time.
     pub(crate) fn taken(&mut self) -> Vec<Effect> {
         std::mem::take(&mut self.effects)

@@ -1,0 +1,106 @@
+//! What may follow the keys that were pressed: of the table, of the user's own keys, and of the
+//! box's editor.
+
+use crate::commands::Layer;
+use crate::help;
+use crate::keys::{self, Key};
+use crate::model::{Model, Place};
+use crate::words;
+
+/// Keys, and what they would do.
+pub type Rows = Vec<(String, String)>;
+
+/// Columns of a register's text.
+const REGISTER_COLUMNS: usize = 40;
+
+/// What was pressed, and what may follow. In the menu nothing was pressed.
+pub fn rows(model: &Model) -> (String, Rows) {
+    let layer = model.layer();
+    let mut pressed = model.pending.clone();
+    pressed.extend(&model.held);
+    if pressed.is_empty() && model.place == Place::Compose && model.composer.is_waiting() {
+        return (model.composer.pending(), in_editor(model));
+    }
+    let rows = help::following(&model.settings.keymap, layer, &pressed);
+    let title = if pressed.is_empty() { layer.title().into() } else { keys::show_all(&pressed) };
+    (title, rows)
+}
+
+fn row(keys: &str, help: &str) -> (String, String) {
+    (keys.to_string(), help.to_string())
+}
+
+/// After an unfinished command of the box's editor.
+fn in_editor(model: &Model) -> Rows {
+    let pending = model.composer.editor.pending();
+    let mut keys: Vec<Key> = pending.iter().filter_map(|key| own_key(*key)).collect();
+    if let [Key::Char('"'), Key::Char(_), rest @ ..] = keys.as_slice() {
+        keys = rest.to_vec();
+    }
+    let is_digit = |key: &Key| matches!(key, Key::Char(c) if c.is_ascii_digit());
+    let verb: Vec<Key> = keys.into_iter().filter(|key| !is_digit(key)).collect();
+    match verb.as_slice() {
+        [] => vec![row("…", "a number: the command that follows is done so often")],
+        [.., Key::Char('"') | Key::Ctrl('r')] => registers(model, "insert, or use with a verb"),
+        [Key::Char('q')] => vec![
+            row("a … z", "record into this register; q ends it"),
+            row("Esc", "do not; :q quits"),
+        ],
+        [Key::Char('@')] => {
+            let mut rows = registers(model, "press the keys in it");
+            rows.push(row("@", "the same again"));
+            rows
+        }
+        [Key::Char('m')] => vec![row("a … z", "mark this place")],
+        [.., Key::Char('\'' | '`')] => vec![row("a … z", "to the place marked so")],
+        [.., Key::Char('f' | 'F' | 't' | 'T')] => vec![row("x", "to this character in the line")],
+        [Key::Char('r')] => vec![row("x", "this character in its place")],
+        [.., Key::Char('i' | 'a')] => objects(),
+        [Key::Char('d' | 'c' | 'y' | '>' | '<')] | [Key::Char('g'), Key::Char('u' | 'U' | '~')] => {
+            operands(&verb)
+        }
+        other => help::following(&model.settings.keymap, Layer::Normal, other),
+    }
+}
+
+fn own_key(key: vim::Key) -> Option<Key> {
+    match key {
+        vim::Key::Char(c) => Some(Key::Char(c)),
+        vim::Key::Ctrl(c) => Some(Key::Ctrl(c)),
+        _ => None,
+    }
+}
+
+fn operands(verb: &[Key]) -> Rows {
+    let doubled: String = verb.last().map(|key| keys::show(*key)).unwrap_or_default();
+    vec![
+        row(&doubled, "the whole line"),
+        row("w b e 0 $ f t …", "as far as this motion goes"),
+        row("i", "inside of: a word, quotes, brackets"),
+        row("a", "all of: with what stands around it"),
+    ]
+}
+
+fn objects() -> Rows {
+    vec![
+        row("w W", "word"),
+        row("s p", "sentence, paragraph"),
+        row("\" ' `", "what stands in quotes"),
+        row("( [ { <", "what stands in brackets"),
+        row("t", "what stands between tags"),
+    ]
+}
+
+/// Those that hold something.
+fn registers(model: &Model, otherwise: &str) -> Rows {
+    let names = "\"0123456789-abcdefghijklmnopqrstuvwxyz+".chars();
+    let text = |name: char| Some((name, model.composer.editor.register(name)?));
+    let full = names.filter_map(text).filter(|(_, text)| !text.is_empty());
+    let rows: Rows = full
+        .map(|(name, text)| (name.to_string(), words::excerpt(&text, REGISTER_COLUMNS)))
+        .collect();
+    match rows.is_empty() {
+        true => vec![row("a … z", otherwise)],
+        false => rows,
+    }
+}
