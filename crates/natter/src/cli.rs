@@ -1,9 +1,9 @@
 //! The words of the command line. One enum says everything that `natter` can be asked to do.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 /// Chat for people who live in a terminal. Without a command: opens the screen.
 #[derive(Parser)]
@@ -123,7 +123,7 @@ pub(crate) enum Command {
     /// Login, connection, outbox and the continuity figures
     Status,
     /// Say what is wrong with the configuration before anything starts
-    Check(ServeArgs),
+    Check(Settings),
     /// List the mails that a server without a mail server has kept, or show one
     Mail {
         /// The number of a mail in the list; 1 is the newest
@@ -261,46 +261,79 @@ pub(crate) enum Scenario {
     Catchup,
 }
 
-#[derive(Args, Clone, Default)]
+#[derive(Args, Default)]
 pub(crate) struct ServeArgs {
-    /// Where to listen; port 0 takes a free one
-    #[arg(long, env = "NATTER_LISTEN", value_name = "ADDR")]
-    pub(crate) listen: Option<SocketAddr>,
-    /// Where the data lives
-    #[arg(long, env = "NATTER_DATA", value_name = "DIR")]
-    pub(crate) data: Option<PathBuf>,
-    /// A natter.toml
-    #[arg(long, env = "NATTER_CONFIG", value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
-    /// Which roles to run, separated by commas; all where it is missing
-    #[arg(long, env = "NATTER_ROLE", value_delimiter = ',')]
-    pub(crate) role: Vec<RoleOfServer>,
-    /// Where messages are stored: sqlite:PATH or postgres://… ; SQLite in the data directory where
-    /// it is missing
-    #[arg(long, env = "NATTER_DATABASE", value_delimiter = ',', value_name = "URL")]
-    pub(crate) database: Vec<String>,
-    /// The address that clients are sent to, if it is not the one we listen on
-    #[arg(long, env = "NATTER_PUBLIC_URL", value_name = "URL")]
-    pub(crate) public_url: Option<String>,
-    /// Where the links in mails lead to, as https://HOST; the address we listen on where it is
-    /// missing
-    #[arg(long, env = "NATTER_SITE_URL", value_name = "URL")]
-    pub(crate) site_url: Option<String>,
-    /// The mail server, smtp://HOST[:PORT] or smtps://NAME:PASSWORD@HOST; mails are kept in the
-    /// data directory where it is missing (natter mail)
-    #[arg(long, env = "NATTER_SMTP", hide_env_values = true, value_name = "URL")]
-    pub(crate) smtp: Option<String>,
-    /// Who mails are from, as NAME <ADDRESS>
-    #[arg(long, env = "NATTER_MAIL_FROM", value_name = "SENDER")]
-    pub(crate) mail_from: Option<String>,
+    #[command(flatten)]
+    pub(crate) settings: Settings,
     /// Run the built-in guide, who greets everybody that signs up
     #[arg(long)]
     pub(crate) guide: bool,
+    /// Print a natter.toml that says what is set now, with every key and its meaning, and end
+    #[arg(long)]
+    pub(crate) print_config: bool,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum RoleOfServer {
-    Auth,
-    Gateway,
-    Notify,
+/// Where the settings of a server come from. Its flags and variables are made of the table of
+/// settings: whoever adds a row there has added them here.
+#[derive(Default)]
+pub(crate) struct Settings {
+    /// A natter.toml.
+    pub(crate) file: Option<PathBuf>,
+    /// What flags and variables say: the key, the name of the flag or variable, the text.
+    pub(crate) set: Vec<(server::Key, String, String)>,
+}
+
+impl Args for Settings {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        let file = Arg::new("config").long("config").env("NATTER_CONFIG").value_name("FILE");
+        let file = file.help("A natter.toml").value_parser(clap::value_parser!(PathBuf));
+        server::keys().into_iter().fold(command.arg(file), |command, key| command.arg(flag(&key)))
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
+}
+
+fn flag(key: &server::Key) -> Arg {
+    let action = if key.is_list() { ArgAction::Append } else { ArgAction::Set };
+    let value_name = match key.kind {
+        server::Kind::Text => "TEXT",
+        server::Kind::Secret => "URL",
+        server::Kind::List => "TEXT,…",
+        server::Kind::Secrets => "URL,…",
+        server::Kind::Number => "N",
+        server::Kind::Rate => "ONCE/MINUTE",
+    };
+    Arg::new(key.name)
+        .long(key.flag())
+        .env(key.variable())
+        .hide_env_values(true)
+        .help(key.help.trim())
+        .help_heading("Settings")
+        .hide_short_help(key.name.contains('.'))
+        .value_name(value_name)
+        .action(action)
+}
+
+impl FromArgMatches for Settings {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut set = Vec::new();
+        for key in server::keys() {
+            let Some(texts) = matches.get_many::<String>(key.name) else { continue };
+            let text = texts.map(String::as_str).collect::<Vec<_>>().join(",");
+            match matches.value_source(key.name) {
+                // A variable that is there and empty says nothing.
+                Some(ValueSource::EnvVariable) if text.is_empty() => {}
+                Some(ValueSource::EnvVariable) => set.push((key, key.variable(), text)),
+                _ => set.push((key, format!("--{}", key.flag()), text)),
+            }
+        }
+        Ok(Self { file: matches.get_one("config").cloned(), set })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
 }

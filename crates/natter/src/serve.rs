@@ -7,19 +7,22 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use serde_json::json;
-use server::{Config, Roles};
+use server::{Config, LogFormat};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use crate::background;
-use crate::cli::{RoleOfServer, ServeArgs};
+use crate::cli::{ServeArgs, Settings};
 use crate::guide;
 use crate::output::Output;
 
 /// `natter serve`: in the foreground, until SIGTERM or Ctrl-C. A second signal ends it at once.
 pub(crate) fn serve(args: &ServeArgs) -> Result<()> {
-    logs();
-    let config = config(args)?;
+    let config = config(&args.settings)?;
+    if args.print_config {
+        return print(&config);
+    }
+    logs(&config)?;
     let _data = claim(&config.data)?;
     let with_guide = args.guide;
     run(config, with_guide, |_| Ok(()))
@@ -30,14 +33,16 @@ pub(crate) fn background() -> Result<()> {
     // A session of its own: closing the terminal that started it must not end it. It fails where
     // that is so already.
     let _ = rustix::process::setsid();
-    logs();
+    let mut config = Config::default();
+    if let Ok(log) = std::env::var("NATTER_LOG") {
+        config.log = log;
+    }
+    logs(&config)?;
     let places = background::places()?;
     let Some(lock) = background::lock(&places)? else {
         return Ok(());
     };
     let _data = claim(&places.data)?;
-    let args = ServeArgs::default();
-    let mut config = config(&args)?;
     config.data.clone_from(&places.data);
     // The old port where it is still free, so that addresses stay good over a restart.
     config.listen.set_port(background::last_port(&places));
@@ -92,6 +97,13 @@ fn say_ready(address: std::net::SocketAddr) -> Result<()> {
     Ok(std::io::stdout().flush()?)
 }
 
+#[expect(clippy::print_stdout, reason = "what the command was asked for")]
+fn print(config: &Config) -> Result<()> {
+    use std::io::Write;
+    print!("{}", config.to_toml());
+    Ok(std::io::stdout().flush()?)
+}
+
 /// Logs the guide in and lets it live in the background. What goes wrong with it is the log's
 /// matter only: a server without a guide is a server.
 async fn guided(server: &str, data: &Path) {
@@ -107,57 +119,26 @@ async fn guided(server: &str, data: &Path) {
     }
 }
 
-/// Logs go to standard error; `NATTER_LOG` says how much, as `RUST_LOG` does elsewhere.
-fn logs() {
-    let filter = EnvFilter::try_from_env("NATTER_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+/// Logs go to standard error, as much of them and in the form that the settings say.
+fn logs(config: &Config) -> Result<()> {
+    let filter = EnvFilter::try_new(&config.log).context("`log` is no filter of logs")?;
     let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    let started = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(ansi)
-        .try_init();
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = match config.log_format {
+        LogFormat::Human => logs.with_ansi(ansi).try_init(),
+        LogFormat::Json => logs.json().flatten_event(true).try_init(),
+    };
     debug_assert!(started.is_ok(), "logs are started once");
+    Ok(())
 }
 
-/// File first, then what flags and environment say.
-fn config(args: &ServeArgs) -> Result<Config> {
-    let mut config = match &args.config {
-        Some(path) => {
-            let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-            Config::from_toml(&text).with_context(|| path.display().to_string())?
-        }
-        None => Config::default(),
+/// File first, then what variables and flags say.
+fn config(settings: &Settings) -> Result<Config> {
+    let Some(path) = &settings.file else {
+        return Ok(Config::layered("", &settings.set)?);
     };
-    if let Some(listen) = args.listen {
-        config.listen = listen;
-    }
-    if let Some(data) = &args.data {
-        config.data.clone_from(data);
-    }
-    if !args.database.is_empty() {
-        config.database.clone_from(&args.database);
-    }
-    if let Some(url) = &args.public_url {
-        config.public_url = Some(url.clone());
-    }
-    if let Some(url) = &args.site_url {
-        config.site_url = Some(url.clone());
-    }
-    if let Some(url) = &args.smtp {
-        config.smtp = Some(url.clone());
-    }
-    if let Some(sender) = &args.mail_from {
-        config.mail_from.clone_from(sender);
-    }
-    if !args.role.is_empty() {
-        config.roles = Roles {
-            auth: args.role.contains(&RoleOfServer::Auth),
-            gateway: args.role.contains(&RoleOfServer::Gateway),
-            notify: args.role.contains(&RoleOfServer::Notify),
-        };
-    }
-    config.check()?;
-    Ok(config)
+    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    Config::layered(&text, &settings.set).with_context(|| path.display().to_string())
 }
 
 /// One server per data directory: two writers of one SQLite file would each believe to be the only
@@ -176,14 +157,14 @@ fn claim(data: &Path) -> Result<File> {
 }
 
 /// `natter check`: everything that can be said to be wrong before anything starts.
-pub(crate) fn check(args: &ServeArgs, output: &Output) -> Result<()> {
-    let config = config(args)?;
+pub(crate) fn check(settings: &Settings, output: &Output) -> Result<()> {
+    let config = config(settings)?;
     let _data = claim(&config.data)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::bind(config.listen).await;
         listener.with_context(|| format!("cannot listen on {}", config.listen))?;
-        let urls = config.databases();
+        let urls: Vec<String> = config.databases().iter().map(|url| (**url).to_owned()).collect();
         let store =
             store::Store::open(&urls, &store::Options::default()).await.context("database")?;
         let wrong = store.integrity().await.context("database")?;
@@ -197,7 +178,8 @@ pub(crate) fn check(args: &ServeArgs, output: &Output) -> Result<()> {
     let enough = open_files.is_none_or(|n| n >= config.connections_max as u64 + 100);
     let note =
         if enough { "" } else { " · warning: fewer open files allowed than connections_max" };
-    let text = format!("ok: {} · {}{note}", config.listen, config.databases().join(", "));
+    let shown: Vec<String> = config.databases().iter().map(ToString::to_string).collect();
+    let text = format!("ok: {} · {}{note}", config.listen, shown.join(", "));
     let value = json!({ "type": "check", "ok": true, "open_files_enough": enough });
     Ok(output.line(&text, &value)?)
 }

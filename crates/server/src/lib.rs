@@ -13,6 +13,7 @@ mod counters;
 mod error;
 mod gateway;
 mod html;
+mod keys;
 pub mod limits;
 mod listen;
 mod notify;
@@ -31,7 +32,8 @@ extern crate self as server;
 #[expect(dead_code, reason = "only some of these helpers are needed here")]
 mod harness;
 
-pub use config::{Config, Rates, Roles, Timers};
+pub use config::{Config, LogFormat, Rates, Roles, Timers, keys};
 pub use error::Error;
+pub use keys::{Key, Kind, Secret};
 pub use rate::Rate;
 pub use run::{Server, run, start};

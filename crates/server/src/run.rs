@@ -94,7 +94,8 @@ async fn open_store(config: &Config) -> Result<Store, Error> {
             .create(&config.data)
             .map_err(|source| Error::Data { path: config.data.display().to_string(), source })?;
     }
-    Ok(Store::open(&config.databases(), &Options::default()).await?)
+    let urls: Vec<String> = config.databases().iter().map(|url| (**url).to_owned()).collect();
+    Ok(Store::open(&urls, &Options::default()).await?)
 }
 
 async fn listen(config: &Config) -> Result<TcpListener, Error> {

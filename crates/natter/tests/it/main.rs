@@ -10,4 +10,5 @@ mod full_disk;
 mod kill;
 mod mail;
 mod screen;
+mod settings;
 mod world;

@@ -36,7 +36,8 @@ impl Stage {
         let directory = std::env::temp_dir().join(format!("natter-notify-{}", id::random_key()));
         let url = format!("sqlite:{}", directory.join("natter.db").display());
         let store = Store::open(&[url], &Options::default()).await.unwrap();
-        let config = Config { data: directory.clone(), smtp, ..Config::default() };
+        let config =
+            Config { data: directory.clone(), smtp: smtp.map(Into::into), ..Config::default() };
         let notify = Notify {
             store: store.clone(),
             bus: Arc::new(Bus::local()),
@@ -363,7 +364,7 @@ async fn a_mail_about_messages_waits_out_a_server_that_is_away_for_a_day() {
     stage.minutes_pass(NOON, NOON + HOUR).await;
     assert!(stage.notify.counters.mails_put_off.get() > 5);
     let (url, mut mails) = mail_server(vec![Manner::Takes]).await;
-    let config = Config { smtp: Some(url), ..Config::default() };
+    let config = Config { smtp: Some(url.into()), ..Config::default() };
     let mut stage = stage;
     stage.notify.mailer = Mailer::open(&config).unwrap();
     stage.minutes_pass(NOON + 24 * HOUR, NOON + 25 * HOUR).await;

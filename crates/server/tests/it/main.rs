@@ -15,5 +15,6 @@ mod offline;
 mod operate;
 mod people;
 mod presence;
+mod settings;
 mod story;
 mod tickets;
