@@ -6,9 +6,10 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use sd_notify::NotifyState;
 use serde_json::json;
 use server::{Config, LogFormat};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use crate::background;
@@ -69,19 +70,29 @@ fn run(
     runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        // To a server in a terminal it means that the terminal has gone: then it goes, too.
+        let in_terminal = std::io::IsTerminal::is_terminal(&std::io::stdin());
+        let mut hangup = if in_terminal { None } else { Some(signal(SignalKind::hangup())?) };
+        let site = config.site_url.clone();
         let mut server = server::start(config).await?;
         if with_guide {
-            // Before anybody else can sign up: the first user wants to be greeted too.
-            guided(&format!("http://{}", server.address), &data).await;
+            // Before anybody else can sign up: the first user wants to be greeted too. A
+            // certificate is for the name of the site and not for our address.
+            let url = site.filter(|_| server.url.starts_with("https:"));
+            guided(&url.unwrap_or_else(|| server.url.clone()), &data).await;
         }
         announce(server.address)?;
-        say_ready(server.address)?;
-        tokio::select! {
-            // Nobody asked for that: something in it has died.
-            ended = server.ended() => return Ok(ended?),
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+        say_ready(&server.url)?;
+        loop {
+            tokio::select! {
+                // Nobody asked for that: something in it has died.
+                ended = server.ended() => return Ok(ended?),
+                () = hung_up(hangup.as_mut()) => reload(&server),
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+            }
         }
+        tell_manager(&[NotifyState::Stopping]);
         tokio::select! {
             ended = server.stop() => Ok(ended?),
             _ = terminate.recv() => bail!("ended at once by a second signal"),
@@ -90,10 +101,35 @@ fn run(
     })
 }
 
+async fn hung_up(hangup: Option<&mut Signal>) {
+    match hangup {
+        Some(hangup) => {
+            hangup.recv().await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// What may change while the server runs: the certificate.
+fn reload(server: &server::Server) {
+    match server.reload_certificate() {
+        Ok(()) => tracing::info!("new connections get the certificate that is on the disk now"),
+        Err(error) => tracing::error!(%error, "the certificate from before stays in use"),
+    }
+}
+
+/// Tells systemd, if that is who started us.
+fn tell_manager(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::warn!(%error, "the service manager cannot be told");
+    }
+}
+
 #[expect(clippy::print_stdout, reason = "the one line that scripts wait for")]
-fn say_ready(address: std::net::SocketAddr) -> Result<()> {
+fn say_ready(url: &str) -> Result<()> {
     use std::io::Write;
-    println!("listening on http://{address}");
+    tell_manager(&[NotifyState::Ready]);
+    println!("listening on {url}");
     Ok(std::io::stdout().flush()?)
 }
 

@@ -52,6 +52,11 @@ settings! {
     Config, TOP, "" {
         /// Address and port for everything; port 0 takes a free one.
         listen: SocketAddr = SocketAddr::from((Ipv4Addr::LOCALHOST, 7_700)), Text;
+        /// The certificate for TLS, in PEM, with those that lead to its root. None: no TLS. Read
+        /// again on SIGHUP.
+        tls_cert: Option<PathBuf> = None, Text r#""/etc/natter/tls/fullchain.pem""#;
+        /// The private key of the certificate, in PEM.
+        tls_key: Option<PathBuf> = None, Text r#""/etc/natter/tls/privkey.pem""#;
         /// Directory of the embedded database. Made if it is missing, for this user only.
         data: PathBuf = PathBuf::from("natter-data"), Text;
         /// Database URLs, the first is the directory of people. None: SQLite in `data`.
@@ -248,10 +253,19 @@ impl Config {
         {
             return wrong("a site is reached by http:// or https:// (setting `site_url`)");
         }
+        if self.tls_cert.is_some() != self.tls_key.is_some() {
+            return wrong("TLS needs both settings, `tls_cert` and `tls_key`");
+        }
         if self.connections_max == 0 {
             return wrong("nobody could connect (setting `connections_max`)");
         }
         Ok(())
+    }
+
+    /// `ws` or `http`, with an `s` behind it where we speak TLS.
+    pub(crate) fn scheme(&self, plain: &str) -> String {
+        let tls = if self.tls_cert.is_some() { "s" } else { "" };
+        format!("{plain}{tls}")
     }
 
     /// The databases to open: those that are set, or the embedded one.

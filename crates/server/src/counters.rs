@@ -150,6 +150,8 @@ figures! {
     connections: Gauge = "natter_connections";
     /// Sockets that were closed at once, because there were connections_max of them.
     turned_away: Counter = "natter_turned_away_total";
+    /// TLS handshakes that failed or took too long.
+    tls_failed: Counter = "natter_tls_handshakes_failed_total";
     /// Connections that ended, by why. gone: the client closed, or the line broke.
     ended_gone: Counter = "natter_connections_ended_total" [why = "gone"];
     /// The gateway was draining.

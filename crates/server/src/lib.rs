@@ -22,6 +22,7 @@ mod process;
 mod rate;
 mod run;
 mod tasks;
+mod tls;
 mod token;
 
 // The tests of a task that dies need the inside of a writer and the outside of a whole server.

@@ -15,39 +15,53 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{self, AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use crate::counters::Counters;
 use crate::limits;
+use crate::tls::Tls;
 
 /// Who is at the other end of the socket; an extension of each request.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Peer(pub(crate) SocketAddr);
 
+/// Where clients come in.
+pub(crate) struct Door {
+    pub(crate) listener: TcpListener,
+    pub(crate) tls: Option<Arc<Tls>>,
+    pub(crate) connections_max: usize,
+}
+
 /// A socket and its place among the connections, given back when the socket is dropped, whoever
 /// owns it then.
 pub(crate) struct Socket {
-    stream: TcpStream,
+    stream: Stream,
     _place: OwnedSemaphorePermit,
 }
 
 impl Socket {
-    pub(crate) fn new(stream: TcpStream, place: OwnedSemaphorePermit) -> Self {
+    pub(crate) fn new(stream: Stream, place: OwnedSemaphorePermit) -> Self {
         Self { stream, _place: place }
     }
 }
 
+pub(crate) enum Stream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
 /// Accepts until `drain` becomes true. Connections that are under way go on by themselves.
 pub(crate) async fn accept(
-    listener: TcpListener,
+    door: Door,
     router: Router,
-    connections_max: usize,
     counters: Arc<Counters>,
     mut drain: watch::Receiver<bool>,
 ) {
-    let places = Arc::new(Semaphore::new(connections_max));
+    let places = Arc::new(Semaphore::new(door.connections_max));
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = door.listener.accept() => accepted,
             () = announced(&mut drain) => return,
         };
         let (stream, address) = match accepted {
@@ -65,8 +79,33 @@ pub(crate) async fn accept(
         };
         // Frames are small and answered; waiting to fill a packet would only delay them.
         let _ = stream.set_nodelay(true);
-        let socket = Socket::new(stream, place);
-        tokio::spawn(serve(socket, Peer(address), router.clone(), drain.clone()));
+        let acceptor = door.tls.as_ref().map(|tls| tls.acceptor());
+        let (router, drain, counters) = (router.clone(), drain.clone(), Arc::clone(&counters));
+        tokio::spawn(async move {
+            let stream = match acceptor {
+                None => Some(Stream::Plain(stream)),
+                Some(acceptor) => shake_hands(acceptor, stream).await,
+            };
+            match stream {
+                Some(stream) => {
+                    serve(Socket::new(stream, place), Peer(address), router, drain).await;
+                }
+                None => counters.tls_failed.add(1),
+            }
+        });
+    }
+}
+
+/// TLS, in time. `None`: the other side did not want it, or not like that, or was too slow.
+async fn shake_hands(acceptor: TlsAcceptor, stream: TcpStream) -> Option<Stream> {
+    let longest = Duration::from_millis(limits::HEADER_MS_MAX);
+    match tokio::time::timeout(longest, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => Some(Stream::Tls(Box::new(stream))),
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "a TLS handshake failed");
+            None
+        }
+        Err(_) => None,
     }
 }
 
@@ -108,7 +147,10 @@ impl AsyncRead for Socket {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
+            Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_read(cx, buf),
+        }
     }
 }
 
@@ -118,14 +160,23 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_write(cx, bytes),
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(cx),
+        }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(cx),
+        }
     }
 }

@@ -17,8 +17,10 @@ use crate::cache::Cache;
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::error::Error;
+use crate::listen::Door;
 use crate::notify::{Mailer, Notify};
 use crate::tasks::Tasks;
+use crate::tls::Tls;
 use crate::{auth, clock, gateway, limits, listen, notify, process};
 
 /// A server that runs in this process.
@@ -27,6 +29,9 @@ pub struct Server {
     pub address: SocketAddr,
     /// Its databases.
     pub store: Store,
+    /// How to reach it there, as `http://ADDRESS` or `https://ADDRESS`.
+    pub url: String,
+    tls: Option<Arc<Tls>>,
     drain: watch::Sender<bool>,
     ended: JoinHandle<Result<(), Error>>,
 }
@@ -40,16 +45,25 @@ pub async fn start(config: Config) -> Result<Server, Error> {
         true => Some(Mailer::open(&config)?),
         false => None,
     };
+    let tls = Tls::open(&config)?;
     let store = open_store(&config).await?;
     let listener = listen(&config).await?;
     let address =
         listener.local_addr().map_err(|source| Error::Listen { address: config.listen, source })?;
     let (drain, draining) = watch::channel(false);
-    let serving = serve(config, store.clone(), mailer, listener, drain.clone(), draining);
-    Ok(Server { address, store, drain, ended: tokio::spawn(serving) })
+    let url = format!("{}://{address}", config.scheme("http"));
+    let door = Door { listener, tls: tls.clone(), connections_max: config.connections_max };
+    let serving = serve(config, store.clone(), mailer, door, drain.clone(), draining);
+    Ok(Server { address, store, url, tls, drain, ended: tokio::spawn(serving) })
 }
 
 impl Server {
+    /// Reads the certificate and its key again, for new connections. `Err`: they do not work, and
+    /// those from before stay. Nothing happens where there is no TLS.
+    pub fn reload_certificate(&self) -> Result<(), Error> {
+        self.tls.as_ref().map_or(Ok(()), |tls| tls.reload())
+    }
+
     /// Says goodbye to the clients, finishes what it holds, closes the databases. At most
     /// [`limits::DRAIN_MS_MAX`] milliseconds, then it ends with what is committed.
     pub async fn stop(mut self) -> Result<(), Error> {
@@ -108,7 +122,7 @@ async fn serve(
     config: Arc<Config>,
     store: Store,
     mailer: Option<Mailer>,
-    listener: TcpListener,
+    door: Door,
     drain: watch::Sender<bool>,
     draining: watch::Receiver<bool>,
 ) -> Result<(), Error> {
@@ -132,7 +146,7 @@ async fn serve(
             bus: Arc::clone(&bus),
             counters: Arc::clone(&counters),
             mailer,
-            site: site(&config, &listener),
+            site: site(&config, &door.listener),
         };
         tasks.spawn("the notify role", notify::run(notify, draining.clone()));
     }
@@ -151,7 +165,7 @@ async fn serve(
         router = router.merge(running.routes.clone());
     }
     tasks.spawn("housekeeping", housekeeping(store.clone(), draining.clone()));
-    let accepting = listen::accept(listener, router, config.connections_max, counters, draining);
+    let accepting = listen::accept(door, router, counters, draining);
     let died = tokio::select! {
         () = accepting => Ok(()),
         died = tasks.died() => Err(died),
@@ -177,7 +191,7 @@ async fn serve(
 fn site(config: &Config, listener: &TcpListener) -> String {
     let address = listener.local_addr().unwrap_or(config.listen);
     let site = config.site_url.clone();
-    let site = site.unwrap_or_else(|| format!("http://{address}"));
+    let site = site.unwrap_or_else(|| format!("{}://{address}", config.scheme("http")));
     site.trim_end_matches('/').to_owned()
 }
 

@@ -8,7 +8,9 @@ mod first_run;
 #[cfg(target_os = "linux")]
 mod full_disk;
 mod kill;
+mod logs;
 mod mail;
 mod screen;
 mod settings;
+mod tls;
 mod world;

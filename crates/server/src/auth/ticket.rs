@@ -48,7 +48,7 @@ fn gateway_url(auth: &Auth, headers: &HeaderMap) -> Result<String, Problem> {
     if host.is_empty() || !host.bytes().all(plain) {
         return Err(bad_host());
     }
-    Ok(format!("ws://{host}"))
+    Ok(format!("{}://{host}", auth.config.scheme("ws")))
 }
 
 fn bad_host() -> Problem {

@@ -26,7 +26,7 @@ use crate::bus::Bus;
 use crate::cache::{Cache, Grant};
 use crate::config::Config;
 use crate::counters::Counters;
-use crate::listen::Socket;
+use crate::listen::{Socket, Stream};
 use crate::tasks::Tasks;
 
 const NOW: i64 = 1_800_000_000_000;
@@ -279,7 +279,8 @@ impl Receiver {
         let address = listener.local_addr().unwrap();
         let (client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
         let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
-        let socket = Watched::new(Socket::new(accepted.unwrap().0, place), bytes::Bytes::new());
+        let stream = Stream::Plain(accepted.unwrap().0);
+        let socket = Watched::new(Socket::new(stream, place), bytes::Bytes::new());
         let c = Connection::new(gateway, grant);
         let timers = &gateway.config.timers;
         let wire = Wire::new(socket, Codec::Protobuf, Arc::clone(&c.queue), timers).await;

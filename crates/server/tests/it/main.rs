@@ -16,5 +16,6 @@ mod operate;
 mod people;
 mod presence;
 mod settings;
+mod slow;
 mod story;
 mod tickets;
