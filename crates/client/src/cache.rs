@@ -4,6 +4,11 @@
 //! are asked for. Many connections read; one task writes (`pen.rs`). Two processes of one profile
 //! may share the file.
 
+mod migrate;
+mod search;
+#[cfg(test)]
+mod tests;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -20,14 +25,15 @@ use crate::sync::seen_by_reader;
 use crate::types::{Error, Queued, Result};
 use crate::{limits, pen};
 
-/// The copy is thrown away when this changes. Outbox and drafts stay: their tables may only grow
-/// columns.
-const VERSION: i64 = 1;
+/// The copy of another version is thrown away, unless `migrate.rs` can read it. Outbox and drafts
+/// stay: their tables may only grow columns.
+const VERSION: i64 = 2;
 
 const COPY: &str = "
     DROP TABLE IF EXISTS conversation;
     DROP TABLE IF EXISTS person;
     DROP TABLE IF EXISTS message;
+    DROP TABLE IF EXISTS message_text;
     DROP TABLE IF EXISTS position;
     CREATE TABLE conversation (
         conv_id INTEGER NOT NULL PRIMARY KEY,
@@ -40,13 +46,6 @@ const COPY: &str = "
         frame   BLOB    NOT NULL
     );
     CREATE INDEX person_by_handle ON person (handle);
-    CREATE TABLE message (
-        conv_id INTEGER NOT NULL,
-        seq     INTEGER NOT NULL,
-        rev     INTEGER NOT NULL,
-        frame   BLOB    NOT NULL,
-        PRIMARY KEY (conv_id, seq)
-    ) WITHOUT ROWID;
     -- everything up to seq, and every change up to rev, was told;
     -- read_seq is what the reader wants told
     CREATE TABLE position (
@@ -54,6 +53,26 @@ const COPY: &str = "
         seq      INTEGER NOT NULL,
         rev      INTEGER NOT NULL,
         read_seq INTEGER NOT NULL
+    );
+";
+
+/// The index has the folded text of what people wrote, by the `id` of its message. It keeps neither
+/// the text nor the order of its parts: what it finds is compared once more. Why so:
+/// docs/decisions/0009-search-by-threes.md.
+const MESSAGES: &str = "
+    CREATE TABLE message (
+        id      INTEGER NOT NULL PRIMARY KEY,
+        conv_id INTEGER NOT NULL,
+        seq     INTEGER NOT NULL,
+        rev     INTEGER NOT NULL,
+        sent_at INTEGER NOT NULL,
+        frame   BLOB    NOT NULL,
+        UNIQUE (conv_id, seq)
+    );
+    CREATE INDEX message_by_time ON message (sent_at);
+    CREATE VIRTUAL TABLE message_text USING fts5 (
+        body, content = '', contentless_delete = 1, detail = none,
+        tokenize = 'trigram case_sensitive 1'
     );
 ";
 
@@ -254,6 +273,34 @@ impl Cache {
         Ok(messages)
     }
 
+    /// The oldest messages after `after_seq` up to the first hole; true: up to the end of the copy.
+    pub(crate) async fn messages_after(
+        &self,
+        conv_id: i64,
+        after_seq: i64,
+        limit: u32,
+    ) -> Result<(Vec<Message>, bool)> {
+        let frames: Vec<Vec<u8>> = sqlx::query_scalar(
+            "SELECT frame FROM message WHERE conv_id = $1 AND seq > $2 ORDER BY seq LIMIT $3",
+        )
+        .bind(conv_id)
+        .bind(after_seq)
+        .bind(limit.clamp(1, limits::MESSAGES_PER_READ_MAX))
+        .fetch_all(&self.readers)
+        .await?;
+        let mut last = after_seq;
+        let mut messages = Vec::with_capacity(frames.len());
+        for message in frames.iter().filter_map(|bytes| read_message(bytes)) {
+            if message.seq != last.saturating_add(1) {
+                break;
+            }
+            last = message.seq;
+            messages.push(message);
+        }
+        let end = self.position_seq(conv_id).await?.is_none_or(|end| last >= end);
+        Ok((messages, end))
+    }
+
     async fn position_seq(&self, conv_id: i64) -> Result<Option<i64>> {
         Ok(sqlx::query_scalar("SELECT seq FROM position WHERE conv_id = $1")
             .bind(conv_id)
@@ -323,10 +370,15 @@ async fn prepare(writer: &mut SqliteConnection, user_id: i64) -> Result<()> {
         }
         sqlx::raw_sql("DELETE FROM draft; DELETE FROM meta").execute(&mut *all).await?;
     }
-    if version != VERSION || other {
-        sqlx::raw_sql(COPY).execute(&mut *all).await?;
-        sqlx::raw_sql("PRAGMA user_version = 1").execute(&mut *all).await?;
+    match version {
+        VERSION if !other => {}
+        migrate::BEFORE_SEARCH if !other => migrate::index_what_is_here(&mut all).await?,
+        _ => {
+            sqlx::raw_sql(COPY).execute(&mut *all).await?;
+            sqlx::raw_sql(MESSAGES).execute(&mut *all).await?;
+        }
     }
+    sqlx::raw_sql("PRAGMA user_version = 2").execute(&mut *all).await?;
     sqlx::query("INSERT INTO meta (user_id) VALUES ($1) ON CONFLICT DO NOTHING")
         .bind(user_id)
         .execute(&mut *all)

@@ -15,6 +15,7 @@ mod outbox;
 mod pen;
 mod place;
 mod profile;
+pub mod search;
 mod sync;
 mod talk;
 #[cfg(test)]
@@ -33,11 +34,13 @@ use proto::{
     client_frame, history, id, limits as wire, server_frame,
 };
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use cache::Cache;
 use line::{LineTask, Order, now_ms};
 use outbox::Outbox;
 use pen::Write;
+use search::Sought;
 use sync::Mirror;
 
 /// A running client. Cheap to clone; the line behind it ends with `close`, or when the last clone
@@ -92,12 +95,19 @@ pub async fn start(
         waiting: VecDeque::new(),
         line,
         figures,
+        look: looking(),
         typed: HashMap::new(),
         connections: 0,
         failures: 0,
     };
     tokio::spawn(line::run(task));
     Ok((client, told))
+}
+
+fn looking() -> Interval {
+    let mut look = interval(Duration::from_millis(limits::OUTBOX_LOOK_MS));
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    look
 }
 
 impl Client {
@@ -187,6 +197,57 @@ impl Client {
         limit: u32,
     ) -> Result<Vec<Message>> {
         self.cache.messages(conv_id, before_seq, limit).await
+    }
+
+    /// The oldest messages after `after_seq`, oldest first, at most `limit`, down to the first hole.
+    /// true: they reach to the end of the copy.
+    pub async fn messages_after(
+        &self,
+        conv_id: i64,
+        after_seq: i64,
+        limit: u32,
+    ) -> Result<(Vec<Message>, bool)> {
+        self.cache.messages_after(conv_id, after_seq, limit).await
+    }
+
+    /// A message and what stands around it without a hole, half of `limit` before and half after
+    /// it; none where it is not here. true: they reach to the end of the copy.
+    pub async fn messages_around(
+        &self,
+        conv_id: i64,
+        seq: i64,
+        limit: u32,
+    ) -> Result<(Vec<Message>, bool)> {
+        let half = (limit / 2).max(1);
+        let mut around = self.cache.messages(conv_id, seq.saturating_add(1), half).await?;
+        if around.last().is_none_or(|message| message.seq != seq) {
+            return Ok((Vec::new(), false));
+        }
+        let (after, end) = self.cache.messages_after(conv_id, seq, half).await?;
+        around.extend(after);
+        Ok((around, end))
+    }
+
+    /// Messages of all conversations, newest first, at most `limit`. `below`: where an earlier
+    /// search stopped; None: from the newest.
+    pub async fn search(
+        &self,
+        sought: &Sought,
+        below: Option<Below>,
+        limit: usize,
+    ) -> Result<Found> {
+        self.cache.search(sought, below, limit).await
+    }
+
+    /// The nearest such message of one conversation before `seq` (`up`) or after it.
+    pub async fn search_in(
+        &self,
+        conv_id: i64,
+        sought: &Sought,
+        seq: i64,
+        up: bool,
+    ) -> Result<Option<i64>> {
+        self.cache.search_in(conv_id, sought, seq, up).await
     }
 
     /// One message, if it is here.
@@ -299,8 +360,16 @@ impl Client {
     /// A page of history from the gateway into the cache; true: there is more before it.
     /// `before_seq` 0 = from the end.
     pub async fn fetch_history(&self, conv_id: i64, before_seq: i64) -> Result<bool> {
-        let from = Some(history::From::BeforeSeq(before_seq));
-        let limit = wire::PAGE_MESSAGES_MAX;
+        self.fetch(conv_id, history::From::BeforeSeq(before_seq)).await
+    }
+
+    /// The same forwards: what comes after `after_seq`.
+    pub async fn fetch_after(&self, conv_id: i64, after_seq: i64) -> Result<bool> {
+        self.fetch(conv_id, history::From::AfterSeq(after_seq)).await
+    }
+
+    async fn fetch(&self, conv_id: i64, from: history::From) -> Result<bool> {
+        let (from, limit) = (Some(from), wire::PAGE_MESSAGES_MAX);
         let history = client_frame::Body::History(History { conv_id, from, limit });
         match self.call(history).await? {
             server_frame::Body::Page(page) => Ok(page.more),

@@ -68,3 +68,14 @@ pub const PROFILE_CHARS_MAX: usize = 32;
 pub const CACHE_BUSY_MS: u64 = 10_000;
 /// Readers of the cache beside its one writer.
 pub const CACHE_READERS: u32 = 2;
+/// Words of one search. Further ones are not looked for.
+pub const SEARCH_WORDS_MAX: usize = 16;
+/// Triples of characters that one search asks the index for. Further ones only narrow what the
+/// answer is compared with anyway.
+pub const SEARCH_GRAMS_MAX: usize = 64;
+/// Messages that one search compares. More: it stops, and says where to go on.
+pub const SEARCH_LOOKED_MAX: usize = 50_000;
+/// Messages that one step of a search takes from the disk.
+pub const SEARCH_STEP: u32 = 500;
+/// The outbox on disk is looked at this often for what another process put there, in milliseconds.
+pub const OUTBOX_LOOK_MS: u64 = 2_000;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use proto::{client_frame, server_frame};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Interval;
 
 use crate::cache::Cache;
 use crate::dial::{self, Socket};
@@ -57,6 +58,8 @@ pub(crate) struct LineTask {
     pub waiting: VecDeque<Event>,
     pub line: watch::Sender<Line>,
     pub figures: watch::Sender<Figures>,
+    /// When to look at the outbox on disk.
+    pub look: Interval,
     /// When Typing was last said.
     pub typed: HashMap<i64, Instant>,
     /// Connections that came as far as being caught up.
@@ -229,6 +232,10 @@ impl LineTask {
                     self.tell();
                     continue;
                 }
+                _ = self.look.tick() => {
+                    self.look_at_outbox().await;
+                    continue;
+                }
             };
             match order {
                 None => return Woken::Closed(None),
@@ -238,7 +245,9 @@ impl LineTask {
                     self.failures = 0;
                     return Woken::Reconnect;
                 }
-                Some(Order::Queue(queued)) => self.outbox.push(queued),
+                Some(Order::Queue(queued)) => {
+                    self.outbox.push(queued);
+                }
                 Some(Order::Unqueue { client_key }) => drop(self.outbox.remove(client_key)),
                 Some(Order::Read { conv_id, seq, done }) => {
                     let _ = done.send(self.read(conv_id, seq).await);
@@ -255,6 +264,22 @@ impl LineTask {
         let mut round = Round::default();
         self.mirror.read(conv_id, seq, &mut round);
         self.commit(round).await
+    }
+
+    /// Another process of this profile may have put something into the outbox, or taken it out.
+    pub(crate) async fn look_at_outbox(&mut self) {
+        let changed = match self.cache.queued().await {
+            Ok(queued) => self.outbox.follow(queued),
+            // what is in memory is still right
+            Err(error) => {
+                tracing::debug!(%error, "cannot read the outbox");
+                false
+            }
+        };
+        if changed {
+            self.waiting.push_back(Event::Outbox);
+            self.tell();
+        }
     }
 
     /// Starts again from what is on the disk.

@@ -5,7 +5,7 @@
 //! of them off, its conversation goes on one by one until it is empty, so that a later message does
 //! not overtake it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use proto::limits::CLIENT_KEY_MS;
@@ -77,11 +77,38 @@ impl Outbox {
         outbox
     }
 
-    pub(crate) fn push(&mut self, queued: Queued) {
+    /// At the end of its conversation's queue; false: it is there already.
+    pub(crate) fn push(&mut self, queued: Queued) -> bool {
         let lane = self.lanes.entry(queued.conv_id).or_default();
-        if lane.entries.iter().all(|entry| entry.queued.client_key != queued.client_key) {
+        let new = lane.entries.iter().all(|entry| entry.queued.client_key != queued.client_key);
+        if new {
             lane.entries.push_back(Entry { queued, state: State::Waiting, tries: 0 });
         }
+        new
+    }
+
+    /// Takes over what lies on the disk: another process put it there or took it out. One that is
+    /// under way keeps its turn. true: something has changed.
+    pub(crate) fn follow(&mut self, queued: Vec<Queued>) -> bool {
+        let kept: HashSet<i64> = queued
+            .iter()
+            .filter(|queued| queued.refused.is_empty())
+            .map(|queued| queued.client_key)
+            .collect();
+        let mut changed = false;
+        for lane in self.lanes.values_mut() {
+            let before = lane.entries.len();
+            lane.entries.retain(|entry| {
+                let under_way = matches!(entry.state, State::InFlight { .. });
+                under_way || kept.contains(&entry.queued.client_key)
+            });
+            changed |= lane.entries.len() != before;
+        }
+        self.lanes.retain(|_, lane| !lane.entries.is_empty());
+        for queued in queued.into_iter().filter(|queued| queued.refused.is_empty()) {
+            changed |= self.push(queued);
+        }
+        changed
     }
 
     /// A new connection: what was not answered on the old one is sent again.

@@ -6,13 +6,17 @@
 //! has is not (`NORMAL`): after a power cut its last moments are fetched again, because positions
 //! and messages are lost together.
 
-use proto::{Conversation, Message, Person, server_frame::Body};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use proto::{Conversation, Message, MessageKind, Person, server_frame::Body};
 use sqlx::sqlite::{Sqlite, SqliteConnection};
 use sqlx::{Connection, QueryBuilder, Transaction};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::cache::{Position, bytes};
 use crate::limits;
+use crate::search::fold;
 use crate::types::{Error, Queued, Result};
 
 /// Rows in one statement; far below what SQLite takes.
@@ -138,24 +142,83 @@ async fn write_copy(all: &mut Transaction<'_, Sqlite>, copy: &Copy) -> sqlx::Res
 }
 
 /// An older version of a message never replaces a newer one, whatever the order in which they come.
-async fn write_messages(
+/// What can be searched for changes with it.
+pub(crate) async fn write_messages(
     all: &mut Transaction<'_, Sqlite>,
     messages: &[Message],
 ) -> sqlx::Result<()> {
     for rows in messages.chunks(ROWS_PER_STATEMENT) {
-        let mut sql = QueryBuilder::new("INSERT INTO message (conv_id, seq, rev, frame) ");
-        sql.push_values(rows, |mut row, message| {
+        let rows = newest_versions(rows);
+        let mut sql = QueryBuilder::new("INSERT INTO message (conv_id, seq, rev, sent_at, frame) ");
+        sql.push_values(rows.iter(), |mut row, message| {
             row.push_bind(message.conv_id)
                 .push_bind(message.seq)
                 .push_bind(message.rev)
-                .push_bind(bytes(Body::Message(message.clone())));
+                .push_bind(message.sent_at)
+                .push_bind(bytes(Body::Message((*message).clone())));
         });
         sql.push(
-            " ON CONFLICT DO UPDATE SET rev = excluded.rev, frame = excluded.frame \
-             WHERE excluded.rev >= rev",
+            " ON CONFLICT (conv_id, seq) DO UPDATE SET rev = excluded.rev, \
+             frame = excluded.frame WHERE excluded.rev >= rev RETURNING id, conv_id, seq",
         );
-        sql.build().persistent(false).execute(&mut **all).await?;
+        let written: Vec<(i64, i64, i64)> =
+            sql.build_query_as().persistent(false).fetch_all(&mut **all).await?;
+        index(all, &rows, &written).await?;
     }
+    Ok(())
+}
+
+/// Each message once, as it was told last.
+fn newest_versions(messages: &[Message]) -> Vec<&Message> {
+    let mut at: HashMap<(i64, i64), usize> = HashMap::with_capacity(messages.len());
+    let mut newest: Vec<&Message> = Vec::with_capacity(messages.len());
+    for message in messages {
+        match at.entry((message.conv_id, message.seq)) {
+            Entry::Vacant(free) => {
+                free.insert(newest.len());
+                newest.push(message);
+            }
+            Entry::Occupied(known) if message.rev >= newest[*known.get()].rev => {
+                newest[*known.get()] = message;
+            }
+            Entry::Occupied(_) => {}
+        }
+    }
+    newest
+}
+
+/// Keeps the index of texts in step with the rows that were written.
+async fn index(
+    all: &mut Transaction<'_, Sqlite>,
+    messages: &[&Message],
+    written: &[(i64, i64, i64)],
+) -> sqlx::Result<()> {
+    let ids: HashMap<(i64, i64), i64> =
+        written.iter().map(|(id, conv_id, seq)| ((*conv_id, *seq), *id)).collect();
+    let mut texts: Vec<(i64, String)> = Vec::with_capacity(written.len());
+    for message in messages {
+        let Some(&id) = ids.get(&(message.conv_id, message.seq)) else {
+            continue;
+        };
+        if message.kind() == MessageKind::Text {
+            texts.push((id, fold(&message.body)));
+        } else {
+            forget_text(all, id).await?;
+        }
+    }
+    if texts.is_empty() {
+        return Ok(());
+    }
+    let mut sql = QueryBuilder::new("INSERT OR REPLACE INTO message_text (rowid, body) ");
+    sql.push_values(texts, |mut row, (id, text)| {
+        row.push_bind(id).push_bind(text);
+    });
+    sql.build().persistent(false).execute(&mut **all).await?;
+    Ok(())
+}
+
+async fn forget_text(all: &mut Transaction<'_, Sqlite>, id: i64) -> sqlx::Result<()> {
+    sqlx::query("DELETE FROM message_text WHERE rowid = $1").bind(id).execute(&mut **all).await?;
     Ok(())
 }
 
@@ -211,12 +274,24 @@ async fn write_positions(
         .await?;
         let oldest = position.seq.saturating_sub(limits::CACHED_MESSAGES_MAX);
         if oldest > 0 {
-            sqlx::query("DELETE FROM message WHERE conv_id = $1 AND seq <= $2")
-                .bind(position.conv_id)
-                .bind(oldest)
-                .execute(&mut **all)
-                .await?;
+            drop_messages(all, position.conv_id, oldest).await?;
         }
+    }
+    Ok(())
+}
+
+/// Forgets the messages up to `oldest`, and their texts.
+async fn drop_messages(
+    all: &mut Transaction<'_, Sqlite>,
+    conv_id: i64,
+    oldest: i64,
+) -> sqlx::Result<()> {
+    for sql in [
+        "DELETE FROM message_text WHERE rowid IN \
+         (SELECT id FROM message WHERE conv_id = $1 AND seq <= $2)",
+        "DELETE FROM message WHERE conv_id = $1 AND seq <= $2",
+    ] {
+        sqlx::query(sql).bind(conv_id).bind(oldest).execute(&mut **all).await?;
     }
     Ok(())
 }

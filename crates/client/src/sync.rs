@@ -540,6 +540,10 @@ fn first_base(conversation: &Conversation, painted: bool) -> i64 {
 /// The new words about a conversation, less what is older than what is known already.
 fn merge(old: Option<&Conversation>, new: Conversation) -> Conversation {
     let Some(old) = old else { return new };
+    if new.left {
+        // one that was left is told by its number only; its reader still knows its title
+        return Conversation { left: true, members: Vec::new(), ..old.clone() };
+    }
     let mut merged = new;
     if old.last_seq > merged.last_seq {
         merged.last_seq = old.last_seq;

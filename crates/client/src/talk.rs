@@ -68,6 +68,7 @@ enum Turn {
     Written(std::result::Result<(), tungstenite::Error>),
     Order(Option<Order>),
     Room,
+    Look,
     Time,
 }
 
@@ -95,6 +96,7 @@ impl LineTask {
                 }
                 order = self.orders.recv(), if talk.has_room() => Turn::Order(order),
                 () = room(&self.events), if !self.waiting.is_empty() => Turn::Room,
+                _ = self.look.tick() => Turn::Look,
                 () = tokio::time::sleep_until(due.into()) => Turn::Time,
             };
             let outcome = match turn {
@@ -109,6 +111,10 @@ impl LineTask {
                     // we were the silent ones
                     talk.heard_at = Instant::now();
                     self.tell();
+                    Ok(())
+                }
+                Turn::Look => {
+                    self.look_at_outbox().await;
                     Ok(())
                 }
                 Turn::Time => Ok(()),
@@ -226,7 +232,9 @@ impl LineTask {
             None => return Err(Ended::Closed(None)),
             Some(Order::Close { done }) => return Err(Ended::Closed(Some(done))),
             Some(Order::Reconnect) => {}
-            Some(Order::Queue(queued)) => self.outbox.push(queued),
+            Some(Order::Queue(queued)) => {
+                self.outbox.push(queued);
+            }
             Some(Order::Unqueue { client_key }) => drop(self.outbox.remove(client_key)),
             Some(Order::Read { conv_id, seq, done }) => {
                 let _ = done.send(self.read(conv_id, seq).await);

@@ -114,6 +114,25 @@ pub enum Event {
     Presence(Presence),
     Typing(Typing),
     Person(Person),
+    /// Another process of this profile has put something into the outbox or taken something out.
+    Outbox,
+}
+
+/// What a search found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    /// Newest first.
+    pub messages: Vec<Message>,
+    /// Where to go on; None: everything was looked at.
+    pub below: Option<Below>,
+}
+
+/// A place in the copy by time, below which a search goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Below {
+    /// Unix milliseconds.
+    pub sent_at: i64,
+    pub(crate) id: i64,
 }
 
 /// A message in the outbox.

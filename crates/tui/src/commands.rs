@@ -147,6 +147,11 @@ pub enum Move {
     CursorTop,
     CursorMiddle,
     CursorBottom,
+    /// Long lines of code move under the screen's edge.
+    CodeLeft,
+    CodeRight,
+    CodeHalfLeft,
+    CodeHalfRight,
 }
 
 /// Ways to another message of the open conversation.
@@ -313,6 +318,10 @@ pub static TABLE: &[Row] = &[
     row(L::Messages, "zt", C::Move(M::CursorTop), "", "this message to the top of the screen"),
     row(L::Messages, "zz", C::Move(M::CursorMiddle), "", "this message to the middle"),
     row(L::Messages, "zb", C::Move(M::CursorBottom), "", "this message to the bottom"),
+    row(L::Messages, "zl", C::Move(M::CodeRight), "", "long lines of code: see more of their right"),
+    row(L::Messages, "zh", C::Move(M::CodeLeft), "", "and back to their left"),
+    row(L::Messages, "zL", C::Move(M::CodeHalfRight), "", "half a screen to their right"),
+    row(L::Messages, "zH", C::Move(M::CodeHalfLeft), "", "half a screen back"),
     row(L::Messages, "<C-d>", C::Move(M::HalfDown), "", "half a screen down"),
     row(L::Messages, "<C-u>", C::Move(M::HalfUp), "", "half a screen up"),
     row(L::Messages, "<C-f> <PageDown>", C::Move(M::PageDown), "", "a screen down"),
@@ -453,6 +462,7 @@ pub enum Typed {
     Reconnect,
     Status,
     Search,
+    Mentions,
     Open,
     Next,
     Previous,
@@ -512,7 +522,8 @@ pub static TYPED: &[TypedRow] = &[
     typed("retry", "", T::Retry, "send again everything that was refused"),
     typed("reconnect", "", T::Reconnect, "do not wait for the next try"),
     typed("status", "", T::Status, "the connection and its figures, explained"),
-    typed("search", "text", T::Search, "search in this conversation"),
+    typed("search", "words", T::Search, "search everywhere here; `:search!` asks the server"),
+    typed("mentions", "", T::Mentions, "what mentions you, in all conversations"),
     typed("b", "name | number", T::Open, "open the conversation of this name, or this place"),
     typed("bn", "", T::Next, "next conversation"),
     typed("bp", "", T::Previous, "conversation before"),

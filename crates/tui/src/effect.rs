@@ -1,7 +1,8 @@
 //! What goes in and out of `update`: everything that can happen to the screen, and everything it
 //! can ask for.
 
-use client::{Event, Figures, Queued};
+use client::search::Sought;
+use client::{Below, Event, Figures, Found, Queued};
 use proto::{Conversation, Journey, Message, Page, Person};
 
 use crate::keys::Key;
@@ -35,6 +36,29 @@ pub enum Effect {
     Load {
         conv_id: i64,
         before_seq: i64,
+    },
+    /// What stands around a message, from the disk.
+    LoadAround {
+        conv_id: i64,
+        seq: i64,
+    },
+    /// A page of messages after this one, from the disk.
+    LoadAfter {
+        conv_id: i64,
+        after_seq: i64,
+    },
+    LoadQueued,
+    /// All conversations, on the disk.
+    Search {
+        sought: Sought,
+        below: Option<Below>,
+    },
+    /// The next such message of one conversation before `seq` (`up`) or after it, on the disk.
+    SearchIn {
+        conv_id: i64,
+        sought: Sought,
+        seq: i64,
+        up: bool,
     },
     LoadDraft {
         conv_id: i64,
@@ -77,6 +101,7 @@ pub enum Effect {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ask {
     History { conv_id: i64, before_seq: i64 },
+    HistoryAfter { conv_id: i64, after_seq: i64 },
     Search { conv_id: i64, text: String, before_seq: i64 },
     Journey { conv_id: i64, seq: i64 },
     Members { conv_id: i64 },
@@ -125,6 +150,29 @@ pub enum Answer {
         conv_id: i64,
         before_seq: i64,
         messages: Vec<Message>,
+    },
+    /// Empty: the message is not here. `end`: they reach to the newest one.
+    Around {
+        conv_id: i64,
+        seq: i64,
+        messages: Vec<Message>,
+        end: bool,
+    },
+    After {
+        conv_id: i64,
+        after_seq: i64,
+        messages: Vec<Message>,
+        end: bool,
+    },
+    Found {
+        sought: Sought,
+        found: Found,
+    },
+    FoundIn {
+        conv_id: i64,
+        sought: Sought,
+        up: bool,
+        seq: Option<i64>,
     },
     Draft {
         conv_id: i64,

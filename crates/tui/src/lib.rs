@@ -18,6 +18,7 @@ pub mod keys;
 pub mod layout;
 pub mod limits;
 pub mod line_edit;
+pub mod markdown;
 pub mod model;
 mod perform;
 pub mod rows;

@@ -27,8 +27,10 @@ pub const LINE_BYTES_MAX: usize = 4 * 1024;
 /// Text in the message box, in bytes, that a paste may fill. More is cut. The editor has a bound of
 /// its own for what is typed, and the server's is checked at Enter.
 pub const BOX_BYTES_MAX: usize = 64 * 1024;
-/// Pages that one search reads from the disk. More: it stops, and says how to go on.
-pub const SEARCH_PAGES_MAX: usize = 50;
+/// Messages around one that is gone to, read from the disk at once.
+pub const AROUND_MESSAGES: u32 = 200;
+/// Results that a search brings at a time.
+pub const FOUND_PAGE: usize = 100;
 /// Messages deleted at once. More: none is, and a notice says so.
 pub const DELETE_MESSAGES_MAX: usize = CALLS_MAX;
 /// Places to jump back to. More: the oldest are forgotten.

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use client::{Figures, Line, Queued};
+use client::search::Sought;
+use client::{Below, Figures, Line, Queued};
 use jiff::tz::TimeZone;
 use proto::{Conversation, ConversationKind, Member, Message, Person, Relation, Sent};
 use ratatui::layout::Rect;
@@ -62,7 +63,9 @@ pub struct Model {
     pub notice: Option<Notice>,
     pub asked: Option<Asked>,
     /// What `n` and `N` look for.
-    pub search: Option<Search>,
+    pub search: Option<Sought>,
+    /// The words that `/` had last.
+    pub search_words: String,
     /// Where jumps began, oldest first.
     pub jumps: Vec<Spot>,
     pub marks: HashMap<char, Spot>,
@@ -158,19 +161,28 @@ pub struct Details {
     pub about: Option<(i64, i64)>,
 }
 
-/// Messages found in a conversation, newest first.
-#[derive(Debug, Clone, Default, PartialEq)]
+/// Messages that were found, newest first.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Results {
-    pub conv_id: i64,
-    pub text: String,
+    /// What was looked for, in words.
+    pub title: String,
+    pub from: ResultsFrom,
     pub messages: Vec<Message>,
     pub selected: usize,
-    /// Everything from here on was looked at; 0 = down to the beginning.
-    pub scanned_to: i64,
     pub searching: bool,
 }
 
 impl Eq for Results {}
+
+/// Who looks, and where he goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ResultsFrom {
+    /// All conversations on this machine; None: everything was looked at.
+    Here { sought: Sought, below: Option<Below> },
+    /// One conversation on the server. Everything from here on was looked at; 0 = down to the
+    /// beginning.
+    Server { conv_id: i64, text: String, scanned_to: i64 },
+}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reactions {
@@ -246,10 +258,13 @@ pub struct Chat {
     /// What came unseen, and so stands below a divider; None: nothing did.
     pub new: Option<Unseen>,
     pub older: Older,
+    pub newer: Newer,
     /// A message to go to as soon as it is loaded.
-    pub goal: Option<i64>,
-    /// A search that goes on before the first loaded message.
-    pub sought: Option<Sought>,
+    pub goal: Option<Goal>,
+    /// A search that goes on beyond the loaded messages.
+    pub hunt: Option<Hunt>,
+    /// Columns of long lines of code that are hidden at the left edge.
+    pub code_left: usize,
     /// Where a selection began; it reaches to the cursor.
     pub selected: Option<ItemId>,
     /// The first page came from the disk.
@@ -258,20 +273,32 @@ pub struct Chat {
     pub read_told: i64,
 }
 
-/// What a search in the conversation looks for.
+/// A search in the open conversation, on the disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Search {
-    Text(String),
-    Sender(i64),
+pub struct Hunt {
+    pub sought: Sought,
+    /// From here …
+    pub seq: i64,
+    /// … to older messages, or to newer ones.
+    pub up: bool,
+    /// The disk was asked.
+    pub asked: bool,
 }
 
-/// A search that reads older messages from the disk, page by page.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sought {
-    pub search: Search,
-    /// Messages from this seq on were looked at.
-    pub before: i64,
-    pub pages_left: usize,
+/// A message that is to be gone to, and where it was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Goal {
+    pub seq: i64,
+    pub asked: GoalAsked,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GoalAsked {
+    Nobody,
+    Disk,
+    Server,
+    /// The server has filled the disk.
+    DiskAgain,
 }
 
 /// A message in a conversation.
@@ -301,6 +328,21 @@ pub enum Older {
     /// The server was asked and there was no line.
     Offline,
     Nothing,
+}
+
+/// What is known about messages after the last loaded one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Newer {
+    /// There are none: what comes is put behind it.
+    Nothing,
+    OnDisk,
+    /// The copy has a hole here.
+    OnServer,
+    Asking,
+    /// The server was asked and there was no line.
+    Offline,
+    /// The end is wanted: it is read anew.
+    ToTheEnd,
 }
 
 /// A message on the screen by the name that it keeps.
@@ -372,6 +414,7 @@ impl Model {
             notice: None,
             asked: None,
             search: None,
+            search_words: String::new(),
             jumps: Vec::new(),
             marks: HashMap::new(),
             history: Vec::new(),
@@ -420,7 +463,8 @@ impl Model {
 
     /// What waits to be sent in the open conversation, oldest first.
     pub fn queued_here(&self) -> impl Iterator<Item = &Queued> {
-        let here = self.chat.as_ref().map(|chat| chat.conv_id);
+        // it stands below the newest message
+        let here = self.chat.as_ref().filter(|chat| chat.at_end()).map(|chat| chat.conv_id);
         self.queued.iter().filter(move |queued| Some(queued.conv_id) == here)
     }
 
@@ -495,6 +539,18 @@ impl Model {
     pub fn tell(&mut self, tone: Tone, text: impl Into<String>) {
         let until = self.now + crate::limits::NOTICE_MS;
         self.notice = Some(Notice { text: text.into(), tone, until });
+    }
+}
+
+impl Chat {
+    /// The newest message is loaded.
+    pub fn at_end(&self) -> bool {
+        self.newer == Newer::Nothing
+    }
+
+    /// The newest message is on the screen, and what comes will be.
+    pub fn follows(&self) -> bool {
+        self.bottom.is_none() && self.at_end()
     }
 }
 

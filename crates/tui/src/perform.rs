@@ -5,27 +5,21 @@ use proto::client_frame::Body as Ask_;
 use proto::server_frame::Body as Got_;
 
 use crate::effect::{Answer, Ask, Effect, Got, PersonDeed, Trouble, Who};
-use crate::limits::PAGE_MESSAGES;
+use crate::limits::{AROUND_MESSAGES, FOUND_PAGE, PAGE_MESSAGES};
 
 /// An effect on this machine; None: it has no answer. Asks and what the
 /// terminal does are the loop's own.
 pub(crate) async fn local(client: &Client, effect: Effect) -> Option<Answer> {
     let done = match effect {
-        Effect::LoadAll => {
-            return Some(load_all(client).await.unwrap_or_else(|error| failed(&error)));
-        }
-        Effect::Load { conv_id, before_seq } => {
-            let page = client.messages(conv_id, before_seq, PAGE_MESSAGES).await;
-            return Some(match page {
-                Ok(messages) => Answer::Messages { conv_id, before_seq, messages },
-                Err(error) => failed(&error),
-            });
-        }
-        Effect::LoadDraft { conv_id } => {
-            return Some(match client.draft(conv_id).await {
-                Ok(text) => Answer::Draft { conv_id, text },
-                Err(error) => failed(&error),
-            });
+        Effect::LoadAll
+        | Effect::Load { .. }
+        | Effect::LoadAround { .. }
+        | Effect::LoadAfter { .. }
+        | Effect::LoadQueued
+        | Effect::Search { .. }
+        | Effect::SearchIn { .. }
+        | Effect::LoadDraft { .. } => {
+            return Some(read(client, effect).await.unwrap_or_else(|error| failed(&error)));
         }
         Effect::SaveDraft { conv_id, text } => client.set_draft(conv_id, &text).await,
         Effect::Send { conv_id, body, reply_seq } => {
@@ -54,6 +48,37 @@ pub(crate) async fn local(client: &Client, effect: Effect) -> Option<Answer> {
         Effect::Ask(_) | Effect::Copy { .. } | Effect::Bell | Effect::Exit(_) => Ok(()),
     };
     done.err().map(|error| failed(&error))
+}
+
+/// What the disk has. Other effects read nothing: the outbox is as good an answer as any.
+async fn read(client: &Client, effect: Effect) -> client::Result<Answer> {
+    Ok(match effect {
+        Effect::LoadAll => load_all(client).await?,
+        Effect::Load { conv_id, before_seq } => {
+            let messages = client.messages(conv_id, before_seq, PAGE_MESSAGES).await?;
+            Answer::Messages { conv_id, before_seq, messages }
+        }
+        Effect::LoadAround { conv_id, seq } => {
+            let (messages, end) = client.messages_around(conv_id, seq, AROUND_MESSAGES).await?;
+            Answer::Around { conv_id, seq, messages, end }
+        }
+        Effect::LoadAfter { conv_id, after_seq } => {
+            let (messages, end) = client.messages_after(conv_id, after_seq, PAGE_MESSAGES).await?;
+            Answer::After { conv_id, after_seq, messages, end }
+        }
+        Effect::Search { sought, below } => {
+            let found = client.search(&sought, below, FOUND_PAGE).await?;
+            Answer::Found { sought, found }
+        }
+        Effect::SearchIn { conv_id, sought, seq, up } => {
+            let seq = client.search_in(conv_id, &sought, seq, up).await?;
+            Answer::FoundIn { conv_id, sought, up, seq }
+        }
+        Effect::LoadDraft { conv_id } => {
+            Answer::Draft { conv_id, text: client.draft(conv_id).await? }
+        }
+        _ => Answer::Queued(client.queued().await?),
+    })
 }
 
 fn failed(error: &client::Error) -> Answer {
@@ -86,6 +111,10 @@ async fn asked(client: &Client, ask: &Ask) -> client::Result<Got> {
     let body = match ask.clone() {
         Ask::History { conv_id, before_seq } => {
             let more = client.fetch_history(conv_id, before_seq).await?;
+            return Ok(Got::History { more });
+        }
+        Ask::HistoryAfter { conv_id, after_seq } => {
+            let more = client.fetch_after(conv_id, after_seq).await?;
             return Ok(Got::History { more });
         }
         Ask::OpenDirect { who, .. } => {

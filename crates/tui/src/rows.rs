@@ -1,10 +1,15 @@
 //! A message as rows of the screen: built only for what is visible, and measured in the same way
 //! that it is drawn.
 
-use proto::{MessageKind, mention};
+use std::ops::Range;
+
+use client::search::{Query, Sought};
+use proto::{Message, MessageKind, mention};
+use unicode_segmentation::UnicodeSegmentation;
 
 use crate::limits::SAME_HEAD_MS;
-use crate::model::{Chat, Item, Model, Older};
+use crate::markdown::{self, Look};
+use crate::model::{Chat, Item, Model, Newer, Older, Results, ResultsFrom};
 use crate::words::{self, Words};
 use crate::wrap;
 
@@ -30,8 +35,10 @@ pub enum Row {
     /// The message that this one replies to, in one row.
     Quote(String),
     Body {
-        text: String,
+        runs: Vec<Run>,
         mentions_me: bool,
+        /// Of a line of code: something of it is hidden at the left edge, at the right edge.
+        hidden: (bool, bool),
     },
     Reactions(String),
     /// Something that happened, told by the program.
@@ -39,6 +46,15 @@ pub enum Row {
         time: String,
         text: String,
     },
+    /// Below the last loaded message, when it is not the newest.
+    Bottom(&'static str),
+}
+
+/// Characters of one look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    pub text: String,
+    pub look: Look,
 }
 
 /// The rows of the item at `index`, from its dividers to its reactions. `columns` is the width of
@@ -69,6 +85,9 @@ pub fn build(model: &Model, chat: &Chat, index: usize, columns: usize) -> Vec<Ro
             let head = new_day || first_new || !shares_head(model, before.as_ref(), &item);
             push_text(model, chat, &item, head, columns, &mut rows);
         }
+    }
+    if !chat.at_end() && index + 1 == model.item_count() {
+        rows.push(Row::Bottom(end(chat)));
     }
     rows
 }
@@ -102,9 +121,7 @@ fn push_text(
     let my_handle = model.people.get(&model.me).map(|person| person.handle.as_str());
     let mentions_me = !mine
         && my_handle.is_some_and(|me| body.contains('@') && mention::handles(body).contains(&me));
-    for range in wrap::rows(body, text_columns) {
-        rows.push(Row::Body { text: body[range].to_string(), mentions_me });
-    }
+    push_body(model, body, chat.code_left, text_columns, mentions_me, rows);
     if let Item::Queued(queued) = item {
         let why = wrap::rows(&queued.refused, text_columns);
         let why = why.into_iter().filter(|range| !range.is_empty());
@@ -118,6 +135,111 @@ fn push_text(
         };
         let all: Vec<String> = reactions.iter().map(one).collect();
         rows.push(Row::Reactions(wrap::cut(&all.join("  "), text_columns)));
+    }
+}
+
+/// The text with its looks: lines of code in one row each, the rest wrapped.
+fn push_body(
+    model: &Model,
+    body: &str,
+    code_left: usize,
+    columns: usize,
+    mentions_me: bool,
+    rows: &mut Vec<Row>,
+) {
+    let mut styled = markdown::style(body);
+    if let Some(Sought::Text(query)) = &model.search {
+        for place in query.places(body) {
+            styled.looks[place].iter_mut().for_each(|look| *look |= Look::FOUND);
+        }
+    }
+    for line in &styled.lines {
+        let text = &body[line.range.clone()];
+        if line.code {
+            let (shown, hidden) = wrap::window(text, code_left, columns);
+            let at = line.range.start;
+            let runs = runs(body, &styled.looks, at + shown.start..at + shown.end);
+            rows.push(Row::Body { runs, mentions_me, hidden });
+            continue;
+        }
+        let indent = line.hang.min(columns / 2);
+        for (nth, row) in wrap::hanging_rows(text, columns, indent).into_iter().enumerate() {
+            let range = line.range.start + row.start..line.range.start + row.end;
+            let mut runs = runs(body, &styled.looks, range);
+            if nth > 0 && indent > 0 {
+                runs.insert(0, Run { text: " ".repeat(indent), look: Look::PLAIN });
+            }
+            rows.push(Row::Body { runs, mentions_me, hidden: (false, false) });
+        }
+    }
+}
+
+/// A result in one row, with what was found in it: from its beginning, or where it would not be
+/// seen then, from a little before it.
+pub fn excerpt(results: &Results, message: &Message, columns: usize) -> Vec<Run> {
+    let text = proto::clean::line(&message.body);
+    let query = match &results.from {
+        ResultsFrom::Here { sought: Sought::Text(query), .. } => Some(query.clone()),
+        ResultsFrom::Here { .. } => None,
+        ResultsFrom::Server { text, .. } => Query::phrase(&text.to_lowercase()),
+    };
+    let places = query.map(|query| query.places(&text)).unwrap_or_default();
+    let first = places.first().cloned().unwrap_or(0..0);
+    let mut start = 0;
+    if wrap::width(&text[..first.end]) + 1 > columns {
+        let before = text[..first.start].grapheme_indices(true).rev();
+        start = before.take(columns / 4).last().map_or(first.start, |(at, _)| at);
+    }
+    let mut looks = vec![Look::PLAIN; text.len()];
+    for place in places {
+        looks[place].fill(Look::FOUND);
+    }
+    let mut runs = runs(&text, &looks, start..text.len());
+    if start > 0 {
+        runs.insert(0, Run { text: "…".into(), look: Look::PLAIN });
+    }
+    cut_runs(runs, columns)
+}
+
+/// What fits into so many columns; what is left out is a `…`.
+fn cut_runs(runs: Vec<Run>, columns: usize) -> Vec<Run> {
+    let mut room = columns;
+    let mut shown = Vec::new();
+    let total: usize = runs.iter().map(|run| wrap::width(&run.text)).sum();
+    if total <= columns {
+        return runs;
+    }
+    for run in runs {
+        let width = wrap::width(&run.text);
+        if width < room {
+            room -= width;
+            shown.push(run);
+        } else {
+            let text = wrap::cut(&format!("{}…", run.text), room);
+            shown.push(Run { text, ..run });
+            break;
+        }
+    }
+    shown
+}
+
+/// A part of a text, cut where its look changes.
+fn runs(body: &str, looks: &[Look], part: Range<usize>) -> Vec<Run> {
+    let mut runs = Vec::new();
+    let mut from = part.start;
+    for at in part.start..part.end {
+        if at + 1 == part.end || looks[at + 1] != looks[at] {
+            runs.push(Run { text: body[from..=at].to_string(), look: looks[at] });
+            from = at + 1;
+        }
+    }
+    runs
+}
+
+fn end(chat: &Chat) -> &'static str {
+    match chat.newer {
+        Newer::Offline => "… newer messages need the connection",
+        _ => "… more below",
     }
 }
 

@@ -5,8 +5,10 @@
 //! the conversation.
 
 use crate::layout;
-use crate::model::{Anchor, Chat, Model};
+use crate::markdown;
+use crate::model::{Anchor, Chat, Item, Model};
 use crate::rows::{self, Row};
+use crate::wrap;
 
 /// Width and height of the message pane.
 pub fn pane(model: &Model) -> (usize, usize) {
@@ -44,11 +46,19 @@ pub fn visible(model: &Model, columns: usize, height: usize) -> Vec<Visible> {
     found
 }
 
-/// How many items lie wholly below the screen.
+/// How many items lie wholly below the screen, loaded or not.
 pub fn below(model: &Model) -> usize {
-    match bottom(model) {
-        Some((index, _)) => model.item_count() - 1 - index,
-        None => 0,
+    let Some((index, _)) = bottom(model) else {
+        return 0;
+    };
+    let loaded = model.item_count() - 1 - index;
+    match (&model.chat, model.open_conversation()) {
+        (Some(chat), Some(conversation)) if !chat.at_end() => {
+            let last = chat.messages.last().map_or(0, |message| message.seq);
+            let after = conversation.last_seq.saturating_sub(last).max(0);
+            loaded.saturating_add(usize::try_from(after).unwrap_or(usize::MAX))
+        }
+        _ => loaded,
     }
 }
 
@@ -146,6 +156,22 @@ pub fn hold(model: &mut Model) {
     }
 }
 
+/// Columns of the widest line of code on the screen.
+pub fn widest_code(model: &Model) -> usize {
+    let Some((first, last)) = visible_items(model) else {
+        return 0;
+    };
+    let bodies = (first..=last).filter_map(|index| match model.item(index)? {
+        Item::Stored(message) => Some(message.body.as_str()),
+        Item::Queued(queued) => Some(queued.body.as_str()),
+    });
+    let widest = |body: &str| {
+        let lines = markdown::style(body).lines.into_iter().filter(|line| line.code);
+        lines.map(|line| wrap::width(&body[line.range])).max()
+    };
+    bodies.filter_map(widest).max().unwrap_or(0)
+}
+
 fn rows_of(model: &Model, chat: &Chat, columns: usize, index: usize) -> usize {
     rows::build(model, chat, index, columns).len()
 }
@@ -214,7 +240,8 @@ fn not_above_the_top(
 
 fn set_bottom(model: &mut Model, place: (usize, usize)) {
     let (index, hidden) = place;
-    let at_end = index + 1 >= model.item_count() && hidden == 0;
+    let newest = model.chat.as_ref().is_some_and(Chat::at_end);
+    let at_end = newest && index + 1 >= model.item_count() && hidden == 0;
     let item = model.item(index).map(|item| item.id());
     if let Some(chat) = &mut model.chat {
         chat.bottom = match (at_end, item) {

@@ -21,7 +21,7 @@ use crate::composer::Pressed;
 use crate::effect::{Ask, Effect, Exit, Input};
 use crate::keys::{self, Key, Meaning};
 use crate::limits::{DRAFT_PAUSE_MS, MAPPING_WAIT_MS, PENDING_KEYS_MAX, WHICH_KEY_MS};
-use crate::model::{Asked, Model, Older, Over, Place, Tone};
+use crate::model::{Asked, GoalAsked, Model, Newer, Older, Over, Place, Tone};
 use crate::scroll;
 use crate::settings::Receipts;
 
@@ -67,6 +67,9 @@ pub fn update(model: &mut Model, input: Input) -> Vec<Effect> {
     effects.extend(open_first(model));
     effects.extend(mark_read(model));
     effects.extend(want_older(model));
+    effects.extend(want_newer(model));
+    effects.extend(want_goal(model));
+    effects.extend(want_hunt(model));
     effects
 }
 
@@ -278,7 +281,7 @@ fn mark_read(model: &mut Model) -> Option<Effect> {
     let seq = chat.messages.last()?.seq;
     let conv_id = chat.conv_id;
     let awake = model.focused || model.settings.receipts != Receipts::Focused;
-    let looking = awake && uncovered && chat.loaded && chat.bottom.is_none();
+    let looking = awake && uncovered && chat.loaded && chat.follows();
     if !looking || seq <= chat.read_told || scroll::pane(model).1 == 0 {
         return None;
     }
@@ -295,22 +298,18 @@ fn mark_read(model: &mut Model) -> Option<Effect> {
     }
 }
 
-/// Reads more of the conversation when its loaded beginning comes near, or something older is
-/// looked for.
+/// Reads more of the conversation when its loaded beginning comes near.
 fn want_older(model: &mut Model) -> Option<Effect> {
     let chat = model.chat.as_ref()?;
     let first_seq = chat.messages.first().map_or(0, |message| message.seq);
     let (_, height) = scroll::pane(model);
-    let sought = chat.goal.is_some_and(|goal| goal < first_seq);
     // every message has a row, so a full screen at the end of many cannot be near the beginning
     let far = chat.bottom.is_none() && chat.messages.len() > height + OLDER_MARGIN;
-    if !chat.loaded || (far && !sought && chat.sought.is_none()) {
+    if !chat.loaded || far {
         return None;
     }
-    // a search reads the disk only; what the server has is asked for by :search
-    let sought = sought || (chat.sought.is_some() && chat.older == Older::OnDisk);
     let near = scroll::visible_items(model).is_none_or(|(first, _)| first < OLDER_MARGIN);
-    if !near && !sought {
+    if !near {
         return None;
     }
     let conv_id = chat.conv_id;
@@ -321,6 +320,53 @@ fn want_older(model: &mut Model) -> Option<Effect> {
     };
     model.chat.as_mut()?.older = Older::Asking;
     Some(effect)
+}
+
+/// Reads on when the end of what is loaded comes near and it is not the newest message.
+fn want_newer(model: &mut Model) -> Option<Effect> {
+    let chat = model.chat.as_ref().filter(|chat| chat.loaded)?;
+    let (conv_id, count) = (chat.conv_id, model.item_count());
+    let after_seq = chat.messages.last().map_or(0, |message| message.seq);
+    let near = || scroll::visible_items(model).is_none_or(|(_, last)| last + OLDER_MARGIN >= count);
+    let (newer, effect) = match chat.newer {
+        Newer::ToTheEnd => (Newer::Nothing, Effect::Load { conv_id, before_seq: 0 }),
+        Newer::OnDisk if near() => (Newer::Asking, Effect::LoadAfter { conv_id, after_seq }),
+        Newer::OnServer if near() => {
+            (Newer::Asking, Effect::Ask(Ask::HistoryAfter { conv_id, after_seq }))
+        }
+        Newer::Nothing | Newer::OnDisk | Newer::OnServer | Newer::Asking | Newer::Offline => {
+            return None;
+        }
+    };
+    let chat = model.chat.as_mut()?;
+    if chat.newer == Newer::ToTheEnd {
+        // as if it were opened anew
+        chat.messages.clear();
+        (chat.cursor, chat.bottom, chat.loaded, chat.older) = (None, None, false, Older::OnDisk);
+    }
+    chat.newer = newer;
+    Some(effect)
+}
+
+/// Reads what stands around the message that is to be gone to: from the disk, then by the server.
+fn want_goal(model: &mut Model) -> Option<Effect> {
+    let chat = model.chat.as_mut()?;
+    let conv_id = chat.conv_id;
+    let goal = chat.goal.as_mut()?;
+    if goal.asked != GoalAsked::Nobody {
+        return None;
+    }
+    goal.asked = GoalAsked::Disk;
+    Some(Effect::LoadAround { conv_id, seq: goal.seq })
+}
+
+fn want_hunt(model: &mut Model) -> Option<Effect> {
+    let chat = model.chat.as_mut()?;
+    let conv_id = chat.conv_id;
+    let hunt = chat.hunt.as_mut().filter(|hunt| !hunt.asked)?;
+    hunt.asked = true;
+    let sought = hunt.sought.clone();
+    Some(Effect::SearchIn { conv_id, sought, seq: hunt.seq, up: hunt.up })
 }
 
 /// The screen ends; what is in the box is kept.

@@ -242,6 +242,24 @@ pub fn event(model: &Model, message: &Message) -> Option<String> {
     })
 }
 
+/// Who wrote a message that was found, and where: `ann`, `me → ann`, `bob +lunch`.
+pub fn found_in(model: &Model, message: &Message) -> String {
+    let who = match message.sender_id == model.me {
+        true => "me".into(),
+        false => handle(model, message.sender_id),
+    };
+    match model.conversation(message.conv_id) {
+        Some(conversation) if conversation.kind() == ConversationKind::Group => {
+            // something stands to the right of this: no character of disputed width
+            format!("{who} {}", wrap::cut(&wrap::steady(&title(model, conversation)), 16))
+        }
+        Some(conversation) if message.sender_id == model.me => {
+            format!("me → {}", handle(model, conversation.friend_id))
+        }
+        Some(_) | None => who,
+    }
+}
+
 /// One row of a text, for quotes and previews.
 pub fn excerpt(text: &str, columns: usize) -> String {
     wrap::cut(&proto::clean::line(text), columns)

@@ -19,6 +19,42 @@ pub fn rows(text: &str, width: usize) -> Vec<Range<usize>> {
     rows
 }
 
+/// The rows of one line, of which all but the first are `indent` columns narrower.
+pub fn hanging_rows(line: &str, width: usize, indent: usize) -> Vec<Range<usize>> {
+    let mut rows = rows(line, width);
+    if indent == 0 || rows.len() < 2 {
+        return rows;
+    }
+    let rest = rows[0].end;
+    rows.truncate(1);
+    wrap_line(&line[rest..], rest, width.saturating_sub(indent).max(1), &mut rows);
+    rows
+}
+
+/// The part of a line that is seen through a window of `columns`, from column `left` on; and
+/// whether something is hidden on either side. Where something is, a column is left for a sign.
+pub fn window(line: &str, left: usize, columns: usize) -> (Range<usize>, (bool, bool)) {
+    let hidden_left = left > 0 && !line.is_empty();
+    let mut room = columns.saturating_sub(usize::from(hidden_left));
+    let start = bytes_of_columns(line, left);
+    let hidden_right = line[start..].width() > room;
+    room = room.saturating_sub(usize::from(hidden_right));
+    let end = start + bytes_of_columns(&line[start..], room);
+    (start..end, (hidden_left, hidden_right))
+}
+
+/// How many bytes of the line fit into so many columns.
+fn bytes_of_columns(line: &str, columns: usize) -> usize {
+    let mut used = 0;
+    for (at, grapheme) in line.grapheme_indices(true) {
+        used += grapheme.width();
+        if used > columns {
+            return at;
+        }
+    }
+    line.len()
+}
+
 fn wrap_line(line: &str, offset: usize, width: usize, rows: &mut Vec<Range<usize>>) {
     let mut row_start = 0;
     let mut used = 0;
@@ -106,6 +142,32 @@ mod tests {
         assert_eq!(wrapped("日本語です", 4), ["日本", "語で", "す"]);
         assert_eq!(wrapped("日本", 1), ["日", "本"]);
         assert_eq!(wrapped("ab 日本語", 4), ["ab", "日本", "語"]);
+    }
+
+    #[test]
+    fn below_a_list_sign_the_rest_hangs() {
+        let line = "- see you at the corner";
+        let rows: Vec<&str> =
+            hanging_rows(line, 12, 2).into_iter().map(|row| line[row].trim_end()).collect();
+        assert_eq!(rows, ["- see you at", "the corner"]);
+        let rows: Vec<&str> =
+            hanging_rows(line, 9, 2).into_iter().map(|row| line[row].trim_end()).collect();
+        assert_eq!(rows, ["- see you", "at the", "corner"]);
+    }
+
+    #[test]
+    fn a_window_over_a_long_line_says_what_it_hides() {
+        let seen = |line: &'static str, left, columns| {
+            let (range, hidden) = window(line, left, columns);
+            (&line[range], hidden)
+        };
+        assert_eq!(seen("abcdef", 0, 6), ("abcdef", (false, false)));
+        assert_eq!(seen("abcdef", 0, 4), ("abc", (false, true)));
+        assert_eq!(seen("abcdef", 2, 4), ("cd", (true, true)));
+        assert_eq!(seen("abcdef", 3, 4), ("def", (true, false)));
+        assert_eq!(seen("日本語", 1, 4), ("日", (true, true)));
+        assert_eq!(seen("abc", 9, 4), ("", (true, false)));
+        assert_eq!(seen("", 9, 4), ("", (false, false)));
     }
 
     #[test]

@@ -136,3 +136,16 @@ fn what_was_refused_before_stays_where_it_is() {
     let mut outbox = Outbox::new(vec![refused, queued(7, 2)]);
     assert_eq!(keys(&outbox.due(Instant::now(), NOW_MS)), [2]);
 }
+
+#[test]
+fn what_another_process_queues_is_sent_and_what_it_took_out_is_not() {
+    let mut outbox = Outbox::new(vec![queued(7, 1), queued(7, 2), queued(8, 3)]);
+    assert!(!outbox.follow(vec![queued(7, 1), queued(7, 2), queued(8, 3)]));
+    let refused = Queued { refused: "blocked".into(), ..queued(7, 5) };
+    assert!(outbox.follow(vec![queued(7, 2), queued(8, 3), queued(7, 4), refused]));
+    let now = Instant::now();
+    assert_eq!(keys(&outbox.due(now, NOW_MS)), [2, 4, 3]);
+    // what is under way is waited for, whoever took it from the disk
+    assert!(!outbox.follow(Vec::new()));
+    assert!(outbox.remove(4).is_some());
+}

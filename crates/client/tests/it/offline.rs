@@ -46,6 +46,29 @@ async fn what_was_written_offline_is_sent_once_when_the_line_is_back() {
 }
 
 #[tokio::test]
+async fn a_running_client_sends_what_another_process_has_queued() {
+    let mut world = World::start().await;
+    let ann = world.person("ann").await;
+    let mut bob = world.person("bob").await.open_and_catch_up().await;
+    let mut screen = ann.open_and_catch_up().await;
+    let conv_id = screen.client.find_conversation("bob").await.unwrap();
+    world.stop().await;
+    // as `natter send` does it, and then gives up
+    let other = ann.open().await;
+    let key = other.client.send(conv_id, "from the shell", 0, None).await.unwrap();
+    other.client.close().await;
+    let outbox = |event: &Event| matches!(event, Event::Outbox).then_some(());
+    screen.until("the outbox", outbox).await;
+    let waiting = screen.client.queued().await.unwrap();
+    assert_eq!(waiting.iter().map(|q| q.client_key).collect::<Vec<_>>(), [key]);
+    world.start_again().await;
+    screen.client.reconnect();
+    screen.until_sent(key).await;
+    bob.until_text("from the shell").await;
+    assert_eq!(bob.shown(conv_id), [1]);
+}
+
+#[tokio::test]
 async fn after_a_restart_of_the_server_both_go_on_where_they_were() {
     let mut world = World::start().await;
     let mut ann = world.person("ann").await.open_and_catch_up().await;
@@ -243,6 +266,8 @@ async fn who_is_put_out_of_a_group_while_away_learns_it_when_he_comes_back() {
     let mine = back.client.conversations().await.unwrap();
     let left: Vec<i64> = mine.iter().filter(|c| c.left).map(|c| c.conv_id).collect();
     assert_eq!(left, [team]);
+    let titles: Vec<&str> = mine.iter().filter(|c| c.left).map(|c| c.title.as_str()).collect();
+    assert_eq!(titles, ["Team"], "he still knows what it was");
     let gone = back.client.find_conversation("+Team").await;
     assert!(matches!(gone, Err(Error::NobodyCalled(_))), "{gone:?}");
     let here = back.client.messages(team, 0, 10).await.unwrap();

@@ -2,22 +2,35 @@
 
 use proto::{Conversation, Journey, Message, Page};
 
-use super::{compose, events, fields, go, jumps, moves};
+use super::{compose, events, go, jumps, moves};
 use crate::effect::{Answer, Ask, Effect, Got, Trouble};
-use crate::limits::{CHAT_MESSAGES_MAX, FOUND_ROWS_MAX};
-use crate::model::{Item, ItemId, Model, Older, Over, Tone};
+use crate::limits::{AROUND_MESSAGES, CHAT_MESSAGES_LET_GO, CHAT_MESSAGES_MAX, FOUND_ROWS_MAX};
+use crate::model::{GoalAsked, Item, ItemId, Model, Newer, Older, Over, ResultsFrom, Tone};
 use crate::{rows, scroll, words};
+use client::Found;
+use client::search::Sought;
 
 pub(super) fn take(model: &mut Model, answer: Answer) -> Vec<Effect> {
     match answer {
         Answer::All { conversations, people, queued } => {
             model.people.extend(people.into_iter().map(|person| (person.user_id, person)));
             model.conversations = conversations;
+            model.conversations.retain(|conversation| !conversation.left);
             model.queued = queued;
         }
         Answer::Queued(queued) => model.queued = queued,
         Answer::Messages { conv_id, before_seq, messages } => {
             put_page(model, conv_id, before_seq, messages);
+        }
+        Answer::Around { conv_id, seq, messages, end } => {
+            return put_around(model, conv_id, seq, messages, end);
+        }
+        Answer::After { conv_id, after_seq, messages, end } => {
+            put_after(model, conv_id, after_seq, messages, end);
+        }
+        Answer::Found { sought, found } => put_found(model, &sought, found),
+        Answer::FoundIn { conv_id, sought, up, seq } => {
+            jumps::hunted(model, conv_id, &sought, up, seq);
         }
         Answer::Draft { conv_id, text } => {
             let here = model.chat.as_ref().is_some_and(|chat| chat.conv_id == conv_id);
@@ -55,17 +68,29 @@ fn put_page(model: &mut Model, conv_id: i64, before_seq: i64, page: Vec<Message>
     }
     let empty = page.is_empty();
     let first = !chat.loaded;
+    // the newest do not join what is loaded far above them
+    if before_seq == 0 && !chat.at_end() {
+        return;
+    }
+    // asked for before the loaded part was another one
+    let joins = |last: &Message| chat.messages.first().is_none_or(|m| m.seq <= last.seq + 1);
+    if before_seq > 0 && !page.last().is_none_or(joins) {
+        return;
+    }
     chat.loaded = true;
     merge(&mut chat.messages, page);
     let first_seq = chat.messages.first().map_or(0, |message| message.seq);
-    let full = chat.messages.len() >= CHAT_MESSAGES_MAX;
+    if before_seq > 0 && chat.messages.len() > CHAT_MESSAGES_MAX {
+        chat.messages.truncate(CHAT_MESSAGES_MAX - CHAT_MESSAGES_LET_GO);
+        chat.newer = Newer::OnDisk;
+    }
     let fetched = match chat.older {
         Older::Fetched { more } => Some(more),
         _ => None,
     };
     if before_seq > 0 || first || empty || fetched.is_some() {
         chat.older = match (fetched, empty) {
-            _ if first_seq == 1 || full => Older::Nothing,
+            _ if first_seq == 1 => Older::Nothing,
             // the server has just filled the disk: what is still not there does not exist
             (Some(false), _) | (Some(true), true) => Older::Nothing,
             (None, true) => Older::OnServer,
@@ -75,7 +100,86 @@ fn put_page(model: &mut Model, conv_id: i64, before_seq: i64, page: Vec<Message>
     if first {
         show_first_new(model);
     }
-    go_on_seeking(model);
+}
+
+/// A message that was gone to, with what stands around it.
+fn put_around(
+    model: &mut Model,
+    conv_id: i64,
+    seq: i64,
+    page: Vec<Message>,
+    end: bool,
+) -> Vec<Effect> {
+    let Some(chat) = model.chat.as_mut().filter(|chat| chat.conv_id == conv_id) else {
+        return Vec::new();
+    };
+    let Some(goal) = chat.goal.as_mut().filter(|goal| goal.seq == seq) else {
+        return Vec::new();
+    };
+    if page.is_empty() && goal.asked == GoalAsked::Disk {
+        goal.asked = GoalAsked::Server;
+        let before_seq = seq.saturating_add(i64::from(AROUND_MESSAGES) / 4);
+        return vec![Effect::Ask(Ask::History { conv_id, before_seq })];
+    }
+    chat.goal = None;
+    let Some(first) = page.first() else {
+        model.tell(Tone::Warn, "this message is not here");
+        return Vec::new();
+    };
+    let loaded = chat.messages.first().zip(chat.messages.last());
+    let overlaps = loaded.is_some_and(|(from, to)| {
+        first.seq <= to.seq + 1 && page.last().is_some_and(|last| last.seq + 1 >= from.seq)
+    });
+    if !overlaps {
+        chat.messages.clear();
+        chat.older = if first.seq == 1 { Older::Nothing } else { Older::OnDisk };
+    }
+    if !overlaps || !chat.at_end() {
+        chat.newer = if end { Newer::Nothing } else { Newer::OnDisk };
+    }
+    merge(&mut chat.messages, page);
+    (chat.loaded, chat.bottom, chat.cursor) = (true, None, Some(ItemId::Seq(seq)));
+    if let Some(index) = model.index_of(ItemId::Seq(seq)) {
+        moves::choose(model, index);
+        scroll::show_at(model, index, scroll::At::Middle);
+    }
+    Vec::new()
+}
+
+/// What comes after the loaded part.
+fn put_after(model: &mut Model, conv_id: i64, after_seq: i64, page: Vec<Message>, end: bool) {
+    scroll::hold(model);
+    let Some(chat) = model.chat.as_mut().filter(|chat| chat.conv_id == conv_id) else {
+        return;
+    };
+    let last = chat.messages.last().map(|message| message.seq);
+    if chat.newer != Newer::Asking || last != Some(after_seq) {
+        return;
+    }
+    chat.newer = match (end, page.is_empty()) {
+        (true, _) => Newer::Nothing,
+        (false, true) => Newer::OnServer,
+        (false, false) => Newer::OnDisk,
+    };
+    chat.messages.extend(page);
+    if chat.messages.len() > CHAT_MESSAGES_MAX {
+        let over = chat.messages.len() - CHAT_MESSAGES_MAX + CHAT_MESSAGES_LET_GO;
+        chat.messages.drain(..over);
+        chat.older = Older::OnDisk;
+    }
+}
+
+fn put_found(model: &mut Model, sought: &Sought, found: Found) {
+    let Some(Over::Results(results)) = &mut model.over else {
+        return;
+    };
+    match &mut results.from {
+        ResultsFrom::Here { sought: wanted, below } if wanted == sought => *below = found.below,
+        _ => return,
+    }
+    results.searching = false;
+    results.messages.extend(found.messages);
+    results.messages.truncate(FOUND_ROWS_MAX);
 }
 
 /// Both in seq order; the page is newer where both have a message.
@@ -114,24 +218,6 @@ fn show_first_new(model: &mut Model) {
     }
 }
 
-fn go_on_seeking(model: &mut Model) {
-    jumps::search_on(model);
-    let Some(chat) = &mut model.chat else {
-        return;
-    };
-    let Some(goal) = chat.goal else {
-        return;
-    };
-    if chat.older == Older::Nothing && model.index_of(ItemId::Seq(goal)).is_none() {
-        if let Some(chat) = &mut model.chat {
-            chat.goal = None;
-        }
-        model.tell(Tone::Warn, "this message is not here");
-        return;
-    }
-    fields::seek(model, goal);
-}
-
 fn answered(model: &mut Model, ask: &Ask, got: Got) -> Vec<Effect> {
     match got {
         Got::Done => {}
@@ -151,25 +237,43 @@ fn answered(model: &mut Model, ask: &Ask, got: Got) -> Vec<Effect> {
 
 /// The page is on the disk now; a conversation without any more begins where its loaded part does.
 fn history_came(model: &mut Model, ask: &Ask, more: bool) -> Vec<Effect> {
-    let Ask::History { conv_id, before_seq } = ask else {
-        return Vec::new();
+    let (conv_id, before_seq) = match ask {
+        Ask::History { conv_id, before_seq } => (conv_id, before_seq),
+        Ask::HistoryAfter { conv_id, after_seq } => return after_came(model, *conv_id, *after_seq),
+        _ => return Vec::new(),
     };
     let Some(chat) = model.chat.as_mut().filter(|chat| chat.conv_id == *conv_id) else {
         return Vec::new();
     };
+    if let Some(goal) = chat.goal.as_mut().filter(|goal| goal.asked == GoalAsked::Server) {
+        goal.asked = GoalAsked::DiskAgain;
+        return vec![Effect::LoadAround { conv_id: *conv_id, seq: goal.seq }];
+    }
     chat.older = Older::Fetched { more };
     vec![Effect::Load { conv_id: *conv_id, before_seq: *before_seq }]
+}
+
+/// The hole below the loaded part is filled as far as one page goes.
+fn after_came(model: &mut Model, conv_id: i64, after_seq: i64) -> Vec<Effect> {
+    match &model.chat {
+        Some(chat) if chat.conv_id == conv_id && chat.newer == Newer::Asking => {
+            vec![Effect::LoadAfter { conv_id, after_seq }]
+        }
+        _ => Vec::new(),
+    }
 }
 
 fn put_results(model: &mut Model, page: Page) {
     let Some(Over::Results(results)) = &mut model.over else {
         return;
     };
-    if results.conv_id != page.conv_id {
-        return;
+    match &mut results.from {
+        ResultsFrom::Server { conv_id, scanned_to, .. } if *conv_id == page.conv_id => {
+            *scanned_to = page.scanned_to;
+        }
+        _ => return,
     }
     results.searching = false;
-    results.scanned_to = page.scanned_to;
     results.messages.extend(page.messages);
     results.messages.truncate(FOUND_ROWS_MAX);
 }
@@ -237,10 +341,18 @@ fn refused(model: &mut Model, ask: &Ask, trouble: &Trouble) {
     match ask {
         Ask::History { conv_id, .. } => {
             if let Some(chat) = model.chat.as_mut().filter(|chat| chat.conv_id == *conv_id) {
-                chat.older = Older::Offline;
-                if chat.goal.take().is_some() {
+                let sought = chat.goal.take_if(|goal| goal.asked == GoalAsked::Server);
+                if sought.is_some() {
                     model.tell(Tone::Warn, "this message is not on this machine");
+                } else {
+                    chat.older = Older::Offline;
                 }
+            }
+            return;
+        }
+        Ask::HistoryAfter { conv_id, .. } => {
+            if let Some(chat) = model.chat.as_mut().filter(|chat| chat.conv_id == *conv_id) {
+                chat.newer = Newer::Offline;
             }
             return;
         }

@@ -2,6 +2,7 @@
 
 use proto::{Message, MessageKind, check, clean, limits::TYPING_REPEAT_MS};
 
+use super::moves;
 use crate::commands::{BoxDeed, Write};
 use crate::composer::{At, Pressed};
 use crate::effect::{Ask, Effect};
@@ -170,7 +171,8 @@ pub(super) fn send(model: &mut Model) -> Vec<Effect> {
         Target::New => 0,
     };
     // who writes has seen what is above, and wants to see what he wrote
-    (chat.cursor, chat.bottom, chat.new) = (None, None, None);
+    chat.new = None;
+    moves::to_the_end(model);
     model.composer.set_text("");
     model.typing_told_at = 0;
     model.draft = Draft::default();

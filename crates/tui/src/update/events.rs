@@ -7,7 +7,7 @@ use proto::{Conversation, Message, MessageKind, Presence, Receipt, Sent, SentSta
 use super::go;
 use crate::effect::Effect;
 use crate::limits::{CHAT_MESSAGES_LET_GO, CHAT_MESSAGES_MAX, TYPING_MAX};
-use crate::model::{Chat, ItemId, Model, Older, Tone, Typist, Unseen};
+use crate::model::{Chat, ItemId, Model, Newer, Older, Tone, Typist, Unseen};
 use crate::{scroll, words};
 
 pub(super) fn take(model: &mut Model, event: Event) -> Vec<Effect> {
@@ -27,6 +27,7 @@ pub(super) fn take(model: &mut Model, event: Event) -> Vec<Effect> {
         Event::Receipt(receipt) => take_receipt(model, &receipt),
         Event::Presence(presence) => take_presence(model, &presence),
         Event::Typing(typing) => take_typing(model, &typing),
+        Event::Outbox => return vec![Effect::LoadQueued],
         Event::Person(person) => {
             model.people.insert(person.user_id, person);
         }
@@ -41,6 +42,11 @@ fn line_changed(model: &mut Model, line: Line) {
                 && chat.older == Older::Offline
             {
                 chat.older = Older::OnServer;
+            }
+            if let Some(chat) = &mut model.chat
+                && chat.newer == Newer::Offline
+            {
+                chat.newer = Newer::OnServer;
             }
         }
         Line::SignedOut { why } => {
@@ -143,7 +149,7 @@ pub(super) fn put_message(model: &mut Model, message: Message) {
     let Some(chat) = &mut model.chat else {
         return;
     };
-    let unseen = !focused || chat.bottom.is_some();
+    let unseen = !focused || !chat.follows();
     if unseen && message.sender_id != me {
         // what was read since does not stand below the divider any more
         let unread = chat.new.filter(|new| new.up_to > chat.read_told);
@@ -152,8 +158,9 @@ pub(super) fn put_message(model: &mut Model, message: Message) {
     }
     match chat.messages.binary_search_by_key(&message.seq, |other| other.seq) {
         Ok(at) => chat.messages[at] = message,
-        // before the first loaded one: it is read with its page
+        // before the first loaded one, or far after the last: it is read with its page
         Err(0) if !chat.messages.is_empty() => {}
+        Err(_) if !chat.at_end() => {}
         Err(at) => chat.messages.insert(at, message),
     }
     if chat.messages.len() > CHAT_MESSAGES_MAX {

@@ -1,5 +1,6 @@
 //! The one-line fields: finder, command line, reactions; and the results of a search.
 
+use client::search::{Query, Sought};
 use proto::check;
 
 use super::{deeds, go, jumps, moves, typed};
@@ -11,7 +12,8 @@ use crate::keys::Key;
 use crate::limits::{FOUND_ROWS_MAX, HISTORY_LINES_MAX};
 use crate::line_edit::LineEdit;
 use crate::model::{
-    CommandLine, Completion, CompletionRow, EMOJI, Help, ItemId, Model, Over, Reactions, Tone,
+    CommandLine, Completion, CompletionRow, EMOJI, Goal, GoalAsked, Help, ItemId, Model, Over,
+    Reactions, Results, ResultsFrom, Tone,
 };
 
 pub(super) fn run(model: &mut Model, deed: FieldDeed) -> Vec<Effect> {
@@ -126,33 +128,42 @@ fn choose(model: &mut Model) -> Vec<Effect> {
             }
         }
         Some(Over::Results(results)) => {
-            let (conv_id, found) = (results.conv_id, results.messages.get(results.selected));
-            let Some(seq) = found.map(|message| message.seq) else {
+            let Some(message) = results.messages.get(results.selected) else {
                 return Vec::new();
             };
-            model.over = None;
+            let (conv_id, seq) = (message.conv_id, message.seq);
+            if let ResultsFrom::Here { sought, .. } = &results.from {
+                // n and N go on from there
+                model.search_words.clone_from(&results.title);
+                model.search = Some(sought.clone());
+            }
+            jumps::remember(model);
             let effects = go::open(model, conv_id);
-            seek(model, seq);
+            if model.chat.as_ref().is_some_and(|chat| chat.conv_id == conv_id) {
+                seek(model, seq);
+            }
             effects
         }
         _ => Vec::new(),
     }
 }
 
-/// Goes to a message, at once or when enough has been loaded.
+/// Goes to a message, at once or when it has been loaded.
 pub(super) fn seek(model: &mut Model, seq: i64) {
-    let first = model.chat.as_ref().and_then(|chat| chat.messages.first()).map(|m| m.seq);
-    match (model.index_of(ItemId::Seq(seq)), first, &mut model.chat) {
-        (Some(index), _, Some(chat)) => {
+    let newest = model.open_conversation().map_or(0, |conversation| conversation.last_seq);
+    match (model.index_of(ItemId::Seq(seq)), &mut model.chat) {
+        (Some(index), Some(chat)) => {
             chat.goal = None;
             moves::choose(model, index);
         }
-        (None, Some(first), Some(chat)) if seq > first => {
+        (None, Some(chat)) if (1..=newest).contains(&seq) => {
+            chat.goal = Some(Goal { seq, asked: GoalAsked::Nobody });
+        }
+        (None, Some(chat)) => {
             chat.goal = None;
             model.tell(Tone::Warn, "this message is not here");
         }
-        (None, _, Some(chat)) => chat.goal = Some(seq),
-        (_, _, None) => {}
+        (_, None) => {}
     }
 }
 
@@ -192,17 +203,59 @@ fn more_results(model: &mut Model) -> Vec<Effect> {
         return Vec::new();
     };
     let full = results.messages.len() >= FOUND_ROWS_MAX;
-    if results.scanned_to == 0 || results.searching || full {
+    let effect = match &results.from {
+        _ if results.searching || full => None,
+        ResultsFrom::Here { sought, below } => {
+            below.map(|below| Effect::Search { sought: sought.clone(), below: Some(below) })
+        }
+        ResultsFrom::Server { scanned_to: 0, .. } => None,
+        ResultsFrom::Server { conv_id, text, scanned_to } => {
+            let (conv_id, text, before_seq) = (*conv_id, text.clone(), *scanned_to);
+            Some(Effect::Ask(Ask::Search { conv_id, text, before_seq }))
+        }
+    };
+    if effect.is_none() {
         model.tell(Tone::Dim, "there is nothing further back");
         return Vec::new();
     }
     results.searching = true;
-    let (conv_id, text) = (results.conv_id, results.text.clone());
-    vec![Effect::Ask(Ask::Search { conv_id, text, before_seq: results.scanned_to })]
+    effect.into_iter().collect()
 }
 
-/// Searches the open conversation from its end.
+/// Searches all conversations on this machine.
 pub(super) fn search(model: &mut Model, text: &str) -> Vec<Effect> {
+    let Some(query) = Query::words(text) else {
+        model.tell(Tone::Warn, "what for? words must follow");
+        return Vec::new();
+    };
+    show_results(model, text.to_string(), Sought::Text(query))
+}
+
+/// What mentions me, in all conversations on this machine.
+pub(super) fn mentions(model: &mut Model) -> Vec<Effect> {
+    match jumps::mentions_of_me(model) {
+        Some(sought) => show_results(model, "mentions of you".into(), sought),
+        None => {
+            model.tell(Tone::Warn, "who you are is not known here yet: connect once");
+            Vec::new()
+        }
+    }
+}
+
+fn show_results(model: &mut Model, title: String, sought: Sought) -> Vec<Effect> {
+    let from = ResultsFrom::Here { sought: sought.clone(), below: None };
+    model.over = Some(Over::Results(Results {
+        title,
+        from,
+        messages: Vec::new(),
+        selected: 0,
+        searching: true,
+    }));
+    vec![Effect::Search { sought, below: None }]
+}
+
+/// Searches the open conversation on the server, from its end.
+pub(super) fn search_server(model: &mut Model, text: &str) -> Vec<Effect> {
     let Some(chat) = &model.chat else {
         model.tell(Tone::Warn, "open a conversation first: f finds people");
         return Vec::new();
@@ -212,13 +265,15 @@ pub(super) fn search(model: &mut Model, text: &str) -> Vec<Effect> {
         model.tell(Tone::Warn, refused.to_string());
         return Vec::new();
     }
-    model.over = Some(Over::Results(crate::model::Results {
-        conv_id,
-        text: text.to_string(),
+    let text = text.to_string();
+    model.over = Some(Over::Results(Results {
+        title: format!("{text}, on the server"),
+        from: ResultsFrom::Server { conv_id, text: text.clone(), scanned_to: 0 },
+        messages: Vec::new(),
+        selected: 0,
         searching: true,
-        ..Default::default()
     }));
-    vec![Effect::Ask(Ask::Search { conv_id, text: text.to_string(), before_seq: 0 })]
+    vec![Effect::Ask(Ask::Search { conv_id, text, before_seq: 0 })]
 }
 
 fn run_line(model: &mut Model, line: &str) -> Vec<Effect> {

@@ -8,8 +8,8 @@ use crate::effect::{Ask, Effect};
 use crate::layout;
 use crate::line_edit::LineEdit;
 use crate::model::{
-    Asked, Chat, CommandLine, Finder, Help, ListRow, Model, Older, Over, Place, Target, Tone,
-    Unseen, unread,
+    Asked, Chat, CommandLine, Finder, Help, ListRow, Model, Newer, Older, Over, Place, Target,
+    Tone, Unseen, unread,
 };
 use crate::settings::QQuits;
 
@@ -148,8 +148,10 @@ pub(crate) fn open(model: &mut Model, conv_id: i64) -> Vec<Effect> {
         bottom: None,
         new,
         older: Older::OnDisk,
+        newer: Newer::Nothing,
         goal: None,
-        sought: None,
+        hunt: None,
+        code_left: 0,
         selected: None,
         loaded: false,
         read_told: 0,

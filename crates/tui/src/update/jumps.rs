@@ -1,13 +1,13 @@
 //! Jumps from message to message: blocks, days, mentions, searches, marks, and back.
 
-use proto::{MessageKind, mention};
+use client::search::{Query, Sought};
 
 use super::{fields, go, moves};
 use crate::commands::{Jump, Mark};
 use crate::effect::Effect;
 use crate::keys::Key;
-use crate::limits::{JUMPS_MAX, SEARCH_PAGES_MAX};
-use crate::model::{Item, Model, Older, Search, Sought, Spot, Tone};
+use crate::limits::JUMPS_MAX;
+use crate::model::{Hunt, Item, Model, Spot, Tone};
 use crate::{scroll, words};
 
 pub(super) fn run(model: &mut Model, way: Jump, count: Option<usize>) {
@@ -25,7 +25,7 @@ pub(super) fn run(model: &mut Model, way: Jump, count: Option<usize>) {
         }
         Jump::SameSender => {
             let sender = model.item(from).map(|item| sender(model, &item));
-            model.search = sender.map(Search::Sender);
+            model.search = sender.map(Sought::Sender);
             Jump::SearchOn
         }
         other => other,
@@ -57,7 +57,7 @@ fn step(model: &Model, way: Jump, at: usize) -> Option<usize> {
             _ => true,
         };
     let fits = |at: &usize| match (&model.search, model.item(*at)) {
-        (Some(search), Some(item)) => matches(model, search, &item),
+        (Some(sought), Some(item)) => finds(model, sought, &item),
         _ => false,
     };
     match way {
@@ -65,8 +65,14 @@ fn step(model: &Model, way: Jump, at: usize) -> Option<usize> {
         Jump::BlockDown => (at + 1..count).find(|at| begins_block(*at)),
         Jump::DayUp => (0..at).rev().find(|at| begins_day(*at)),
         Jump::DayDown => (at + 1..count).find(|at| begins_day(*at)),
-        Jump::MentionUp => (0..at).rev().find(|at| mentions_me(model, *at)),
-        Jump::MentionDown => (at + 1..count).find(|at| mentions_me(model, *at)),
+        Jump::MentionUp | Jump::MentionDown => {
+            let sought = mentions_of_me(model)?;
+            let fits = |at: &usize| model.item(*at).is_some_and(|i| finds(model, &sought, &i));
+            match way {
+                Jump::MentionUp => (0..at).rev().find(fits),
+                _ => (at + 1..count).find(fits),
+            }
+        }
         Jump::SearchOn | Jump::SameSender => (0..at).rev().find(fits),
         Jump::SearchBack => (at + 1..count).find(fits),
         Jump::ScreenTop | Jump::ScreenMiddle | Jump::ScreenBottom => None,
@@ -77,28 +83,18 @@ fn sender(model: &Model, item: &Item<'_>) -> i64 {
     item.message().map_or(model.me, |message| message.sender_id)
 }
 
-fn mentions_me(model: &Model, at: usize) -> bool {
-    let me = model.people.get(&model.me).map(|me| me.handle.as_str());
-    let message = model.item(at).and_then(|item| item.message());
-    match (me, message) {
-        (Some(me), Some(message)) if message.sender_id != model.me => {
-            message.body.contains('@') && mention::handles(&message.body).contains(&me)
-        }
-        _ => false,
-    }
+/// What others wrote with my handle in it. None: my own handle is not known yet.
+pub(super) fn mentions_of_me(model: &Model) -> Option<Sought> {
+    let handle = model.people.get(&model.me)?.handle.clone();
+    Some(Sought::Mention { handle, me: model.me })
 }
 
-/// Capital letters count where the searched text has some.
-fn matches(model: &Model, search: &Search, item: &Item<'_>) -> bool {
-    let body = match item {
-        Item::Stored(message) if message.kind() == MessageKind::Text => &message.body,
-        Item::Stored(_) => return false,
-        Item::Queued(queued) => &queued.body,
-    };
-    match search {
-        Search::Sender(user_id) => sender(model, item) == *user_id,
-        Search::Text(text) if text.chars().any(char::is_uppercase) => body.contains(text),
-        Search::Text(text) => body.to_lowercase().contains(text),
+fn finds(model: &Model, sought: &Sought, item: &Item<'_>) -> bool {
+    match (item, sought) {
+        (Item::Stored(message), _) => sought.finds(message),
+        (Item::Queued(queued), Sought::Text(query)) => query.finds(&queued.body),
+        (Item::Queued(_), Sought::Sender(user_id)) => *user_id == model.me,
+        (Item::Queued(_), Sought::Mention { .. }) => false,
     }
 }
 
@@ -118,69 +114,64 @@ fn on_screen(model: &mut Model, way: Jump, times: usize) {
 
 /// `/text`: from the cursor up; no text means the one before.
 pub(super) fn search(model: &mut Model, text: &str) {
-    if !text.is_empty() {
-        model.search = Some(Search::Text(text.to_string()));
+    if let Some(query) = Query::phrase(text) {
+        model.search = Some(Sought::Text(query));
+        model.search_words = text.to_string();
     }
     run(model, Jump::SearchOn, None);
 }
 
+/// Nothing among the loaded messages: the disk may have it beyond them.
 fn nothing_there(model: &mut Model, way: Jump) {
-    let on_disk = model.chat.as_ref().is_some_and(|chat| chat.older == Older::OnDisk);
-    match (way, model.search.clone(), &mut model.chat) {
-        (Jump::SearchOn, Some(search), Some(chat)) if on_disk => {
-            chat.sought = Some(Sought {
-                search,
-                before: chat.messages.first().map_or(0, |message| message.seq),
-                pages_left: SEARCH_PAGES_MAX,
-            });
-            model.tell(Tone::Dim, "searching older messages …");
-        }
-        (Jump::SearchOn, Some(search), _) => not_found(model, &search),
-        (Jump::SearchBack, ..) => model.tell(Tone::Dim, "not found below; n searches up"),
-        _ => model.tell(Tone::Dim, "nothing more in this direction"),
+    let (sought, up) = match way {
+        Jump::SearchOn => (model.search.clone(), true),
+        Jump::SearchBack => (model.search.clone(), false),
+        Jump::MentionUp => (mentions_of_me(model), true),
+        Jump::MentionDown => (mentions_of_me(model), false),
+        _ => return model.tell(Tone::Dim, "nothing more in this direction"),
+    };
+    let Some((chat, sought)) = model.chat.as_mut().zip(sought) else {
+        return;
+    };
+    let edge = if up { chat.messages.first() } else { chat.messages.last() };
+    let beyond = match up {
+        true => edge.is_some_and(|message| message.seq > 1),
+        false => !chat.at_end(),
+    };
+    match edge.filter(|_| beyond).map(|message| message.seq) {
+        Some(seq) => chat.hunt = Some(Hunt { sought, seq, up, asked: false }),
+        None => not_found(model, &sought, up),
     }
 }
 
-fn not_found(model: &mut Model, search: &Search) {
-    let text = match search {
-        Search::Sender(_) => "no older message of this person here".to_string(),
-        Search::Text(text) => {
-            format!("“{text}” is not above, on this machine; :search asks the server")
+fn not_found(model: &mut Model, sought: &Sought, up: bool) {
+    let text = match (sought, up) {
+        (Sought::Text(_), true) => {
+            let words = &model.search_words;
+            format!("“{words}” is not above, on this machine; :search! asks the server")
         }
+        (Sought::Text(_), false) => "not found below; n searches up".into(),
+        (Sought::Sender(_), true) => "no older message of this person here".into(),
+        (Sought::Sender(_), false) => "no newer message of this person here".into(),
+        (Sought::Mention { .. }, true) => "no older message here mentions you".into(),
+        (Sought::Mention { .. }, false) => "no newer message here mentions you".into(),
     };
     model.tell(Tone::Warn, text);
 }
 
-/// A page has come: looks for what is sought in it, and asks for the next or gives up.
-pub(super) fn search_on(model: &mut Model) {
-    let Some(mut sought) = model.chat.as_mut().and_then(|chat| chat.sought.take()) else {
-        return;
-    };
-    let Some(chat) = &model.chat else {
-        return;
-    };
-    let new = chat.messages.partition_point(|message| message.seq < sought.before);
-    let fits = |message| matches(model, &sought.search, &Item::Stored(message));
-    let found = chat.messages[..new].iter().rposition(fits);
-    let (older, first) = (chat.older, chat.messages.first().map_or(0, |message| message.seq));
-    if let Some(index) = found {
-        remember(model);
-        model.notice = None;
-        moves::choose(model, index);
-        return;
-    }
-    sought.pages_left = sought.pages_left.saturating_sub(1);
-    match older {
-        Older::OnDisk | Older::Asking if sought.pages_left > 0 => {
-            sought.before = first;
-            if let Some(chat) = &mut model.chat {
-                chat.sought = Some(sought);
-            }
+/// The disk has answered a search beyond the loaded messages.
+pub(super) fn hunted(model: &mut Model, conv_id: i64, sought: &Sought, up: bool, seq: Option<i64>) {
+    let here = model.chat.as_mut().filter(|chat| chat.conv_id == conv_id);
+    let hunt =
+        here.and_then(|chat| chat.hunt.take_if(|hunt| hunt.sought == *sought && hunt.up == up));
+    match (hunt, seq) {
+        (None, _) => {}
+        (Some(_), Some(seq)) => {
+            remember(model);
+            model.notice = None;
+            fields::seek(model, seq);
         }
-        Older::OnDisk | Older::Asking => {
-            model.tell(Tone::Warn, "not found so far; gg and n search further back");
-        }
-        _ => not_found(model, &sought.search),
+        (Some(_), None) => not_found(model, sought, up),
     }
 }
 

@@ -4,7 +4,8 @@ use super::{fields, jumps};
 use crate::commands::{Layer, Move};
 use crate::finder;
 use crate::layout;
-use crate::model::{ItemId, Model, Over};
+use crate::model::{ItemId, Model, Newer, Over, Tone};
+use crate::rows::GUTTER_COLUMNS;
 use crate::{help, scroll};
 
 pub(super) fn run(model: &mut Model, way: Move, count: Option<usize>) {
@@ -48,20 +49,58 @@ fn in_messages(model: &mut Model, way: Move, count: Option<usize>) {
         Move::Down => choose(model, (cursor + count.unwrap_or(1)).min(newest)),
         Move::Up => choose(model, cursor.saturating_sub(count.unwrap_or(1))),
         Move::First => choose(model, 0),
-        Move::Last => {
-            if let Some(chat) = &mut model.chat {
-                (chat.cursor, chat.bottom) = (None, None);
-            }
-        }
+        Move::Last => to_the_end(model),
         Move::HalfDown => by_rows(model, half * times),
         Move::HalfUp => by_rows(model, -half * times),
         Move::PageDown => by_rows(model, page * times),
         Move::PageUp => by_rows(model, -page * times),
         Move::RowDown => by_rows(model, times),
         Move::RowUp => by_rows(model, -times),
+        Move::CodeRight | Move::CodeLeft | Move::CodeHalfRight | Move::CodeHalfLeft => {
+            move_code(model, way, count);
+        }
         Move::CursorTop => scroll::show_at(model, cursor, scroll::At::Top),
         Move::CursorMiddle => scroll::show_at(model, cursor, scroll::At::Middle),
         Move::CursorBottom => scroll::show_at(model, cursor, scroll::At::Bottom),
+    }
+}
+
+/// Shows another part of long lines of code; not beyond the end of the longest on the screen.
+fn move_code(model: &mut Model, way: Move, count: Option<usize>) {
+    let (columns, _) = scroll::pane(model);
+    let times = count.unwrap_or(1);
+    let half = (columns / 2).max(1);
+    let widest = scroll::widest_code(model);
+    // one column stays for the sign that something is hidden at the left
+    let room = columns.saturating_sub(GUTTER_COLUMNS + 3);
+    let last = widest.saturating_sub(room);
+    let Some(chat) = &mut model.chat else {
+        return;
+    };
+    let left = chat.code_left;
+    chat.code_left = match way {
+        Move::CodeRight => left.saturating_add(times).min(last.max(left)),
+        Move::CodeHalfRight => left.saturating_add(half * times).min(last.max(left)),
+        Move::CodeHalfLeft => left.saturating_sub(half * times),
+        _ => left.saturating_sub(times),
+    };
+    if chat.code_left == left {
+        let text = match left {
+            0 if last == 0 => "no line of code here is too long for the screen",
+            0 => "this is the beginning of the line",
+            _ => "this is the end of the longest line",
+        };
+        model.tell(Tone::Dim, text);
+    }
+}
+
+/// The newest message, and what comes after it.
+pub(super) fn to_the_end(model: &mut Model) {
+    if let Some(chat) = &mut model.chat {
+        (chat.cursor, chat.bottom, chat.goal, chat.hunt) = (None, None, None, None);
+        if !chat.at_end() {
+            chat.newer = Newer::ToTheEnd;
+        }
     }
 }
 
@@ -70,7 +109,7 @@ pub(super) fn choose(model: &mut Model, index: usize) {
     let newest = model.item_count().saturating_sub(1);
     let id = model.item(index).map(|item| item.id());
     if let Some(chat) = &mut model.chat {
-        chat.cursor = if index == newest { None } else { id };
+        chat.cursor = if index == newest && chat.at_end() { None } else { id };
     }
     scroll::show(model, index);
 }
@@ -93,7 +132,7 @@ fn by_rows(model: &mut Model, delta: isize) {
     };
     let id: Option<ItemId> = model.item(wanted).map(|item| item.id());
     if let Some(chat) = &mut model.chat {
-        chat.cursor = if wanted == newest { None } else { id };
+        chat.cursor = if wanted == newest && chat.at_end() { None } else { id };
     }
 }
 
@@ -135,6 +174,7 @@ fn moved(at: usize, places: usize, way: Move, count: Option<usize>, page: usize)
         Move::PageDown => at.saturating_add(page * times),
         Move::PageUp => at.saturating_sub(page * times),
         Move::CursorTop | Move::CursorMiddle | Move::CursorBottom => at,
+        Move::CodeRight | Move::CodeLeft | Move::CodeHalfRight | Move::CodeHalfLeft => at,
     };
     place.min(places.saturating_sub(1))
 }

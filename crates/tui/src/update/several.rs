@@ -7,7 +7,7 @@ use super::{compose, deeds, jumps, moves};
 use crate::commands::{Command, Deed, Write};
 use crate::effect::{Ask, Effect};
 use crate::limits::DELETE_MESSAGES_MAX;
-use crate::model::{Asked, Item, ItemId, Model, Place, Tone};
+use crate::model::{Asked, Item, ItemId, Model, Newer, Place, Tone};
 
 /// The selection, or so many messages from the cursor down.
 pub(super) fn here(
@@ -41,6 +41,7 @@ pub(super) fn over(
         return Vec::new();
     };
     let (cursor, bottom, goal) = (before.cursor, before.bottom, before.goal);
+    let newer = before.newer;
     match motion {
         Command::Move(way) => moves::run(model, way, count),
         Command::Jump(way) => jumps::run(model, way, count),
@@ -49,7 +50,10 @@ pub(super) fn over(
     let to = model.cursor_index().unwrap_or(from);
     // a verb looks where the motion leads and does not go there
     if let Some(chat) = &mut model.chat {
-        (chat.cursor, chat.bottom, chat.goal, chat.sought) = (cursor, bottom, goal, None);
+        (chat.cursor, chat.bottom, chat.goal, chat.hunt) = (cursor, bottom, goal, None);
+        if chat.newer == Newer::ToTheEnd {
+            chat.newer = newer;
+        }
     }
     if to == from {
         model.tell(Tone::Dim, "nothing more in this direction");

@@ -81,6 +81,7 @@ fn execute(
             model.over = Some(Over::Details(status(model)));
             Ok(Vec::new())
         }
+        Typed::Search if forced => Ok(fields::search_server(model, rest)),
         Typed::Search => Ok(fields::search(model, rest)),
         Typed::Open => show::open(model, rest),
         Typed::Next => Ok(go::run(model, Go::NextConversation, None, None)),
@@ -94,6 +95,7 @@ fn execute(
         Typed::Map => show::map(model, rest).map(|()| Vec::new()),
         Typed::Unmap => show::unmap(model, rest).map(|()| Vec::new()),
         Typed::Theme => show::theme(model, rest).map(|()| Vec::new()),
+        Typed::Mentions => Ok(fields::mentions(model)),
         Typed::Help => {
             model.over = Some(Over::Help(Help::default()));
             Ok(Vec::new())

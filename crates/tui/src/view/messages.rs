@@ -79,9 +79,22 @@ fn draw_row(model: &Model, buffer: &mut Buffer, area: Rect, row: &Row, chosen: b
             gutter(model, buffer, area, chosen, false);
             put(buffer, area, text_x, y, text, dim);
         }
-        Row::Body { text, mentions_me } => {
+        Row::Body { runs, mentions_me, hidden } => {
             gutter(model, buffer, area, chosen, *mentions_me);
-            put(buffer, area, text_x, y, text, style::of(model, Tone::Plain));
+            let accent = style::of(model, Tone::Accent);
+            let mut end = text_x;
+            if hidden.0 {
+                end = put(buffer, area, end, y, "‹", accent);
+            }
+            for run in runs {
+                end = put(buffer, area, end, y, &run.text, style::look(model, run.look));
+            }
+            if hidden.1 {
+                put(buffer, area, area.right().saturating_sub(1).max(end), y, "›", accent);
+            }
+        }
+        Row::Bottom(text) => {
+            put(buffer, area, x + 1, y, text, dim);
         }
         Row::Refused(why) => {
             gutter(model, buffer, area, chosen, false);

@@ -9,9 +9,12 @@ use crate::finder;
 use crate::help;
 use crate::layout::{self, Panes};
 use crate::line_edit::LineEdit;
+use crate::markdown::Look;
 use crate::model::{
-    CommandLine, Completion, Details, EMOJI, Finder, Help, Model, Over, Reactions, Results, Tone,
+    CommandLine, Completion, Details, EMOJI, Finder, Help, Model, Over, Reactions, Results,
+    ResultsFrom, Tone,
 };
+use crate::rows;
 use crate::which_key;
 use crate::words;
 use crate::wrap;
@@ -252,7 +255,7 @@ fn draw_details(model: &Model, buffer: &mut Buffer, area: Rect, details: &Detail
 
 fn draw_results(model: &Model, buffer: &mut Buffer, area: Rect, results: &Results) {
     let popup = layout::popup(area, u16::MAX, area.height.saturating_sub(2));
-    let title = format!("“{}”: {} found", results.text, results.messages.len());
+    let title = format!("{}: {} found", results.title, results.messages.len());
     bordered(buffer, popup, &title, style::of(model, Tone::Accent));
     let inside = layout::inside(popup);
     let dim = style::of(model, Tone::Dim);
@@ -260,10 +263,17 @@ fn draw_results(model: &Model, buffer: &mut Buffer, area: Rect, results: &Result
         Rect { height: inside.height.saturating_sub(1), ..inside },
         Rect { y: inside.bottom().saturating_sub(1), height: inside.height.min(1), ..inside },
     );
-    let note = match (results.searching, results.scanned_to) {
-        (true, _) => "searching …".to_string(),
-        (false, 0) => "that is all".into(),
-        (false, seq) => format!("searched back to number {seq}; m goes on"),
+    let note = match &results.from {
+        _ if results.searching => "searching …".to_string(),
+        ResultsFrom::Here { below: None, .. } => "that is all on this machine".into(),
+        ResultsFrom::Here { below: Some(below), .. } => {
+            let at = words::moment(below.sent_at, model.now, &model.zone);
+            format!("searched back to {at}; m goes on")
+        }
+        ResultsFrom::Server { scanned_to: 0, .. } => "that is all".into(),
+        ResultsFrom::Server { scanned_to, .. } => {
+            format!("searched back to number {scanned_to}; m goes on")
+        }
     };
     put(buffer, foot, foot.x + 1, foot.y, &note, dim);
     let selected = results.selected.min(results.messages.len().saturating_sub(1));
@@ -271,15 +281,17 @@ fn draw_results(model: &Model, buffer: &mut Buffer, area: Rect, results: &Result
     let shown = results.messages.iter().enumerate().skip(first);
     for (y, (index, message)) in (list.top()..list.bottom()).zip(shown) {
         let when = words::moment(message.sent_at, model.now, &model.zone);
-        let who = words::handle(model, message.sender_id);
-        let head = format!(" {when:>12}  {who}  ");
-        let mut plain = style::of(model, Tone::Plain);
-        if index == selected {
-            plain = style::chosen(plain);
-        }
-        let x = put(buffer, list, list.x, y, &head, dim);
+        let head = format!(" {when:>12}  {}  ", words::found_in(model, message));
+        let mut x = put(buffer, list, list.x, y, &head, dim);
         let room = usize::from(list.right().saturating_sub(x));
-        put(buffer, list, x, y, &words::excerpt(&message.body, room), plain);
+        for run in rows::excerpt(results, message, room) {
+            let found = run.look.has(Look::FOUND);
+            let mut look = style::of(model, Tone::Plain);
+            if found != (index == selected) {
+                look = style::chosen(look);
+            }
+            x = put(buffer, list, x, y, &run.text, look);
+        }
     }
 }
 

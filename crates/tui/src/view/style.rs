@@ -4,6 +4,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier, Style};
 
+use crate::markdown::Look;
 use crate::model::{Colors, Model, Tone};
 use crate::settings::Theme;
 
@@ -128,6 +129,29 @@ fn nearest(rgb: Rgb) -> u8 {
         (distance((grey, grey, grey)), 232 + n)
     });
     greys.fold(cube, |best, grey| if grey.0 < best.0 { grey } else { best }).1
+}
+
+/// A text as it is meant. Colours carry nothing that is not also bold, dim, underlined or a sign.
+pub(super) fn look(model: &Model, look: Look) -> Style {
+    let tone = match look {
+        _ if look.has(Look::QUIET) => Tone::Dim,
+        _ if look.has(Look::QUOTE) => Tone::Dim,
+        _ if look.has(Look::CODE) => Tone::Warn,
+        _ => Tone::Plain,
+    };
+    let mut style = of(model, tone);
+    for (part, modifier) in [
+        (Look::BOLD, Modifier::BOLD),
+        (Look::ITALIC, Modifier::ITALIC),
+        (Look::STRUCK, Modifier::CROSSED_OUT),
+        (Look::LINK, Modifier::UNDERLINED),
+        (Look::FOUND, Modifier::REVERSED),
+    ] {
+        if look.has(part) {
+            style = style.add_modifier(modifier);
+        }
+    }
+    style
 }
 
 /// What has the cursor.

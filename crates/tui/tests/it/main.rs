@@ -8,6 +8,7 @@ mod help;
 mod keys;
 mod never_panics;
 mod pictures;
+mod reading;
 mod settings;
 mod several;
 mod speed;

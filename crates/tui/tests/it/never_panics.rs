@@ -86,6 +86,25 @@ fn answers(effect: Effect) -> Option<Answer> {
                 messages: (first..last).map(of).collect(),
             })
         }
+        Effect::LoadAround { conv_id, seq } => {
+            let of = |seq| message(conv_id, seq, seq % 5, NOW + seq * MINUTE, "**a** `b`\n- c");
+            let messages = (seq - 3..=seq + 3).filter(|seq| *seq > 0).map(of).collect();
+            Some(Answer::Around { conv_id, seq, messages, end: seq % 2 == 0 })
+        }
+        Effect::LoadAfter { conv_id, after_seq } => {
+            let of = |seq| message(conv_id, seq, seq % 5, NOW + seq * MINUTE, "```\nlong code");
+            let messages = (after_seq + 1..after_seq + 4).map(of).collect();
+            Some(Answer::After { conv_id, after_seq, messages, end: after_seq % 3 == 0 })
+        }
+        Effect::LoadQueued => Some(Answer::Queued(vec![queued(WITH_ANN, 9, "waits", "")])),
+        Effect::Search { sought, .. } => {
+            let messages = vec![message(WITH_BOB, 3, BOB, NOW, "found"); 3];
+            Some(Answer::Found { sought, found: client::Found { messages, below: None } })
+        }
+        Effect::SearchIn { conv_id, sought, seq, up } => {
+            let seq = Some(seq / 2).filter(|seq| *seq > 0);
+            Some(Answer::FoundIn { conv_id, sought, up, seq })
+        }
         Effect::LoadDraft { conv_id } => Some(Answer::Draft { conv_id, text: "a draft".into() }),
         Effect::Send { conv_id, body, .. } => {
             Some(Answer::Queued(vec![queued(conv_id, 9, &body, "")]))

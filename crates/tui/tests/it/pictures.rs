@@ -9,7 +9,7 @@ use crate::stage::*;
 const SIZES: [(u16, u16); 4] = [(120, 40), (80, 24), (40, 10), (20, 5)];
 
 /// One picture of the same scene at each size.
-fn pictures(name: &str, scene: impl Fn(u16, u16) -> Stage) {
+pub(crate) fn pictures(name: &str, scene: impl Fn(u16, u16) -> Stage) {
     for (columns, rows) in SIZES {
         let picture = scene(columns, rows).picture();
         insta::assert_snapshot!(format!("{name}_{columns}x{rows}"), picture);
@@ -188,11 +188,11 @@ fn the_journey_of_a_message_is_shown() {
 fn search_results_reactions_and_the_figures_have_their_popups() {
     let mut stage = talking_with_ann(80, 24);
     stage.keys(":search are<CR>");
-    let ask = Ask::Search { conv_id: WITH_ANN, text: "are".into(), before_seq: 0 };
+    let sought = client::search::Sought::Text(client::search::Query::words("are").unwrap());
     let messages = stage.model.chat.as_ref().unwrap().messages.clone();
     let messages = vec![messages[5].clone(), messages[1].clone()];
-    let page = proto::Page { conv_id: WITH_ANN, messages, more: true, scanned_to: 1 };
-    stage.answer(Answer::Asked { ask, got: Ok(Got::Page(page)) });
+    let found = client::Found { messages, below: None };
+    stage.answer(Answer::Found { sought, found });
     insta::assert_snapshot!("search_results", stage.picture());
     stage.keys("q+");
     insta::assert_snapshot!("reactions", stage.picture());

@@ -186,8 +186,16 @@ impl Stage {
 
     /// What is drawn reversed in the message box: one text for each row that has some.
     pub(crate) fn reversed(&self) -> Vec<String> {
+        self.reversed_in(tui::layout::panes(&self.model, self.model.area()).input)
+    }
+
+    /// The same among the messages.
+    pub(crate) fn reversed_messages(&self) -> Vec<String> {
+        self.reversed_in(tui::layout::panes(&self.model, self.model.area()).messages)
+    }
+
+    fn reversed_in(&self, area: ratatui::layout::Rect) -> Vec<String> {
         use ratatui::style::Modifier;
-        let area = tui::layout::panes(&self.model, self.model.area()).input;
         let drawn = self.drawn();
         let buffer = drawn.backend().buffer();
         let row = |y| -> String {

@@ -227,22 +227,25 @@ fn a_text_that_the_disk_does_not_take_comes_back_into_the_box() {
 }
 
 #[test]
-fn a_found_message_is_gone_to_when_it_is_loaded() {
+fn the_server_searches_one_conversation_when_told_to() {
     let mut stage = friends(80, 24);
     stage.keys("gt");
     let conv_id = WITH_ANN;
+    stage.model.conversations[0].last_seq = 300;
     let of = |seq| message(conv_id, seq, ANN, NOW - (300 - seq) * MINUTE, "words");
     stage.page(conv_id, 0, (201..=300).map(of).collect());
-    stage.keys(":search words<CR>");
+    stage.keys(":search! words<CR>");
     let ask = Ask::Search { conv_id, text: "words".into(), before_seq: 0 };
     let page = proto::Page { conv_id, messages: vec![of(120)], more: false, scanned_to: 0 };
     stage.answer(Answer::Asked { ask, got: Ok(Got::Page(page)) });
+    assert!(stage.picture().contains("words, on the server: 1 found"));
     stage.taken();
     stage.keys("<CR>");
-    let load = Effect::Load { conv_id, before_seq: 201 };
-    assert_eq!(stage.taken(), [load]);
-    stage.page(conv_id, 201, (101..201).map(of).collect());
+    assert_eq!(stage.taken(), [Effect::LoadAround { conv_id, seq: 120 }]);
+    let messages = (60..=220).map(of).collect();
+    stage.answer(Answer::Around { conv_id, seq: 120, messages, end: false });
     let at = stage.model.cursor_index().unwrap();
     assert_eq!(stage.model.item(at).unwrap().id(), ItemId::Seq(120));
     assert!(stage.picture().contains("▌ words"));
+    assert_eq!(stage.model.item_count(), 241, "it joins what was loaded");
 }
