@@ -199,7 +199,7 @@ impl Client {
         self.cache.messages(conv_id, before_seq, limit).await
     }
 
-    /// The oldest messages after `after_seq`, oldest first, at most `limit`, down to the first hole.
+    /// The oldest messages after `after_seq`, oldest first, at most `limit`, up to the first hole.
     /// true: they reach to the end of the copy.
     pub async fn messages_after(
         &self,

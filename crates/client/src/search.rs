@@ -185,7 +185,11 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
 
         #[test]
-        fn a_part_of_a_text_is_found_where_it_stands(body in "\\PC{0,40}", from in 0_usize..40, to in 0_usize..40) {
+        fn a_part_of_a_text_is_found_where_it_stands(
+            body in "\\PC{0,40}",
+            from in 0_usize..40,
+            to in 0_usize..40,
+        ) {
             let chars: Vec<char> = body.chars().collect();
             let (from, to) = (from.min(chars.len()), to.min(chars.len()));
             let part: String = chars[from.min(to)..from.max(to)].iter().collect();
@@ -194,7 +198,7 @@ mod tests {
                 let places = query.places(&body);
                 prop_assert!(!places.is_empty());
                 for place in places {
-                    prop_assert!(body.is_char_boundary(place.start) && body.is_char_boundary(place.end));
+                    prop_assert!(body.get(place).is_some(), "it cuts a character");
                 }
             }
         }

@@ -318,7 +318,7 @@ pub static TABLE: &[Row] = &[
     row(L::Messages, "zt", C::Move(M::CursorTop), "", "this message to the top of the screen"),
     row(L::Messages, "zz", C::Move(M::CursorMiddle), "", "this message to the middle"),
     row(L::Messages, "zb", C::Move(M::CursorBottom), "", "this message to the bottom"),
-    row(L::Messages, "zl", C::Move(M::CodeRight), "", "long lines of code: see more of their right"),
+    row(L::Messages, "zl", C::Move(M::CodeRight), "", "more of the right of long lines of code"),
     row(L::Messages, "zh", C::Move(M::CodeLeft), "", "and back to their left"),
     row(L::Messages, "zL", C::Move(M::CodeHalfRight), "", "half a screen to their right"),
     row(L::Messages, "zH", C::Move(M::CodeHalfLeft), "", "half a screen back"),

@@ -1,9 +1,9 @@
 //! How a text is to look: code, bold, italics, lists, quotes, links.
 //!
 //! Not CommonMark, and so not a library: in a chat a line break is meant, four blanks are no code,
-//! and nothing may vanish. Every character of the text stays where it is; signs that mean something
-//! are only drawn quietly. What is meant is decided line by line in one pass, with a fixed number of
-//! open signs, so that no nesting can cost more than its length.
+//! and nothing may vanish. Every character of the text stays where it is; signs that mean
+//! something are only drawn quietly. What is meant is decided line by line in one pass, with a
+//! fixed number of open signs, so that no nesting can cost more than its length.
 
 use std::collections::HashMap;
 use std::ops::{BitOr, BitOrAssign, Range};
@@ -387,7 +387,7 @@ mod tests {
 
     #[test]
     fn hostile_nesting_costs_in_proportion_to_its_length() {
-        const LEN: usize = 200_000;
+        const LEN: usize = 20_000;
         let parts = [
             "*",
             "**",
@@ -425,6 +425,7 @@ mod tests {
         for part in parts {
             let text = part.repeat(LEN / part.len());
             let took = fastest(&text);
+            println!("{part:?}: {took:?}");
             // quadratic would be a thousand times as much
             assert!(took < usual * 60 + std::time::Duration::from_millis(60), "{part:?}: {took:?}");
         }
@@ -447,7 +448,8 @@ mod tests {
                 prop_assert!(pair[0] == pair[1] || text.is_char_boundary(at + 1));
             }
             for line in styled.lines {
-                prop_assert!(text.is_char_boundary(line.range.start + line.hang.min(line.range.len())));
+                let sign = line.range.start + line.hang.min(line.range.len());
+                prop_assert!(text.is_char_boundary(sign));
             }
         }
     }
