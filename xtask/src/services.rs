@@ -217,6 +217,37 @@ fn as_account(program: PathBuf, account: Option<(u32, u32)>) -> Command {
     command
 }
 
+/// Programs that tests start themselves, and the Debian package that brings each.
+const PROGRAMS: &[(&str, &str)] = &[("redis-server", "redis-server"), ("redis-cli", "redis-tools")];
+
+/// Installs what tests start.
+pub(crate) fn programs() -> Result<()> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let has = |name: &str| std::env::split_paths(&path).any(|dir| dir.join(name).is_file());
+    let missing: Vec<_> = PROGRAMS.iter().filter(|(name, _)| !has(name)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let packages: Vec<_> = missing.iter().map(|(_, package)| *package).collect();
+    let debian = Path::new("/etc/debian_version").exists();
+    ensure!(
+        debian && rustix::process::geteuid().is_root(),
+        "the tests need {}: install the packages {} (Redis 7 or newer)",
+        missing.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", "),
+        packages.join(", ")
+    );
+    println!("installing {}", packages.join(", "));
+    apt_get(&["update"])?;
+    // The tests start their own; the package shall not start one for everybody. RUNLEVEL 1 is what
+    // Debian's own scripts ask for that.
+    let mut command = Command::new("apt-get");
+    command.args(["install", "-y", "--no-install-recommends"]).args(&packages);
+    command.env("DEBIAN_FRONTEND", "noninteractive").env("RUNLEVEL", "1").stdin(Stdio::null());
+    let status = command.status()?;
+    ensure!(status.success(), "{command:?} ended with {status}");
+    Ok(())
+}
+
 /// SQLite is compiled from source, as a part of natter.
 pub(crate) fn c_compiler() -> Result<()> {
     let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".into());

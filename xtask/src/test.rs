@@ -104,6 +104,7 @@ fn doc_tests(root: &Path) -> Result<()> {
 
 fn unit_tests(root: &Path, runner_args: &[String]) -> Result<()> {
     let postgres = services::postgres(&target_directory(root)?)?;
+    services::programs()?;
     println!("{}={}", services::POSTGRES, postgres.url());
     let mut command = Command::new("cargo");
     if has_nextest() {

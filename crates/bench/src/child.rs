@@ -13,12 +13,13 @@ use tokio::time::timeout;
 use crate::{Error, Result, limits, procfs, raw};
 
 /// Settings of the outside that would make our server another one.
-const NOT_INHERITED: [&str; 6] = [
+const NOT_INHERITED: [&str; 7] = [
     "NATTER_CONFIG",
     "NATTER_DATA",
     "NATTER_DATABASE",
     "NATTER_LISTEN",
     "NATTER_PUBLIC_URL",
+    "NATTER_REDIS",
     "NATTER_ROLE",
 ];
 

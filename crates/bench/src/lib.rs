@@ -19,6 +19,7 @@ mod pair;
 mod people;
 mod procfs;
 mod raw;
+pub mod redis;
 mod report;
 mod rows;
 mod send;

@@ -62,11 +62,15 @@ settings! {
         /// Database URLs, the first is the directory of people. None: SQLite in `data`.
         #[serde(deserialize_with = "keys::texts")]
         database: Vec<Secret> = Vec::new(), Secrets r#"["postgres://natter:PASSWORD@db/natter"]"#;
+        /// Redis 7 or newer, which the processes of one system share. Several URLs: servers of one
+        /// Redis Cluster, or one Redis and its copies. None: this process is alone.
+        #[serde(deserialize_with = "keys::texts")]
+        redis: Vec<Secret> = Vec::new(), Secrets r#"["redis://:PASSWORD@redis"]"#;
         /// Which roles this process plays: auth (accounts, sessions, tickets: the HTTP calls),
         /// gateway (the WebSockets), notify (mail to those who are away).
         roles ["role"]: Roles = Roles::default(), List;
         /// How clients reach this gateway, as `ws://HOST[:PORT]` or `wss://…`. None: from the Host
-        /// header of the call.
+        /// header of the call; with `redis`, the address that it listens on.
         public_url: Option<String> = None, Text r#""wss://gateway-1.example.org""#;
         /// Where the links in mails lead to, as `https://HOST`. None: to the address we listen on.
         site_url: Option<String> = None, Text r#""https://chat.example.org""#;
@@ -133,6 +137,9 @@ settings! {
         presence_grace_ms: u64 = 5_000, Number;
         /// Every connection compares what it was given with the store this often.
         position_check_ms: u64 = 300_000, Number;
+        /// A gateway that has not been heard of for so long is taken for dead by the others, and
+        /// ends its own connections when it finds that it was stopped for so long.
+        lease_ms: u64 = 15_000, Number;
         /// Draining clients are asked to come back at a random moment within this.
         reconnect_within_ms: u64 = 5_000, Number;
     }
@@ -256,8 +263,28 @@ impl Config {
         if self.tls_cert.is_some() != self.tls_key.is_some() {
             return wrong("TLS needs both settings, `tls_cert` and `tls_key`");
         }
+        self.check_cluster()?;
         if self.connections_max == 0 {
             return wrong("nobody could connect (setting `connections_max`)");
+        }
+        Ok(())
+    }
+
+    /// What several processes that are one system need.
+    fn check_cluster(&self) -> Result<(), Error> {
+        let wrong = |why: &str| Err(Error::Config(why.to_owned()));
+        if self.redis.is_empty() {
+            return Ok(());
+        }
+        if self.database.iter().all(|url| url.starts_with("sqlite:")) {
+            return wrong("several processes need one PostgreSQL (setting `database`)");
+        }
+        let is_found = self.public_url.is_some() || !self.listen.ip().is_unspecified();
+        if self.roles.gateway && !is_found {
+            return wrong("nobody can be sent to this gateway (setting `public_url`)");
+        }
+        if self.timers.lease_ms == 0 {
+            return wrong("every gateway would be taken for dead (setting `timers.lease_ms`)");
         }
         Ok(())
     }

@@ -198,6 +198,12 @@ figures! {
     delivery_lag: Times = "natter_delivery_lag_seconds";
     /// Holes in what the bus brought that were filled from the store.
     holes: Counter = "natter_holes_filled_total";
+    /// Words of other gateways that were heard on the bus.
+    bus_heard: Counter = "natter_bus_heard_total";
+    /// Times that a server of the bus was connected.
+    bus_links: Counter = "natter_bus_links_total";
+    /// Users whose connections were told to compare positions, because bells may have been lost.
+    resyncs: Counter = "natter_resyncs_total";
     /// What came too often, by what. sends: a connection was not read for a while; no message of it
     /// was refused.
     rate_sends: Counter = "natter_rate_refusals_total" [what = "sends"];

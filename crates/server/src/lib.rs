@@ -15,6 +15,7 @@ mod gateway;
 mod html;
 mod keys;
 pub mod limits;
+mod links;
 mod listen;
 mod notify;
 mod outbound;

@@ -95,6 +95,38 @@ pub const HOUSEKEEPING_MS: u64 = 60_000;
 /// … and takes at most this many bounded slices in one run.
 pub const HOUSEKEEPING_SLICES: u32 = 20;
 
+// ── Redis ───────────────────────────────────────────────────────────────────────────────────────
+
+/// To open one connection to Redis, in milliseconds. Longer: tried again.
+pub const REDIS_CONNECT_MS_MAX: u64 = 2_000;
+/// From a command to its answer, in milliseconds. Longer: the command has failed, and a heartbeat
+/// that is not answered ends the connection.
+pub const REDIS_ANSWER_MS_MAX: u64 = 5_000;
+/// Each connection is asked for a sign of life this often, in milliseconds.
+pub const REDIS_HEARTBEAT_MS: u64 = 5_000;
+/// Pause before Redis is looked for again, in milliseconds: doubled from the first …
+pub const REDIS_RETRY_MS: u64 = 100;
+/// … up to this one, and each made shorter by chance, so that gateways do not come all at once.
+pub const REDIS_RETRY_MS_MAX: u64 = 2_000;
+/// How long a sender's answer waits for Redis to say who is there, in milliseconds. Longer: he is
+/// told what this gateway knows, and until the next heartbeat nobody waits at all.
+pub const PUBLISH_MS_MAX: u64 = 250;
+/// How long a connection waits to be subscribed, in milliseconds. Longer: it goes on, and compares
+/// its positions once it is subscribed.
+pub const SUBSCRIBE_MS_MAX: u64 = 1_000;
+/// Subscriptions that wait for the keeper of the links. More: everybody is subscribed anew.
+pub const BUS_ORDERS_MAX: usize = 16_384;
+/// Commands that are sent to one server of Redis in one piece. The rest are the next piece.
+pub const BUS_COMMANDS_AT_ONCE: usize = 1_024;
+/// Users who could not be told something while Redis was away and are to be told to look into the
+/// store. More: they find it when positions are compared.
+pub const MISSED_USERS_MAX: usize = 65_536;
+/// With several gateways positions are compared at least this often, in milliseconds; the tick of
+/// the connection comes on top and both stay below a minute …
+pub const POSITION_CHECK_BUS_MS: u64 = 45_000;
+/// … and this often while Redis is away.
+pub const POSITION_CHECK_DEGRADED_MS: u64 = 20_000;
+
 // ── mail ────────────────────────────────────────────────────────────────────────────────────────
 
 /// How often the notify role looks for what is due, in milliseconds.

@@ -31,6 +31,13 @@ impl Event {
         let body = frame.body.expect("the line above put it in");
         Arc::new(Self { body, wire, origin, since: Instant::now() })
     }
+
+    /// An event of another gateway, which was true a moment before. None of our connections caused
+    /// it.
+    pub(crate) fn read(wire: &Bytes) -> Option<Arc<Self>> {
+        let body = Codec::Protobuf.read_server(wire).ok()?.body?;
+        Some(Arc::new(Self { body, wire: wire.clone(), origin: 0, since: Instant::now() }))
+    }
 }
 
 /// One thing that waits.
@@ -64,6 +71,7 @@ struct Waiting {
     events: usize,
     bytes: usize,
     overflowed: bool,
+    look_again: bool,
     end: Option<GoodbyeReason>,
 }
 
@@ -72,6 +80,8 @@ pub(crate) struct Taken {
     pub(crate) items: VecDeque<Item>,
     /// Events were dropped since the last time: what was given to this connection has a hole.
     pub(crate) overflowed: bool,
+    /// Bells may have been lost: the positions are to be compared with the store.
+    pub(crate) look_again: bool,
     /// Somebody wants this connection to end.
     pub(crate) end: Option<GoodbyeReason>,
 }
@@ -101,6 +111,12 @@ impl Outbound {
     /// Asks the owner to say goodbye. The first reason stays.
     pub(crate) fn end(&self, reason: GoodbyeReason) {
         self.lock().end.get_or_insert(reason);
+        self.wake.notify_one();
+    }
+
+    /// Asks the owner to compare positions with the store.
+    pub(crate) fn look_again(&self) {
+        self.lock().look_again = true;
         self.wake.notify_one();
     }
 
@@ -137,13 +153,15 @@ impl Outbound {
         Taken {
             items: std::mem::take(&mut waiting.items),
             overflowed: std::mem::take(&mut waiting.overflowed),
+            look_again: std::mem::take(&mut waiting.look_again),
             end: waiting.end,
         }
     }
 
     fn is_quiet(&self) -> bool {
         let waiting = self.lock();
-        waiting.items.is_empty() && !waiting.overflowed && waiting.end.is_none()
+        let nothing = waiting.items.is_empty() && !waiting.overflowed && !waiting.look_again;
+        nothing && waiting.end.is_none()
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {

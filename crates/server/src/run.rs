@@ -17,6 +17,7 @@ use crate::cache::Cache;
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::error::Error;
+use crate::links::Links;
 use crate::listen::Door;
 use crate::notify::{Mailer, Notify};
 use crate::tasks::Tasks;
@@ -46,6 +47,10 @@ pub async fn start(config: Config) -> Result<Server, Error> {
         false => None,
     };
     let tls = Tls::open(&config)?;
+    let links = match config.redis.as_slice() {
+        [] => None,
+        urls => Some(Arc::new(Links::new(urls, rand::random())?)),
+    };
     let store = open_store(&config).await?;
     let listener = listen(&config).await?;
     let address =
@@ -53,7 +58,7 @@ pub async fn start(config: Config) -> Result<Server, Error> {
     let (drain, draining) = watch::channel(false);
     let url = format!("{}://{address}", config.scheme("http"));
     let door = Door { listener, tls: tls.clone(), connections_max: config.connections_max };
-    let serving = serve(config, store.clone(), mailer, door, drain.clone(), draining);
+    let serving = serve(config, store.clone(), links, mailer, door, drain.clone(), draining);
     Ok(Server { address, store, url, tls, drain, ended: tokio::spawn(serving) })
 }
 
@@ -121,15 +126,16 @@ async fn listen(config: &Config) -> Result<TcpListener, Error> {
 async fn serve(
     config: Arc<Config>,
     store: Store,
+    links: Option<Arc<Links>>,
     mailer: Option<Mailer>,
     door: Door,
     drain: watch::Sender<bool>,
     draining: watch::Receiver<bool>,
 ) -> Result<(), Error> {
     let mut tasks = Tasks::default();
-    let bus = Arc::new(Bus::local());
-    let cache = Arc::new(Cache::local());
     let counters = Arc::new(Counters::default());
+    let url = links.is_some().then(|| gateway_url(&config, &door.listener));
+    let Shared { bus, cache, mut keeping, finish } = share(links, &counters).await;
     let mut router = health(&store, &counters, &draining);
     if config.roles.auth {
         router = router.merge(auth::routes(
@@ -162,6 +168,9 @@ async fn serve(
         )
     });
     if let Some(running) = &running {
+        if let Some(url) = url {
+            running.announce(&mut tasks, url);
+        }
         router = router.merge(running.routes.clone());
     }
     tasks.spawn("housekeeping", housekeeping(store.clone(), draining.clone()));
@@ -169,6 +178,7 @@ async fn serve(
     let died = tokio::select! {
         () = accepting => Ok(()),
         died = tasks.died() => Err(died),
+        died = keeping.died() => Err(died),
     };
     drain.send_replace(true);
     let drained = async {
@@ -176,6 +186,8 @@ async fn serve(
             running.finish().await;
         }
         let ended = tasks.ended().await;
+        finish.send_replace(true);
+        let ended = ended.and(keeping.ended().await);
         store.close().await;
         ended
     };
@@ -185,6 +197,38 @@ async fn serve(
         Ok(())
     });
     died.and(ended)
+}
+
+/// What the roles of this process stand on beside the store.
+struct Shared {
+    bus: Arc<Bus>,
+    cache: Arc<Cache>,
+    /// What keeps the links to Redis, if there are any. All other tasks end before it …
+    keeping: Tasks,
+    /// … and this ends it.
+    finish: watch::Sender<bool>,
+}
+
+/// With Redis, the processes that use it are one system; without it, this one is alone.
+async fn share(links: Option<Arc<Links>>, counters: &Arc<Counters>) -> Shared {
+    let (finish, finished) = watch::channel(false);
+    let mut keeping = Tasks::default();
+    let Some(links) = links else {
+        let (bus, cache) = (Arc::new(Bus::local()), Arc::new(Cache::local()));
+        return Shared { bus, cache, keeping, finish };
+    };
+    let cache = Arc::new(Cache::redis(Arc::clone(&links)));
+    let bus = Bus::redis(&mut keeping, links, Arc::clone(counters), finished).await;
+    Shared { bus: Arc::new(bus), cache, keeping, finish }
+}
+
+/// Where clients find this gateway.
+fn gateway_url(config: &Config, listener: &TcpListener) -> String {
+    let address = listener.local_addr().unwrap_or(config.listen);
+    let url = config.public_url.clone();
+    url.unwrap_or_else(|| format!("{}://{address}", config.scheme("ws")))
+        .trim_end_matches('/')
+        .to_owned()
 }
 
 /// Where the links in mails lead to.

@@ -180,7 +180,7 @@ async fn greet(auth: &Auth, newcomer: i64) {
         let now_they = auth.store.befriend(greeter.user_id, newcomer, clock::now()).await?;
         debug_assert_eq!(now_they.mine, Relation::Friend);
         for person in auth.store.people(greeter.user_id, &[newcomer]).await? {
-            auth.bus.publish(greeter.user_id, &Event::new(Body::Person(person), 0)).await;
+            auth.bus.publish(&[greeter.user_id], &Event::new(Body::Person(person), 0)).await;
         }
         Ok::<(), store::Error>(())
     };

@@ -57,6 +57,11 @@ impl Problem {
     pub(super) fn no_ticket() -> Self {
         Self::later("too many are connecting, try again", limits::BUSY_RETRY_MS)
     }
+
+    /// 503: no gateway holds a lease.
+    pub(super) fn no_gateway() -> Self {
+        Self::later("there is no gateway now, try again", limits::UNAVAILABLE_RETRY_MS)
+    }
 }
 
 impl From<store::Error> for Problem {

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::problem::Problem;
 use super::{Auth, random_token, session};
-use crate::cache::{Grant, RateKey};
+use crate::cache::{Grant, RateKey, Standing};
 
 /// `GET /v1/connect`: 307 to a gateway.
 pub(super) async fn connect(
@@ -17,7 +17,10 @@ pub(super) async fn connect(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let session = session::bearer(&auth, &headers).await?;
-    let gateway = gateway_url(&auth, &headers)?;
+    let gateway = match auth.cache.gateways().await {
+        None => gateway_url(&auth, &headers)?,
+        Some(gateways) => less_loaded(gateways).ok_or_else(Problem::no_gateway)?,
+    };
     let rate = auth.config.rates.tickets;
     let key = RateKey::Tickets(session.user_id);
     let counted = auth.cache.take_rate(key, rate).await;
@@ -37,6 +40,17 @@ pub(super) async fn connect(
     Ok(response)
 }
 
+/// The less loaded of two that chance picks: nearly as even as asking all, and without the herd
+/// that all run to the one which was the emptiest a moment ago.
+fn less_loaded(mut gateways: Vec<Standing>) -> Option<String> {
+    let mut pick = || match gateways.len() {
+        0 => None,
+        n => Some(gateways.swap_remove(rand::random_range(0..n))),
+    };
+    let picked = [pick(), pick()].into_iter().flatten();
+    picked.min_by_key(|gateway| gateway.connections).map(|gateway| gateway.url)
+}
+
 /// Where the gateway is: as configured, or the very address that this call came to.
 fn gateway_url(auth: &Auth, headers: &HeaderMap) -> Result<String, Problem> {
     if let Some(url) = &auth.config.public_url {
@@ -53,4 +67,20 @@ fn gateway_url(auth: &Auth, headers: &HeaderMap) -> Result<String, Problem> {
 
 fn bad_host() -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "the Host header names no host")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fuller_of_two_gateways_gets_nobody_and_one_alone_gets_everybody() {
+        let gateway = |url: &str, connections| Standing { url: url.to_owned(), connections };
+        for _ in 0..100 {
+            let two = vec![gateway("full", 9), gateway("empty", 1)];
+            assert_eq!(less_loaded(two).as_deref(), Some("empty"));
+        }
+        assert_eq!(less_loaded(vec![gateway("full", 9)]).as_deref(), Some("full"));
+        assert_eq!(less_loaded(Vec::new()), None);
+    }
 }

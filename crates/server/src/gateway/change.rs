@@ -44,9 +44,7 @@ fn check_name(conv_id: i64, seq: i64) -> Result<(), Refusal> {
 async fn tell(c: &mut Connection, frame_ref: u32, changed: Changed) -> Obeyed {
     if changed.moved {
         let event = Event::new(Body::Message(changed.message.clone()), c.origin(frame_ref));
-        for user_id in &changed.members {
-            c.gateway.bus.publish(*user_id, &event).await;
-        }
+        c.gateway.bus.publish(&changed.members, &event).await;
     }
     if frame_ref != 0 {
         note(c, &changed.message);

@@ -226,6 +226,7 @@ pub(crate) async fn fill(c: &mut Connection, wire: &mut Wire) -> Result<(), End>
 async fn play(c: &mut Connection, wire: &mut Wire) -> Result<bool, End> {
     loop {
         let taken = c.queue.take();
+        c.look_again |= taken.look_again;
         if let Some(reason) = taken.end {
             return Err(End::Goodbye(reason));
         }

@@ -19,7 +19,7 @@ use super::sync::{Sync, Verdict};
 use super::typing::Audience;
 use super::wire::{End, Incoming, Never, Wire};
 use super::{Gateway, connect, dispatch, group, people, presence};
-use crate::bus::SessionId;
+use crate::bus::{Bus, SessionId};
 use crate::cache::Grant;
 use crate::counters::Counters;
 use crate::listen::announced;
@@ -43,6 +43,8 @@ pub(crate) struct Connection {
     /// Who sends too fast is not read before this.
     pub(crate) read_again: Option<Instant>,
     pub(crate) audience: Option<Audience>,
+    /// Bells may have been lost: positions are to be compared as soon as the connection is live.
+    pub(crate) look_again: bool,
     /// When offline friends were last seen, and when we asked.
     last_seen: HashMap<i64, (Instant, i64)>,
     heard: Instant,
@@ -67,6 +69,7 @@ impl Connection {
             budget: dispatch::Budget::full(&gateway.config.rates, now),
             read_again: None,
             audience: None,
+            look_again: false,
             last_seen: HashMap::new(),
             heard: now,
             checked: now,
@@ -204,6 +207,9 @@ async fn live(c: &mut Connection, wire: &mut Wire) -> Result<Never, End> {
             Wake::Leave => return leave(c, wire).await,
         }
         news(c, wire).await?;
+        if std::mem::take(&mut c.look_again) {
+            Box::pin(compare_positions(c, wire)).await?;
+        }
         wire.flush().await?;
     }
 }
@@ -249,6 +255,7 @@ async fn listen(c: &mut Connection, wire: &mut Wire, first: Incoming) -> Result<
 /// Takes everything that waits in the queue and puts it into the write buffer.
 async fn news(c: &mut Connection, wire: &mut Wire) -> Result<(), End> {
     let taken = c.queue.take();
+    c.look_again |= taken.look_again;
     deliver(c, wire, taken.items).await?;
     if let Some(reason) = taken.end {
         return Err(End::Goodbye(reason));
@@ -361,9 +368,22 @@ async fn look_around(c: &mut Connection, wire: &mut Wire) -> Result<(), End> {
     if c.heard.elapsed() >= Duration::from_millis(timers.silence_ms) {
         return Err(End::Goodbye(GoodbyeReason::Silent));
     }
-    if c.checked.elapsed() < Duration::from_millis(timers.position_check_ms) {
+    let longest_ms = match (c.gateway.bus.as_ref(), c.gateway.bus.is_degraded()) {
+        (Bus::Local(_), _) => timers.position_check_ms,
+        (Bus::Redis(_), false) => timers.position_check_ms.min(limits::POSITION_CHECK_BUS_MS),
+        (Bus::Redis(_), true) => timers.position_check_ms.min(limits::POSITION_CHECK_DEGRADED_MS),
+    };
+    if c.checked.elapsed() < Duration::from_millis(longest_ms) {
         return Ok(());
     }
+    compare_positions(c, wire).await
+}
+
+/// Holds what this connection was given against the store, and gives the rest. After a link of the
+/// bus was lost all connections want that at once; so many at a time as may paint.
+async fn compare_positions(c: &mut Connection, wire: &mut Wire) -> Result<(), End> {
+    let gateway = Arc::clone(&c.gateway);
+    let _turn = gateway.paints.acquire().await.expect("this semaphore is never closed");
     c.checked = Instant::now();
     let session = c.gateway.store.use_session(&c.session_hash, clock::now()).await;
     let standings = match session {

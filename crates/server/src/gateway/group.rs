@@ -28,8 +28,7 @@ pub(crate) async fn open_direct(c: &Connection, said: OpenDirect) -> Obeyed {
             ..Conversation::default()
         };
         let event = Event::new(Body::Conversation(changed), c.id);
-        c.gateway.bus.publish(said.user_id, &event).await;
-        c.gateway.bus.publish(c.user_id, &event).await;
+        c.gateway.bus.publish(&[said.user_id, c.user_id], &event).await;
     }
     mine(c, conv_id, false).await
 }
@@ -92,7 +91,7 @@ pub(crate) async fn mute(c: &Connection, frame_ref: u32, said: Mute) -> Obeyed {
     c.gateway.store.mute(c.user_id, said.conv_id, said.until).await?;
     let changed = Conversation { conv_id: said.conv_id, ..Conversation::default() };
     let event = Event::new(Body::Conversation(changed), c.origin(frame_ref));
-    c.gateway.bus.publish(c.user_id, &event).await;
+    c.gateway.bus.publish(&[c.user_id], &event).await;
     mine(c, said.conv_id, false).await
 }
 
@@ -114,23 +113,16 @@ fn check_people(user_ids: &[i64], allowed: std::ops::RangeInclusive<usize>) -> R
 async fn tell(c: &Connection, change: GroupChange) -> Obeyed {
     let conv_id = change.conv_id;
     for message in change.messages {
-        let event = Event::new(Body::Message(message), 0);
-        for user_id in &change.members {
-            c.gateway.bus.publish(*user_id, &event).await;
-        }
+        c.gateway.bus.publish(&change.members, &Event::new(Body::Message(message), 0)).await;
     }
     let kind = ConversationKind::Group.into();
     let member_count = change.members.len() as u32;
     let changed = Conversation { conv_id, kind, member_count, ..Conversation::default() };
     let event = Event::new(Body::Conversation(changed), c.id);
-    for user_id in &change.members {
-        c.gateway.bus.publish(*user_id, &event).await;
-    }
+    c.gateway.bus.publish(&change.members, &event).await;
     let out = Conversation { conv_id, kind, left: true, ..Conversation::default() };
     let event = Event::new(Body::Conversation(out.clone()), 0);
-    for user_id in &change.removed {
-        c.gateway.bus.publish(*user_id, &event).await;
-    }
+    c.gateway.bus.publish(&change.removed, &event).await;
     if change.removed.contains(&c.user_id) {
         return Ok(Some(Body::Conversation(out)));
     }

@@ -11,6 +11,7 @@ mod fragments;
 mod group;
 mod history;
 mod journey;
+mod lease;
 mod people;
 mod presence;
 mod put_off;
@@ -108,6 +109,12 @@ pub(crate) fn start(
 }
 
 impl Running {
+    /// Other processes are told that clients can come to this `url`.
+    pub(crate) fn announce(&self, tasks: &mut Tasks, url: String) {
+        let lease = lease::run(Arc::clone(&self.gateway), url, self.finish.subscribe());
+        tasks.spawn("the lease", lease);
+    }
+
     /// After the drain was announced: waits for the connections to end, then asks the writers to
     /// commit what they hold and presence to be written down.
     pub(crate) async fn finish(self) {

@@ -57,7 +57,7 @@ pub(crate) async fn block(c: &Connection, peer: i64) -> Obeyed {
     let relations = c.gateway.store.block(c.user_id, peer, clock::now()).await?;
     if relations.theirs == Relation::Friend {
         let gone = Presence { user_id: c.user_id, online: false, last_seen: clock::now() };
-        c.gateway.bus.publish(peer, &Event::new(Body::Presence(gone), 0)).await;
+        c.gateway.bus.publish(&[peer], &Event::new(Body::Presence(gone), 0)).await;
     }
     tell_me(c, peer).await
 }
@@ -80,7 +80,7 @@ async fn tell_both(c: &Connection, peer: i64, relations: Relations) -> Obeyed {
     // Somebody who blocked me hears nothing of me.
     if relations.theirs != Relation::Blocked {
         let me = person(&c.gateway, peer, c.user_id).await?;
-        c.gateway.bus.publish(peer, &Event::new(Body::Person(me), 0)).await;
+        c.gateway.bus.publish(&[peer], &Event::new(Body::Person(me), 0)).await;
     }
     tell_me(c, peer).await
 }
@@ -88,7 +88,7 @@ async fn tell_both(c: &Connection, peer: i64, relations: Relations) -> Obeyed {
 /// The answer, and the same to my other connections.
 async fn tell_me(c: &Connection, peer: i64) -> Obeyed {
     let them = person(&c.gateway, c.user_id, peer).await?;
-    c.gateway.bus.publish(c.user_id, &Event::new(Body::Person(them.clone()), c.id)).await;
+    c.gateway.bus.publish(&[c.user_id], &Event::new(Body::Person(them.clone()), c.id)).await;
     Ok(Some(Body::Person(them)))
 }
 

@@ -112,9 +112,7 @@ async fn tell(gateway: &Gateway, user_id: i64, online: bool) {
     };
     let presence = proto::Presence { user_id, online, last_seen: clock::now() };
     let event = Event::new(Body::Presence(presence), 0);
-    for friend in friends {
-        gateway.bus.publish(friend, &event).await;
-    }
+    gateway.bus.publish(&friends, &event).await;
 }
 
 #[cfg(test)]

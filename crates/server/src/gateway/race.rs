@@ -243,8 +243,7 @@ impl Sender {
             None => self.committed = Some(self.commit(store, bus, conv_id).await),
             Some((batch, asker, done)) => {
                 let message = batch.sends.into_iter().next().unwrap();
-                let outcome = &done.sends[0];
-                writer::publish(store, bus, message, &asker, outcome, &done.members).await;
+                writer::publish(store, bus, vec![(message, asker)], &done, &[]).await;
             }
         }
     }

@@ -40,9 +40,7 @@ pub(crate) async fn typing(c: &mut Connection, said: Typing) -> Obeyed {
         audience.told = Some(now);
         let typing = Typing { conv_id: said.conv_id, user_id: c.user_id };
         let event = Event::new(Body::Typing(typing), c.id);
-        for user_id in &audience.user_ids {
-            c.gateway.bus.publish(*user_id, &event).await;
-        }
+        c.gateway.bus.publish(&audience.user_ids, &event).await;
     }
     c.audience = Some(audience);
     Ok(None)

@@ -17,7 +17,7 @@ use super::cursor::Moves;
 use super::journey::Trace;
 use super::put_off::PutOff;
 use super::refusal::Refusal;
-use crate::bus::Bus;
+use crate::bus::{Bus, Ring};
 use crate::counters::Counters;
 use crate::listen::announced;
 use crate::outbound::{Event, Outbound, Settled};
@@ -133,15 +133,15 @@ async fn write(
     count_done(&gateway.counters, &done, committed - batched);
     let put_back = matches!(done.failed, Some(store::Error::Full | store::Error::Unavailable(_)));
     let mut traces = Vec::with_capacity(askers.len());
+    let mut sends = Vec::with_capacity(askers.len());
     for ((message, asker), outcome) in batch.sends.into_iter().zip(askers).zip(&done.sends) {
-        let conv_id = message.conv_id;
         if let Err(store::Error::Full | store::Error::Unavailable(_)) = outcome {
             put_off.put_off(&asker, &message);
         }
-        let (received, received_at) = (asker.received, asker.received_at);
-        publish(&gateway.store, &gateway.bus, message, &asker, outcome, &done.members).await;
         if let Ok(SendOutcome::Stored { seq, .. }) = *outcome {
-            let published = Instant::now();
+            let (conv_id, received, received_at) =
+                (message.conv_id, asker.received, asker.received_at);
+            let published = committed;
             traces.push(Trace {
                 conv_id,
                 seq,
@@ -152,11 +152,12 @@ async fn write(
                 published,
             });
         }
+        sends.push((message, asker));
     }
+    publish(store, bus, sends, &done, &moved).await;
+    let published = Instant::now();
+    traces.iter_mut().for_each(|trace| trace.published = published);
     gateway.journeys.remember(traces);
-    for receipt in done.receipts {
-        publish_receipt(&gateway.bus, receipt, &done.members, &moved).await;
-    }
     put_back
 }
 
@@ -245,35 +246,104 @@ async fn one_by_one(store: &Store, bus: &Bus, database: usize, batch: &Batch) ->
     done
 }
 
-/// Tells the members of one message, and then its sender. Only ever called for what is committed or
-/// refused.
+/// A message that is in the log, on its way to the members.
+struct Stored {
+    asker: Asker,
+    sender_id: i64,
+    conv_id: i64,
+    client_key: i64,
+    seq: i64,
+    sent_at: i64,
+    repeated: bool,
+    /// None: it is not there any more.
+    event: Option<Arc<Event>>,
+}
+
+/// Tells the members of what was committed, and the senders. Only ever called for what is committed
+/// or refused.
+///
+/// The other gateways are told of the whole batch in one piece. On this one each message goes out
+/// before its Sent and before the next message: every connection gets everything in the order of
+/// the log.
 pub(crate) async fn publish(
     store: &Store,
     bus: &Bus,
-    message: NewMessage,
-    asker: &Asker,
-    outcome: &Result<SendOutcome, store::Error>,
-    members: &HashMap<i64, Vec<i64>>,
+    sends: Vec<(NewMessage, Asker)>,
+    done: &Done,
+    moved: &[(i64, i64)],
 ) {
-    let (seq, sent_at, repeated) = match outcome {
-        Ok(SendOutcome::Stored { seq, sent_at }) => (*seq, *sent_at, false),
-        Ok(SendOutcome::Repeated { seq, sent_at }) => (*seq, *sent_at, true),
+    let mut stored = Vec::with_capacity(sends.len());
+    for ((message, asker), outcome) in sends.into_iter().zip(&done.sends) {
+        match accept(outcome) {
+            Ok((seq, sent_at, repeated)) => {
+                let (conv_id, sender_id) = (message.conv_id, message.sender_id);
+                let client_key = message.client_key;
+                let message = stored_message(store, message, seq, sent_at, repeated).await;
+                let event = message.map(|m| Event::new(Body::Message(m), asker.origin));
+                stored.push(Stored {
+                    asker,
+                    sender_id,
+                    conv_id,
+                    client_key,
+                    seq,
+                    sent_at,
+                    repeated,
+                    event,
+                });
+            }
+            // A refusal has no place among the messages.
+            Err(refusal) => refuse(&asker, &refusal),
+        }
+    }
+    let receipts: Vec<_> = done.receipts.iter().map(|r| receipt_event(r, done, moved)).collect();
+    let members = |conv_id| done.members.get(&conv_id).map_or(&[][..], Vec::as_slice);
+    let mut rings = Vec::with_capacity(stored.len() + receipts.len());
+    for message in &stored {
+        let user_ids = members(message.conv_id);
+        rings.extend(message.event.as_ref().map(|event| Ring { event, user_ids }));
+    }
+    rings.extend(receipts.iter().map(|(event, user_ids)| Ring { event, user_ids }));
+    let elsewhere = bus.ring_elsewhere(&rings).await;
+    let mut ring = 0;
+    for message in &stored {
+        let members = members(message.conv_id);
+        let mut members_online = 0;
+        if let Some(event) = &message.event {
+            for (place, user_id) in members.iter().enumerate() {
+                let is_here = bus.ring_here(*user_id, event) > 0;
+                let is_online = is_here || elsewhere.heard(ring, place);
+                members_online += u32::from(is_online && *user_id != message.sender_id);
+            }
+            ring += 1;
+        }
+        settle(message, members, members_online);
+    }
+    for (event, user_ids) in &receipts {
+        for user_id in *user_ids {
+            bus.ring_here(*user_id, event);
+        }
+    }
+}
+
+fn accept(outcome: &Result<SendOutcome, store::Error>) -> Result<(i64, i64, bool), Refusal> {
+    match outcome {
+        Ok(SendOutcome::Stored { seq, sent_at }) => Ok((*seq, *sent_at, false)),
+        Ok(SendOutcome::Repeated { seq, sent_at }) => Ok((*seq, *sent_at, true)),
         Ok(SendOutcome::Forbidden) => {
             let text = "this conversation takes no message from you";
-            return refuse(asker, &Refusal::new(ErrorCode::Forbidden, text));
+            Err(Refusal::new(ErrorCode::Forbidden, text))
         }
         Ok(SendOutcome::BadReply) => {
-            let text = "there is no such message to reply to";
-            return refuse(asker, &Refusal::new(ErrorCode::Invalid, text));
+            Err(Refusal::new(ErrorCode::Invalid, "there is no such message to reply to"))
         }
-        Err(error) => return refuse(asker, &Refusal::from(error.clone())),
-    };
-    let (conv_id, sender_id, client_key) = (message.conv_id, message.sender_id, message.client_key);
-    let members = members.get(&conv_id).map_or(&[][..], Vec::as_slice);
-    let members_online = match stored_message(store, message, seq, sent_at, repeated).await {
-        Some(stored) => ring(bus, stored, asker.origin, members).await,
-        None => 0,
-    };
+        Err(error) => Err(Refusal::from(error.clone())),
+    }
+}
+
+/// The sender's answer: where the message is, and whom it found.
+fn settle(message: &Stored, members: &[i64], members_online: u32) {
+    let Stored { conv_id, client_key, seq, sent_at, repeated, .. } = *message;
+    let sender_id = message.sender_id;
     let others = members.iter().filter(|id| **id != sender_id).count();
     let state = if members_online > 0 { SentState::OnItsWay } else { SentState::Kept };
     let sent = Sent {
@@ -297,8 +367,8 @@ pub(crate) async fn publish(
         }
         _ => 0,
     };
-    let frame = frame::answer(asker.frame_ref, Body::Sent(sent));
-    asker.queue.settle(Settled { frame, kept_for });
+    let frame = frame::answer(message.asker.frame_ref, Body::Sent(sent));
+    message.asker.queue.settle(Settled { frame, kept_for });
 }
 
 /// The message as the store has it. A repeated one may have been changed since, so it is read.
@@ -320,41 +390,20 @@ async fn stored_message(
     messages.into_iter().find(|stored| stored.seq == seq)
 }
 
-/// Rings at every member; how many of the others are online.
-async fn ring(bus: &Bus, message: Message, origin: u64, members: &[i64]) -> u32 {
-    let sender_id = message.sender_id;
-    let event = Event::new(Body::Message(message), origin);
-    let mut others_online = 0;
-    for user_id in members {
-        let receivers = bus.publish(*user_id, &event).await;
-        if receivers > 0 && *user_id != sender_id {
-            others_online += 1;
-        }
-    }
-    others_online
-}
-
-/// Who has it and who has read it, to the members. In large groups, and where the cursor only
-/// followed the user's own message, to the user's own connections: nobody else learns anything from
-/// it.
-async fn publish_receipt(
-    bus: &Bus,
-    receipt: Receipt,
-    members: &HashMap<i64, Vec<i64>>,
+/// Who has it and who has read it, and who is told: the members. In large groups, and where the
+/// cursor only followed the user's own message, the user's own connections: nobody else learns
+/// anything from it.
+fn receipt_event<'a>(
+    receipt: &'a Receipt,
+    done: &'a Done,
     moved: &[(i64, i64)],
-) {
+) -> (Arc<Event>, &'a [i64]) {
     let (conv_id, user_id) = (receipt.conv_id, receipt.user_id);
-    let members = members.get(&conv_id).map_or(&[][..], Vec::as_slice);
-    let told =
-        if members.len() > RECEIPT_MEMBERS_MAX as usize || !moved.contains(&(conv_id, user_id)) {
-            &[user_id][..]
-        } else {
-            members
-        };
-    let event = Event::new(Body::Receipt(receipt), 0);
-    for user_id in told {
-        bus.publish(*user_id, &event).await;
-    }
+    let members = done.members.get(&conv_id).map_or(&[][..], Vec::as_slice);
+    let is_own =
+        members.len() > RECEIPT_MEMBERS_MAX as usize || !moved.contains(&(conv_id, user_id));
+    let told = if is_own { std::slice::from_ref(&receipt.user_id) } else { members };
+    (Event::new(Body::Receipt(*receipt), 0), told)
 }
 
 fn refuse(asker: &Asker, refusal: &Refusal) {

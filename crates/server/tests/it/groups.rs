@@ -103,7 +103,12 @@ async fn who_comes_later_hears_nothing_of_what_was_written_before_even_when_it_c
     let invite = Invite { conv_id: garden, user_ids: vec![eve.id] };
     conversation(&mut ann.line, Say::Invite(invite)).await;
     let welcome = ann.line.send(garden, "welcome").await.seq;
-    let is_welcome = |b: &Hear| matches!(b, Hear::Message(m) if m.body == "welcome");
+    // It comes by itself, or with what the first word of the group made her read.
+    let is_welcome = |b: &Hear| match b {
+        Hear::Message(message) => message.body == "welcome",
+        Hear::Page(page) => page.messages.iter().any(|m| m.body == "welcome"),
+        _ => false,
+    };
     eve.line.until(is_welcome).await;
     eve.line.settled().await;
 

@@ -13,6 +13,7 @@ use proto::{
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use server::{Config, Server};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
@@ -43,6 +44,53 @@ impl Drop for Dir {
 pub(crate) struct Host {
     pub(crate) server: Server,
     pub(crate) dir: Dir,
+}
+
+/// Several servers on one PostgreSQL and one Redis.
+pub(crate) struct Cluster {
+    pub(crate) hosts: Vec<Host>,
+    pub(crate) urls: Vec<String>,
+}
+
+impl Cluster {
+    /// So many of them, each with all roles, as one system. `redis` says where.
+    pub(crate) async fn start(size: usize, redis: &[String], change: impl Fn(&mut Config)) -> Self {
+        let (database, mut hosts) = (create_database().await, Vec::new());
+        for _ in 0..size {
+            let configure = |config: &mut Config| {
+                config.database = vec![database.as_str().into()];
+                config.redis = redis.iter().map(|url| url.as_str().into()).collect();
+                config.timers.presence_grace_ms = 50;
+                change(config);
+            };
+            hosts.push(host_with(configure).await);
+        }
+        Self { hosts, urls: vec![database] }
+    }
+
+    /// Ends the servers and removes the database. What a failed test leaves behind has a name that
+    /// tells so.
+    pub(crate) async fn end(self) {
+        for host in self.hosts {
+            host.server.stop().await.unwrap();
+        }
+        for url in self.urls {
+            let (server, name) = url.rsplit_once('/').unwrap();
+            let mut admin = PgConnection::connect(&format!("{server}/postgres")).await.unwrap();
+            let sql = AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)"));
+            sqlx::raw_sql(sql).execute(&mut admin).await.unwrap();
+        }
+    }
+}
+
+/// The URL of an empty database on the PostgreSQL that `cargo xtask test` starts.
+async fn create_database() -> String {
+    let url = std::env::var("NATTER_TEST_POSTGRES").expect("`cargo xtask test` sets it");
+    let mut admin = PgConnection::connect(&url).await.unwrap();
+    let name = format!("natter_server_{}", proto::id::random_key());
+    let sql = AssertSqlSafe(format!("CREATE DATABASE {name}"));
+    sqlx::raw_sql(sql).execute(&mut admin).await.unwrap();
+    format!("{}/{name}", url.rsplit_once('/').unwrap().0)
 }
 
 /// The defaults, but with a port of its own and quick news of who left.
@@ -161,12 +209,9 @@ impl Host {
 
     /// The ticket in the redirect.
     pub(crate) async fn ticket(&self, token: &str) -> String {
-        let answer = self.call("GET", "/v1/connect", token, "").await;
-        assert_eq!(answer.status, 307, "{}", answer.head);
-        let location = answer.header("location").unwrap();
-        let (gateway, ticket) = location.split_once("/v1/ws?ticket=").unwrap();
+        let (gateway, ticket) = self.redirect(token).await;
         assert_eq!(gateway, format!("ws://{}", self.server.address));
-        ticket.to_owned()
+        ticket
     }
 
     // ── WebSocket ───────────────────────────────────────────────────────────────────────────────
@@ -199,6 +244,28 @@ impl Host {
             Err(tungstenite::Error::Http(answer)) => Err(answer.status().as_u16()),
             Err(error) => panic!("{error}"),
         }
+    }
+
+    /// The gateway in the redirect, and the ticket.
+    pub(crate) async fn redirect(&self, token: &str) -> (String, String) {
+        let answer = self.call("GET", "/v1/connect", token, "").await;
+        assert_eq!(answer.status, 307, "{}", answer.head);
+        let location = answer.header("location").unwrap();
+        let (gateway, ticket) = location.split_once("/v1/ws?ticket=").unwrap();
+        (gateway.to_owned(), ticket.to_owned())
+    }
+
+    /// A user who is connected to this very gateway, wherever the redirect leads.
+    pub(crate) async fn pinned(&self, granted: &http::SessionGranted) -> User {
+        let (_, ticket) = self.redirect(&granted.token).await;
+        let mut line = self.open(&ticket, Codec::Protobuf).await.expect("a fresh ticket");
+        let paint = line.hello(vec![]).await.0;
+        User { id: granted.user_id, granted: granted.clone_it(), line, paint }
+    }
+
+    pub(crate) async fn pinned_user(&self, handle: &str) -> User {
+        let granted = self.signup(handle).await;
+        self.pinned(&granted).await
     }
 
     /// A user who is connected and has everything.

@@ -1,19 +1,35 @@
 //! Short-lived facts that may vanish at any moment: tickets, rates, which gateways there are.
+//!
+//! What holds while Redis is away: a ticket fails closed, because what nobody knows opens nothing;
+//! rates are then counted by each process for itself, because neither an open door to guessers nor
+//! a closed one to everybody would be right; and nobody new is sent to a gateway.
 
-use std::collections::HashMap;
+mod local;
+mod redis;
+
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
-use crate::limits;
+use crate::links::{Fault, Links};
 use crate::rate::{Buckets, Rate};
+use local::Tickets;
+pub(crate) use redis::{Announcement, Standing};
 
 /// Where these facts are.
-pub(crate) enum Cache {
+pub(crate) struct Cache {
+    engine: Engine,
+    /// Rates where Redis does not count them.
+    buckets: Buckets<RateKey>,
+}
+
+enum Engine {
     /// In this process.
-    Local(Local),
+    Local(Tickets),
+    /// Where all processes see them.
+    Redis(Arc<Links>),
 }
 
 /// What a ticket stands for.
@@ -55,62 +71,62 @@ impl RateKey {
 
 impl Cache {
     pub(crate) fn local() -> Self {
-        Self::Local(Local { tickets: Mutex::default(), buckets: Buckets::new() })
+        Self { engine: Engine::Local(Tickets::default()), buckets: Buckets::new() }
+    }
+
+    pub(crate) fn redis(links: Arc<Links>) -> Self {
+        Self { engine: Engine::Redis(links), buckets: Buckets::new() }
     }
 
     /// Remembers a ticket. `false`: there is no room for it now.
     pub(crate) async fn put_ticket(&self, ticket: &str, grant: Grant, lives: Duration) -> bool {
-        match self {
-            Self::Local(local) => local.put_ticket(ticket, grant, lives),
+        match &self.engine {
+            Engine::Local(tickets) => tickets.put(ticket, grant, lives),
+            Engine::Redis(links) => redis::put_ticket(links, ticket, &grant, lives).await,
         }
     }
 
     /// Takes a ticket away and says what it stood for. Used, old and unknown tickets are all
     /// `None`.
     pub(crate) async fn take_ticket(&self, ticket: &str) -> Option<Grant> {
-        match self {
-            Self::Local(local) => local.take_ticket(ticket),
+        match &self.engine {
+            Engine::Local(tickets) => tickets.take(ticket),
+            Engine::Redis(links) => redis::take_ticket(links, ticket).await,
         }
     }
 
     /// Counts one try. `Err`: milliseconds until the next may be made.
     pub(crate) async fn take_rate(&self, key: RateKey, rate: Rate) -> Result<(), i64> {
-        match self {
-            Self::Local(local) => local.buckets.take(key, rate, Instant::now()),
+        if let Engine::Redis(links) = &self.engine
+            && let Some(taken) = redis::take_rate(links, key, rate).await
+        {
+            return taken;
         }
-    }
-}
-
-/// The facts of one process.
-pub(crate) struct Local {
-    /// By the ticket's SHA-256: a look-up by hash tells a guesser nothing by its time.
-    tickets: Mutex<HashMap<[u8; 32], Ticket>>,
-    buckets: Buckets<RateKey>,
-}
-
-struct Ticket {
-    grant: Grant,
-    dies: Instant,
-}
-
-impl Local {
-    fn put_ticket(&self, ticket: &str, grant: Grant, lives: Duration) -> bool {
-        let now = Instant::now();
-        let mut tickets = self.tickets.lock().unwrap_or_else(PoisonError::into_inner);
-        if tickets.len() >= limits::TICKETS_MAX {
-            tickets.retain(|_, t| t.dies > now);
-        }
-        if tickets.len() >= limits::TICKETS_MAX {
-            return false;
-        }
-        tickets.insert(hash(ticket), Ticket { grant, dies: now + lives });
-        true
+        self.buckets.take(key, rate, Instant::now())
     }
 
-    fn take_ticket(&self, ticket: &str) -> Option<Grant> {
-        let mut tickets = self.tickets.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = tickets.remove(&hash(ticket))?;
-        (found.dies > Instant::now()).then_some(found.grant)
+    /// Renews the lease of a gateway.
+    pub(crate) async fn announce(&self, gateway: &Announcement) -> Result<(), Fault> {
+        match &self.engine {
+            Engine::Local(_) => Ok(()),
+            Engine::Redis(links) => redis::announce(links, gateway).await,
+        }
+    }
+
+    /// Takes a gateway off the list.
+    pub(crate) async fn withdraw(&self) -> Result<(), Fault> {
+        match &self.engine {
+            Engine::Local(_) => Ok(()),
+            Engine::Redis(links) => redis::withdraw(links).await,
+        }
+    }
+
+    /// The gateways that auth may send clients to. `None`: there is but this process.
+    pub(crate) async fn gateways(&self) -> Option<Vec<Standing>> {
+        match &self.engine {
+            Engine::Local(_) => None,
+            Engine::Redis(links) => Some(redis::gateways(links).await.unwrap_or_default()),
+        }
     }
 }
 

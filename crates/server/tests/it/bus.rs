@@ -1,0 +1,156 @@
+//! Several servers on one Redis behave like one.
+
+use bench::redis::{Redis, RedisCluster};
+use proto::client_frame::Body as Say;
+use proto::server_frame::Body as Hear;
+use proto::{CloseCode, Presence, SentState, Typing};
+
+use crate::harness::{Client, Cluster, Host, PATIENCE, User};
+
+/// Signs up on one server and connects on it.
+async fn user(host: &Host, handle: &str) -> User {
+    host.pinned_user(handle).await
+}
+
+async fn presence(line: &mut Client, user: i64) -> Presence {
+    match line.until(|b| matches!(b, Hear::Presence(p) if p.user_id == user)).await {
+        Hear::Presence(presence) => presence,
+        _ => unreachable!(),
+    }
+}
+
+/// What two people on two gateways do in a minute.
+async fn chat(cluster: &Cluster) {
+    let [first, second, ..] = &cluster.hosts[..] else { panic!("two servers") };
+    let mut ann = user(first, "ann").await;
+    let mut bob = user(second, "bob").await;
+    ann.befriend(&mut bob).await;
+    let chat = ann.open(bob.id).await;
+    let sent = ann.line.send(chat, "from one gateway to the other").await;
+    assert_eq!(sent.state(), SentState::OnItsWay);
+    assert_eq!(bob.line.message(chat).await.body, "from one gateway to the other");
+    bob.line.say(Say::Delivered(proto::Delivered { conv_id: chat, seq: 1 })).await;
+    ann.line.receipt(bob.id, 1, 0).await;
+    bob.line.say(Say::Typing(Typing { conv_id: chat, user_id: 0 })).await;
+    ann.line.until(|b| matches!(b, Hear::Typing(_))).await;
+
+    drop(bob.line);
+    assert!(!presence(&mut ann.line, bob.id).await.online);
+    assert_eq!(ann.line.send(chat, "you are away").await.state(), SentState::Kept);
+    let mut bob = first.pinned(&bob.granted).await;
+    assert!(presence(&mut ann.line, bob.id).await.online);
+    let mut twice = second.pinned(&bob.granted).await;
+    ann.line.send(chat, "two devices on two gateways").await;
+    for line in [&mut bob.line, &mut twice.line] {
+        assert_eq!(line.message(chat).await.body, "two devices on two gateways");
+    }
+    // A session that is ended on one server loses its lines on all.
+    let ended = second.call("POST", "/v1/logout", &bob.granted.token, "").await;
+    assert_eq!(ended.status, 204);
+    assert_eq!(bob.line.closed().await.0, CloseCode::Revoked);
+    assert_eq!(twice.line.closed().await.0, CloseCode::Revoked);
+}
+
+#[tokio::test]
+async fn two_gateways_on_one_redis_are_one() {
+    let redis = Redis::start().unwrap();
+    let cluster = Cluster::start(2, &[redis.url()], |_| {}).await;
+    chat(&cluster).await;
+    cluster.end().await;
+}
+
+#[tokio::test]
+async fn two_gateways_on_a_redis_cluster_are_one() {
+    let redis = RedisCluster::start().unwrap();
+    let cluster = Cluster::start(2, &redis.urls(), |_| {}).await;
+    chat(&cluster).await;
+    cluster.end().await;
+}
+
+#[tokio::test]
+async fn a_ticket_that_is_used_on_two_gateways_at_once_opens_one_of_them() {
+    let redis = Redis::start().unwrap();
+    let generous = |config: &mut server::Config| {
+        config.rates.tickets = server::Rate { burst: 2_000, per_minute: 60_000 };
+    };
+    let cluster = Cluster::start(2, &[redis.url()], generous).await;
+    let granted = cluster.hosts[0].signup("ann").await;
+    for _ in 0..1_000 {
+        let (_, ticket) = cluster.hosts[0].redirect(&granted.token).await;
+        let open = |host: usize| cluster.hosts[host].open(&ticket, proto::Codec::Protobuf);
+        let opened = tokio::join!(open(0), open(1));
+        match opened {
+            (Ok(_), Err(401)) | (Err(401), Ok(_)) => {}
+            (one, other) => panic!("{:?} {:?}", one.err(), other.err()),
+        }
+    }
+    cluster.end().await;
+}
+
+#[tokio::test]
+async fn what_was_said_while_redis_was_dead_arrives_when_it_lives() {
+    let mut redis = Redis::start().unwrap();
+    let cluster = Cluster::start(2, &[redis.url()], |_| {}).await;
+    let mut ann = user(&cluster.hosts[0], "ann").await;
+    let mut eve = user(&cluster.hosts[0], "eve").await;
+    let mut bob = user(&cluster.hosts[1], "bob").await;
+    let chat = ann.open(bob.id).await;
+    let near = ann.open(eve.id).await;
+    ann.line.send(chat, "before").await;
+    assert_eq!(bob.line.message(chat).await.body, "before");
+    redis.kill();
+    for n in 0..10 {
+        let sent = ann.line.send(chat, &format!("unheard {n}")).await;
+        assert_eq!(sent.state(), SentState::Kept, "nobody can be asked where bob is");
+        assert_eq!(ann.line.send(near, "near").await.state(), SentState::OnItsWay);
+        assert_eq!(eve.line.message(near).await.body, "near");
+    }
+    redis.restart().unwrap();
+    let mut missing = 10;
+    while missing > 0 {
+        match bob.line.until(|b| matches!(b, Hear::Page(_) | Hear::Message(_))).await {
+            Hear::Page(page) => missing -= page.messages.len(),
+            _ => missing -= 1,
+        }
+    }
+    let live_again = async {
+        loop {
+            let sent = ann.line.send(chat, "after").await;
+            if sent.state() == SentState::OnItsWay {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, live_again).await.expect("the bus is whole again");
+    cluster.end().await;
+}
+
+#[tokio::test]
+async fn a_redis_that_hangs_delays_no_answer_for_long() {
+    let redis = Redis::start().unwrap();
+    let cluster = Cluster::start(2, &[redis.url()], |_| {}).await;
+    let mut ann = user(&cluster.hosts[0], "ann").await;
+    let mut bob = user(&cluster.hosts[1], "bob").await;
+    let chat = ann.open(bob.id).await;
+    redis.pause();
+    let since = std::time::Instant::now();
+    for n in 0..100 {
+        ann.line.send(chat, &format!("hanging {n}")).await;
+    }
+    let took = since.elapsed();
+    redis.resume();
+    // One answer waits a quarter of a second, the others not at all.
+    assert!(took < std::time::Duration::from_secs(10), "{took:?}");
+    for n in 0..100 {
+        let said = match bob.line.until(|b| matches!(b, Hear::Page(_) | Hear::Message(_))).await {
+            Hear::Page(page) => page.messages.last().unwrap().body.clone(),
+            Hear::Message(message) => message.body,
+            _ => unreachable!(),
+        };
+        if said == "hanging 99" {
+            break;
+        }
+        assert!(n < 99, "the last one came");
+    }
+    cluster.end().await;
+}
