@@ -121,6 +121,11 @@ impl Client {
         self.line.borrow().clone()
     }
 
+    /// The line as it changes.
+    pub fn watch_line(&self) -> watch::Receiver<Line> {
+        self.line.clone()
+    }
+
     /// Waits until everything that was missing is here. Err: signed out, stopped, or `timeout_ms`
     /// is over.
     pub async fn caught_up(&self, timeout_ms: u64) -> Result<()> {

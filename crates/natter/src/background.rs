@@ -108,10 +108,15 @@ fn probe(places: &Places) -> Result<Option<Running>> {
 
 /// The address of this machine's own server, which is started if it does not run.
 pub(crate) fn ensure_running() -> Result<String> {
+    Ok(found_or_started()?.0)
+}
+
+/// As [`ensure_running`]; and whether it had to be started.
+pub(crate) fn found_or_started() -> Result<(String, bool)> {
     let places = places()?;
     let _turn = take_turn(&places)?;
     if let Some(running) = probe(&places)? {
-        return Ok(running.url);
+        return Ok((running.url, false));
     }
     let child = spawn(&places)?;
     // The child says one line when it is ready, or ends without one when it cannot start.
@@ -119,7 +124,7 @@ pub(crate) fn ensure_running() -> Result<String> {
     let stdout = child.stdout.context("the server's standard output")?;
     BufReader::new(stdout).read_line(&mut said)?;
     match probe(&places)? {
-        Some(running) => Ok(running.url),
+        Some(running) => Ok((running.url, true)),
         None => bail!("the server did not start; `natter server log` tells why"),
     }
 }

@@ -139,13 +139,35 @@ async fn screen(profile: &Profile, server: Option<&str>) -> Result<(), Failure> 
     }
     let login = account::required(profile, server)?;
     let (client, events) = client::start(profile, login, client::Options::default()).await?;
+    let own = profile.login()?.is_some_and(|login| login.server == background::LOCAL);
+    let keeper = own.then(|| tokio::spawn(keep_running(client.clone())));
     let exit = tui::run(client.clone(), events, screen_options()).await;
+    if let Some(keeper) = keeper {
+        keeper.abort();
+    }
     client.close().await;
     match exit.map_err(|e| Failure::new(Exit::Failed, e.to_string()))? {
         tui::Exit::Quit => Ok(()),
+        tui::Exit::LogOut => account::logout(profile, server, &Output { json: false }).await,
         tui::Exit::SignedOut => {
             let why = "this login was ended: natter login HANDLE";
             Err(Failure::new(Exit::NotLoggedIn, why))
+        }
+    }
+}
+
+/// This machine's own server may end while a screen is open: whenever the line tries again, it is
+/// started if it does not run. It comes back at its old address, so the line finds it.
+async fn keep_running(client: client::Client) {
+    let mut line = client.watch_line();
+    while line.changed().await.is_ok() {
+        if *line.borrow_and_update() != client::Line::Connecting {
+            continue;
+        }
+        let looked = tokio::task::spawn_blocking(background::found_or_started).await;
+        // why it does not start is told by the line, which does not get through, and by its log
+        if let Ok(Ok((_, true))) = looked {
+            client.reconnect();
         }
     }
 }

@@ -184,6 +184,8 @@ pub enum Write {
     AfterCursor,
     AtEnd,
     OnNewLine,
+    /// In the user's own editor.
+    Outside,
 }
 
 /// Verbs on the message under the cursor.
@@ -200,6 +202,8 @@ pub enum Deed {
     Unselect,
     React,
     Details,
+    /// A web address in it.
+    Open,
 }
 
 /// Ways to another place.
@@ -211,8 +215,19 @@ pub enum Go {
     Replied,
     JumpedFrom,
     OlderJump,
+    NewerJump,
     Help,
+    /// What may be pressed here.
+    Menu,
     Quit,
+    /// Without a question.
+    QuitNow,
+    Suspend,
+    Redraw,
+    /// The last deed again, or taken back.
+    Again,
+    Undo,
+    LineAgain,
     Close,
     NextConversation,
     PreviousConversation,
@@ -293,9 +308,10 @@ pub static TABLE: &[Row] = &[
     row(L::Messages, "a", C::Write(W::AfterCursor), "", "write, after the cursor"),
     row(L::Messages, "A", C::Write(W::AtEnd), "", "write, at the end of the text"),
     row(L::Messages, "o", C::Write(W::OnNewLine), "", "write, on a new line"),
+    row(L::Messages, "gE", C::Write(W::Outside), "", "write in $VISUAL or $EDITOR"),
     row(L::Messages, "j <Down>", C::Move(M::Down), "", "next message; with a number, so many"),
     row(L::Messages, "k <Up>", C::Move(M::Up), "", "message before"),
-    row(L::Messages, "gg <Home>", C::Move(M::First), "", "first message here; k loads more"),
+    row(L::Messages, "gg <Home>", C::Move(M::First), "", "first message here; {n}gg number n"),
     row(L::Messages, "G <End>", C::Move(M::Last), "", "newest message; {n}G number n"),
     row(L::Messages, "{", C::Jump(J::BlockUp), "", "to where this person began, or the one before"),
     row(L::Messages, "}", C::Jump(J::BlockDown), "", "to where the next person begins"),
@@ -315,6 +331,7 @@ pub static TABLE: &[Row] = &[
     row(L::Messages, "'<any> `<any>", C::Mark(K::GoTo), "", "to the marked message"),
     row(L::Messages, "'' ``", C::Go(G::JumpedFrom), "", "to where the last jump began, and back"),
     row(L::Messages, "<C-o>", C::Go(G::OlderJump), "", "back through the jumps"),
+    row(L::Messages, "<C-i> g,", C::Go(G::NewerJump), "", "on again; ^I where it is not Tab"),
     row(L::Messages, "zt", C::Move(M::CursorTop), "", "this message to the top of the screen"),
     row(L::Messages, "zz", C::Move(M::CursorMiddle), "", "this message to the middle"),
     row(L::Messages, "zb", C::Move(M::CursorBottom), "", "this message to the bottom"),
@@ -339,6 +356,10 @@ pub static TABLE: &[Row] = &[
     row(L::Messages, "v V", C::Message(D::Select), "", "select messages"),
     row(L::Messages, "+", C::Message(D::React), "", "react; the same emoji again takes it back"),
     row(L::Messages, "K", C::Message(D::Details), "", "details: who got it, and the way it went"),
+    row(L::Messages, "gx", C::Message(D::Open), "", "show its link; again: open it; {n}gx"),
+    row(L::Messages, ".", C::Go(G::Again), "", "the last deed again, on this message"),
+    row(L::Messages, "@:", C::Go(G::LineAgain), "", "the last : line again"),
+    row(L::Messages, "u", C::Go(G::Undo), "", "take back the last change"),
     row(L::Messages, "gt", C::Go(G::NextConversation), "", "next conversation; {n}gt the n-th"),
     row(L::Messages, "gT", C::Go(G::PreviousConversation), "", "conversation before"),
     row(L::Messages, "<C-^>", C::Go(G::OtherConversation), "", "the one that was open before"),
@@ -348,7 +369,11 @@ pub static TABLE: &[Row] = &[
     row(L::Messages, "<C-w>h", C::Go(G::List), "", "to the list"),
     row(L::Messages, "<C-w>l", C::Go(G::Messages), "", "to the messages"),
     row(L::Messages, "? <F1>", C::Go(G::Help), "keys", "all keys"),
+    row(L::Messages, "<Space>", C::Go(G::Menu), "", "what may be pressed here"),
+    row(L::Messages, "<C-l>", C::Go(G::Redraw), "", "draw everything again"),
+    row(L::Messages, "<C-z>", C::Go(G::Suspend), "", "rest; fg comes back"),
     row(L::Messages, "q", C::Go(G::Quit), "quit", "quit; asks once while something is unsent"),
+    row(L::Messages, "ZZ ZQ", C::Go(G::QuitNow), "", "quit, at once; drafts stay"),
 
     row(L::Select, "y \"<any>y", C::Message(D::Copy), "copy", "copy their texts"),
     row(L::Select, "d", C::Message(D::Delete), "delete", "delete those that are mine; asks once"),
@@ -373,6 +398,8 @@ pub static TABLE: &[Row] = &[
     row(L::Insert, "<C-r>", C::Editor, "", "insert a register: ^R a, ^R \""),
     row(L::Insert, "<C-o>", C::Editor, "", "one command of NORMAL"),
     row(L::Insert, "<C-t> <C-d>", C::Editor, "", "indent the line more, less"),
+    row(L::Insert, "<C-x><C-e>", C::Write(W::Outside), "", "write on in $VISUAL or $EDITOR"),
+    row(L::Insert, "<C-z>", C::Go(G::Suspend), "", "rest; fg comes back"),
     row(L::Insert, "<C-v> <C-a> <C-e> <C-y>", C::Editor, "", "as in vim"),
     row(L::Insert, "<Up>", C::Editor, "", "line up; in an empty box: edit my last message"),
     row(L::Insert, "<Left> <Right> <Down> <Home> <End>", C::Editor, "", "move the cursor"),
@@ -380,6 +407,9 @@ pub static TABLE: &[Row] = &[
     row(L::Normal, "<CR>", C::Box(B::Send), "send", "send"),
     row(L::Normal, "<Esc> <C-c>", C::Box(B::Leave), "messages", "to the messages; the draft stays"),
     row(L::Normal, ":", C::Go(G::CommandLine), "command", "command line"),
+    row(L::Normal, "<C-l>", C::Go(G::Redraw), "", "draw everything again"),
+    row(L::Normal, "<C-z>", C::Go(G::Suspend), "", "rest; fg comes back"),
+    row(L::Normal, "ZZ ZQ", C::Go(G::QuitNow), "", "quit, at once; the draft stays"),
     row(L::Normal, "i a I A o O R gi", C::Editor, "insert", "insert, replace"),
     row(L::Normal, "h j k l <Left> <Down> <Up> <Right>", C::Editor, "", "left, down, up, right"),
     row(L::Normal, "w b e ge W B E gE", C::Editor, "", "words"),
@@ -460,6 +490,7 @@ pub enum Typed {
     Mute,
     Retry,
     Reconnect,
+    LogOut,
     Status,
     Search,
     Mentions,
@@ -533,6 +564,7 @@ pub static TYPED: &[TypedRow] = &[
     typed("map", "[layer [keys to]]", T::Map, "show keys, or give them a meaning until you quit"),
     typed("unmap", "layer keys", T::Unmap, "give keys their first meaning back"),
     typed("theme", "[name]", T::Theme, "the colours: terminal, dark, light"),
+    typed("logout", "", T::LogOut, "end this login, and quit"),
     typed("help", "", T::Help, "all keys and commands"),
 ];
 

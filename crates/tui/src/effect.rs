@@ -94,6 +94,24 @@ pub enum Effect {
         text: String,
     },
     Bell,
+    /// A notification of the desktop, or of the terminal.
+    Notify {
+        desktop: bool,
+        title: String,
+        text: String,
+    },
+    /// A web address, to the desktop.
+    Open {
+        url: String,
+    },
+    /// A text, to the user's own editor.
+    Edit {
+        text: String,
+    },
+    /// Rest, until the shell says otherwise.
+    Suspend,
+    /// Everything is drawn anew.
+    Redraw,
     Exit(Exit),
 }
 
@@ -188,6 +206,10 @@ pub enum Answer {
         ask: Ask,
         got: Result<Got, Trouble>,
     },
+    /// The user's editor has ended; Err says why its text was not taken.
+    Edited {
+        text: Result<String, String>,
+    },
     /// The disk failed at something that has no other answer.
     Failed {
         why: String,
@@ -221,4 +243,6 @@ pub enum Exit {
     Quit,
     /// The session is not valid any more: log in again.
     SignedOut,
+    /// The user wants the session to end.
+    LogOut,
 }

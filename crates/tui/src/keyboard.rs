@@ -1,84 +1,87 @@
 //! The keyboard: a thread that waits for the terminal, because a terminal cannot be read without
 //! waiting.
 //!
-//! crossterm's own stream is not used: on a terminal whose other end was closed it reads for ever,
-//! and would take the program with it. Here the end is looked for before each read, and the screen
-//! lives on another thread. Its feature `use-dev-tty` is on, because without it crossterm forgets
-//! keys that arrive in the same moment as a change of size.
+//! The end of the terminal is looked for before each read: on one whose other end was closed, a
+//! read would come back at once and for ever.
 
 use std::io::{self, PipeReader, PipeWriter};
-use std::thread;
-use std::time::Duration;
+use std::thread::{self, JoinHandle};
 
-use crossterm::event::Event;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::sync::mpsc;
 
-use crate::effect::Input;
-use crate::keys;
-use crate::limits::KEYBOARD_QUEUE;
+use crate::decode::{Decoder, Told};
+use crate::limits::{ESC_WAIT_MS, KEYBOARD_QUEUE, READ_BYTES};
 
-/// crossterm does not look at all when it is given no time.
-const A_MOMENT: Duration = Duration::from_millis(1);
-
-/// What was pressed, until this is dropped; then the thread ends and leaves the terminal to others.
+/// What was pressed, until it is stopped; then the thread has ended and the terminal is others'.
 pub(crate) struct Keyboard {
     /// None: the terminal is gone.
-    pub inputs: mpsc::Receiver<Input>,
-    _end: PipeWriter,
+    pub told: mpsc::Receiver<Told>,
+    end: PipeWriter,
+    thread: JoinHandle<()>,
 }
 
-/// Starts reading.
-pub(crate) fn start() -> io::Result<Keyboard> {
-    let (ended, end) = io::pipe()?;
-    let (sender, inputs) = mpsc::channel(KEYBOARD_QUEUE);
-    thread::Builder::new().name("keyboard".into()).spawn(move || {
-        // an error is the end too: the sender is dropped, and the loop sees it
-        let _ = read_all(&ended, &sender);
-    })?;
-    Ok(Keyboard { inputs, _end: end })
+impl Keyboard {
+    /// Starts reading.
+    pub(crate) fn start() -> io::Result<Self> {
+        let (ended, end) = io::pipe()?;
+        let (sender, told) = mpsc::channel(KEYBOARD_QUEUE);
+        let reading = move || {
+            // an error is the end too: the sender is dropped, and the loop sees it
+            let _ = read_all(&ended, &sender);
+        };
+        let thread = thread::Builder::new().name("keyboard".into()).spawn(reading)?;
+        Ok(Self { told, end, thread })
+    }
+
+    /// Reads no further, and waits for the thread: what is typed from here on is for somebody else.
+    pub(crate) fn stop(self) {
+        // both ends that the thread may be waiting at
+        drop(self.end);
+        drop(self.told);
+        // a thread that panicked does not read either
+        let _ = self.thread.join();
+    }
 }
 
-fn read_all(ended: &PipeReader, sender: &mpsc::Sender<Input>) -> io::Result<()> {
+fn read_all(ended: &PipeReader, sender: &mpsc::Sender<Told>) -> io::Result<()> {
+    let stdin = rustix::stdio::stdin();
+    let mut decoder = Decoder::default();
+    let mut bytes = [0; READ_BYTES];
     loop {
-        wait(ended, None)?;
-        loop {
-            // nothing waits: only the ends are looked for
-            wait(ended, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))?;
-            if !crossterm::event::poll(A_MOMENT)? {
-                break;
-            }
-            for input in inputs_of(crossterm::event::read()?) {
-                // a full queue holds the thread, not the keys: the terminal keeps those
-                sender.blocking_send(input).map_err(|_| io::ErrorKind::BrokenPipe)?;
-            }
+        let told = match wait(ended, decoder.is_waiting())? {
+            true => match rustix::io::read(stdin, &mut bytes) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(len) => decoder.feed(&bytes[..len]),
+                Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => Vec::new(),
+                Err(error) => return Err(error.into()),
+            },
+            false => decoder.settle(),
+        };
+        for one in told {
+            // a full queue holds the thread, not the keys: the terminal keeps those
+            sender.blocking_send(one).map_err(|_| io::ErrorKind::BrokenPipe)?;
         }
     }
 }
 
-/// Waits for keys. An error: the terminal was closed, or nobody wants to know any more.
-fn wait(ended: &PipeReader, timeout: Option<&Timespec>) -> io::Result<()> {
+/// Waits for bytes; false: `shortly`, and none came. An error: the terminal was closed, or nobody
+/// wants to know any more.
+fn wait(ended: &PipeReader, shortly: bool) -> io::Result<bool> {
     let stdin = rustix::stdio::stdin();
     let mut watched = [PollFd::new(&stdin, PollFlags::IN), PollFd::new(ended, PollFlags::IN)];
-    match poll(&mut watched, timeout) {
-        Ok(_) | Err(rustix::io::Errno::INTR) => {}
-        Err(error) => return Err(error.into()),
+    let moment = Timespec { tv_sec: 0, tv_nsec: ESC_WAIT_MS * 1_000_000 };
+    loop {
+        match poll(&mut watched, shortly.then_some(&moment)) {
+            Ok(0) => return Ok(false),
+            Ok(_) => break,
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
     let closed = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
     match watched[0].revents().intersects(closed) || !watched[1].revents().is_empty() {
         true => Err(io::ErrorKind::UnexpectedEof.into()),
-        false => Ok(()),
-    }
-}
-
-fn inputs_of(event: Event) -> Vec<Input> {
-    match event {
-        Event::Key(key) if key.is_release() => Vec::new(),
-        Event::Key(key) => keys::from_terminal(&key).into_iter().map(Input::Key).collect(),
-        Event::Paste(text) => vec![Input::Paste(text)],
-        Event::Resize(columns, rows) => vec![Input::Size { columns, rows }],
-        Event::FocusGained => vec![Input::Focus(true)],
-        Event::FocusLost => vec![Input::Focus(false)],
-        Event::Mouse(_) => Vec::new(),
+        false => Ok(true),
     }
 }

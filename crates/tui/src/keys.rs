@@ -3,8 +3,6 @@
 
 use std::sync::LazyLock;
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-
 use crate::commands::{Command, Deed, Layer, TABLE};
 use crate::limits::COUNT_MAX;
 
@@ -12,7 +10,7 @@ use crate::limits::COUNT_MAX;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Key {
     Char(char),
-    /// Control with a lower-case letter or with one of `^ \ ] _`.
+    /// Control with a lower-case letter or with one of `@ ^ \ ] _`. `^I` is Tab on most terminals.
     Ctrl(char),
     Enter,
     /// A line break that is not Enter: Shift-Enter or Alt-Enter. `^J` means the same.
@@ -57,54 +55,6 @@ const NAMES: [(Key, &str, &str); 18] = [
     (Key::Char(' '), "space", "Space"),
     (Key::Char('<'), "lt", "<"),
 ];
-
-/// What a terminal event means here: nothing, one key, or two where Alt was only a fast Esc.
-///
-/// A terminal sends Esc-then-b and Alt-b as the same two bytes. Nobody has Alt commands here, and a
-/// person who leaves the insert mode fast must not get a letter into the text instead.
-pub fn from_terminal(event: &KeyEvent) -> Vec<Key> {
-    let alt = event.modifiers.contains(KeyModifiers::ALT);
-    let shift = event.modifiers.contains(KeyModifiers::SHIFT);
-    let control = event.modifiers.contains(KeyModifiers::CONTROL);
-    let key = match event.code {
-        KeyCode::Enter if alt || shift => return vec![Key::NewLine],
-        KeyCode::Char(c) if control => match c.to_ascii_lowercase() {
-            'h' => Key::Backspace,
-            'i' => Key::Tab,
-            'm' => Key::Enter,
-            '[' | '3' => Key::Esc,
-            // terminals send control characters 28 to 31 for these, crossterm names them by digits
-            '4' => Key::Ctrl('\\'),
-            '5' => Key::Ctrl(']'),
-            '6' => Key::Ctrl('^'),
-            '7' | '/' => Key::Ctrl('_'),
-            lower => Key::Ctrl(lower),
-        },
-        KeyCode::Char(c) if c.is_control() => return Vec::new(),
-        KeyCode::Char(c) => Key::Char(c),
-        KeyCode::Enter => Key::Enter,
-        KeyCode::Esc => Key::Esc,
-        KeyCode::Tab => Key::Tab,
-        KeyCode::BackTab => Key::BackTab,
-        KeyCode::Backspace => Key::Backspace,
-        KeyCode::Delete => Key::Delete,
-        KeyCode::Left => Key::Left,
-        KeyCode::Right => Key::Right,
-        KeyCode::Up => Key::Up,
-        KeyCode::Down => Key::Down,
-        KeyCode::Home => Key::Home,
-        KeyCode::End => Key::End,
-        KeyCode::PageUp => Key::PageUp,
-        KeyCode::PageDown => Key::PageDown,
-        KeyCode::F(number @ 1..=12) => Key::F(number),
-        _ => return Vec::new(),
-    };
-    match alt {
-        true if key == Key::Esc => vec![Key::Esc],
-        true => vec![Key::Esc, key],
-        false => vec![key],
-    }
-}
 
 /// `gg<CR><C-d>` as keys. `<lt>` is a plain `<`; an unknown name is read letter by letter.
 pub fn parse(notation: &str) -> Vec<Key> {

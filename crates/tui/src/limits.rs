@@ -55,6 +55,21 @@ pub const SAME_HEAD_MS: i64 = 5 * 60 * 1_000;
 pub const CALLS_MAX: usize = 16;
 /// Events taken before the screen is drawn again, so that catching up does not starve the keyboard.
 pub const EVENTS_PER_FRAME_MAX: usize = 256;
+/// A lone Esc is one when nothing came behind it for so long, in milliseconds: what a terminal
+/// sends for an arrow begins with one, and may be cut in two on its way.
+pub const ESC_WAIT_MS: i64 = 30;
+/// Bytes of one read from the terminal.
+pub const READ_BYTES: usize = 4 * 1024;
+/// A terminal's sequence, in bytes. Longer: it is passed over.
+pub const SEQUENCE_BYTES_MAX: usize = 64;
+/// A paste, in bytes. The rest is passed over: the box has room for as much.
+pub const PASTE_BYTES_MAX: usize = BOX_BYTES_MAX;
+/// A web address that can be opened, in bytes. Longer ones are not offered.
+pub const LINK_BYTES_MAX: usize = 2 * 1024;
+/// Columns of a message in a notification. More is cut.
+pub const NOTIFICATION_COLUMNS: usize = 120;
+/// A stopped process wakes up by itself after so long where nobody can wake it, in milliseconds.
+pub const SUSPENDED_MS: u64 = 500;
 /// Keys that wait for the screen. More: the terminal keeps them until there is room.
 pub const KEYBOARD_QUEUE: usize = 256;
 /// Text for the terminal's clipboard, in bytes. More is not copied, and a notice says so: terminals

@@ -10,6 +10,7 @@ use ratatui::layout::Rect;
 
 use crate::commands::Layer;
 use crate::composer::Composer;
+use crate::effect::Ask;
 use crate::keys::Key;
 use crate::line_edit::LineEdit;
 use crate::settings::Settings;
@@ -23,6 +24,8 @@ pub struct Model {
     pub rows: u16,
     /// The terminal window has the focus: what is on the screen is being read.
     pub focused: bool,
+    /// The terminal tells when it gets and loses the focus: it has done so.
+    pub focus_told: bool,
     pub colors: Colors,
     pub settings: Settings,
 
@@ -62,12 +65,18 @@ pub struct Model {
     pub which_key: bool,
     pub notice: Option<Notice>,
     pub asked: Option<Asked>,
+    /// What `.` does again.
+    pub repeat: Option<Repeat>,
+    /// What `u` takes back.
+    pub undo: Option<Undo>,
     /// What `n` and `N` look for.
     pub search: Option<Sought>,
     /// The words that `/` had last.
     pub search_words: String,
     /// Where jumps began, oldest first.
     pub jumps: Vec<Spot>,
+    /// Where one came back from, for the way on; the next one last.
+    pub jumps_on: Vec<Spot>,
     pub marks: HashMap<char, Spot>,
     /// Lines of the `:` history, oldest first.
     pub history: Vec<String>,
@@ -225,6 +234,25 @@ pub enum Asked {
     Delete(ItemId),
     /// All that are mine between these two.
     DeleteAll(ItemId, ItemId),
+    /// The n-th address of a message, counted from 0.
+    Open(ItemId, usize),
+}
+
+/// A deed that can be done to another message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Repeat {
+    Keys(Vec<Key>),
+    React(String),
+}
+
+/// How the last change is taken back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Undo {
+    Ask(Ask),
+    /// What was deleted comes back as a text only.
+    Texts(String),
+    /// A group with this title: there is no way back.
+    Left(String),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -388,6 +416,7 @@ impl Model {
             columns,
             rows,
             focused: true,
+            focus_told: false,
             colors: Colors::True,
             settings: Settings::default(),
             line: Line::Connecting,
@@ -416,6 +445,9 @@ impl Model {
             search: None,
             search_words: String::new(),
             jumps: Vec::new(),
+            jumps_on: Vec::new(),
+            repeat: None,
+            undo: None,
             marks: HashMap::new(),
             history: Vec::new(),
             begun: false,

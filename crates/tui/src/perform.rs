@@ -45,7 +45,13 @@ pub(crate) async fn local(client: &Client, effect: Effect) -> Option<Answer> {
             client.reconnect();
             Ok(())
         }
-        Effect::Ask(_) | Effect::Copy { .. } | Effect::Bell | Effect::Exit(_) => Ok(()),
+        Effect::Open { url } => {
+            let opened = crate::outside::open(&url);
+            let failed = |error| Answer::Failed { why: format!("nothing opens links: {error}") };
+            return opened.err().map(failed);
+        }
+        Effect::Ask(_) | Effect::Copy { .. } | Effect::Bell | Effect::Notify { .. } => Ok(()),
+        Effect::Edit { .. } | Effect::Suspend | Effect::Redraw | Effect::Exit(_) => Ok(()),
     };
     done.err().map(|error| failed(&error))
 }

@@ -9,13 +9,16 @@ use ratatui::layout::{Position, Rect};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{Interval, MissedTickBehavior, interval};
+use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 
 use crate::clipboard;
+use crate::decode::Told;
 use crate::effect::{Answer, Effect, Exit, Input, Trouble};
-use crate::keyboard;
-use crate::limits::{CALLS_MAX, EVENTS_PER_FRAME_MAX};
+use crate::keyboard::Keyboard;
+use crate::keys::Key;
+use crate::limits::{CALLS_MAX, EVENTS_PER_FRAME_MAX, SUSPENDED_MS};
 use crate::model::{Colors, Model, Tone, unread};
+use crate::outside;
 use crate::perform;
 use crate::settings::Settings;
 use crate::terminal::{self, Screen};
@@ -40,8 +43,6 @@ pub struct Options {
     /// What is wrong with the file of settings, in words; empty = nothing.
     pub mistakes: String,
     pub colors: Colors,
-    /// Ring for what is not being looked at.
-    pub bell: bool,
     /// Open this conversation at the start.
     pub open: Option<i64>,
 }
@@ -52,7 +53,6 @@ impl Default for Options {
             settings: Settings::default(),
             mistakes: String::new(),
             colors: colors(),
-            bell: true,
             open: None,
         }
     }
@@ -77,12 +77,22 @@ struct Loop {
     model: Model,
     screen: Screen,
     calls: JoinSet<Answer>,
-    bell: bool,
     title: String,
     shape: Option<view::CursorShape>,
     exit: Option<Exit>,
+    /// The terminal is to be given to somebody else.
+    away: Option<Away>,
+    /// The desktop has shown no notification, and that was told.
+    desktop_failed: bool,
     /// The terminal has changed its size since the last frame: it may have forgotten what it shows.
     resized: bool,
+}
+
+/// Why the terminal is given to somebody else for a time.
+enum Away {
+    Suspend,
+    /// The user's editor, with this text.
+    Edit(String),
 }
 
 /// Shows the client on this terminal until the user quits, the terminal goes away, or a signal ends
@@ -133,10 +143,11 @@ async fn start(client: Client, screen: Screen, options: &Options) -> Loop {
         model,
         screen,
         calls: JoinSet::new(),
-        bell: options.bell,
         title: String::new(),
         shape: None,
         exit: None,
+        away: None,
+        desktop_failed: false,
         resized: false,
     };
     perform_all(&mut here, vec![Effect::LoadAll]).await;
@@ -151,16 +162,15 @@ async fn start(client: Client, screen: Screen, options: &Options) -> Loop {
 }
 
 async fn turn(here: &mut Loop, events: &mut mpsc::Receiver<Event>) -> Result<Exit> {
-    let mut keyboard = keyboard::start()?;
-    let mut resized = signal(SignalKind::window_change())?;
-    let mut ends = [signal(SignalKind::terminate())?, signal(SignalKind::hangup())?];
+    let mut keyboard = Keyboard::start()?;
+    let mut signals = Signals::new()?;
     let mut clock = ticking();
     loop {
         draw(here)?;
         let pause = crate::update::pause_ms(&here.model).map(i64::unsigned_abs);
         tokio::select! {
-            input = keyboard.inputs.recv() => match input {
-                Some(input) => take_inputs(here, input, &mut keyboard.inputs).await,
+            told = keyboard.told.recv() => match told {
+                Some(told) => take_told(here, told, &mut keyboard.told).await?,
                 None => return Ok(last_words(here).await),
             },
             event = events.recv() => match event {
@@ -170,20 +180,131 @@ async fn turn(here: &mut Loop, events: &mut mpsc::Receiver<Event>) -> Result<Exi
             Some(answer) = here.calls.join_next() => {
                 take(here, Input::Answer(answer.map_err(|e| Error::Fault(e.to_string()))?)).await;
             }
-            _ = resized.recv() => {
+            _ = signals.resized.recv() => {
                 let (columns, rows) = crossterm::terminal::size()?;
                 take(here, Input::Size { columns, rows }).await;
             }
+            // somebody had stopped us from outside, and the shell has used the terminal since
+            _ = signals.continued.recv() => retake(here).await?,
             _ = clock.tick() => {}
             // unfinished keys do not wait for the next tick
             () = tokio::time::sleep(Duration::from_millis(pause.unwrap_or(0))),
                 if pause.is_some() => {}
-            () = any(&mut ends) => return Ok(last_words(here).await),
+            () = signals.ends.any() => return Ok(last_words(here).await),
+        }
+        if let Some(away) = here.away.take() {
+            keyboard.stop();
+            terminal::give_back();
+            match away {
+                Away::Suspend => rest(&mut signals).await?,
+                Away::Edit(text) => edit(here, events, &mut signals, &text).await,
+            }
+            // those that came meanwhile were for the one who had the terminal
+            signals = Signals::new()?;
+            keyboard = Keyboard::start()?;
+            retake(here).await?;
         }
         let figures = here.client.figures();
         take(here, Input::Tick { now: now_ms(), figures }).await;
         if let Some(exit) = here.exit {
             return Ok(exit);
+        }
+    }
+}
+
+/// The terminal is ours again, whatever was done to it.
+async fn retake(here: &mut Loop) -> io::Result<()> {
+    terminal::take()?;
+    (here.shape, here.title) = (None, String::new());
+    let (columns, rows) = crossterm::terminal::size()?;
+    take(here, Input::Size { columns, rows }).await;
+    Ok(())
+}
+
+/// Stops this process, and those it was started with, as `^Z` does; goes on with the shell's `fg`.
+async fn rest(signals: &mut Signals) -> io::Result<()> {
+    rustix::process::kill_current_process_group(rustix::process::Signal::TSTP)?;
+    // Where nobody could wake us the system does not stop us either.
+    let _ = timeout(Duration::from_millis(SUSPENDED_MS), signals.continued.recv()).await;
+    Ok(())
+}
+
+/// The user's editor has the terminal; the line goes on.
+async fn edit(
+    here: &mut Loop,
+    events: &mut mpsc::Receiver<Event>,
+    signals: &mut Signals,
+    text: &str,
+) {
+    let mut editing = match outside::edit(text) {
+        Ok(editing) => editing,
+        Err(error) => {
+            let text = Err(format!("the editor cannot be started: {error}"));
+            return take(here, Input::Answer(Answer::Edited { text })).await;
+        }
+    };
+    let ended = loop {
+        tokio::select! {
+            ended = editing.child.wait() => break ended,
+            Some(event) = events.recv() => take_events(here, event, events).await,
+            // ^C and ^\ in the editor are the editor's
+            () = signals.ends.ordered() => {
+                last_words(here).await;
+                return;
+            }
+        }
+    };
+    let text = editing.finish(ended);
+    take(here, Input::Answer(Answer::Edited { text })).await;
+}
+
+/// What the system and other programs tell this one.
+struct Signals {
+    resized: Signal,
+    continued: Signal,
+    ends: Ends,
+}
+
+/// Those that end a program.
+struct Ends {
+    terminate: Signal,
+    hangup: Signal,
+    interrupt: Signal,
+    quit: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        let continued = rustix::process::Signal::CONT.as_raw();
+        let ends = Ends {
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            quit: signal(SignalKind::quit())?,
+        };
+        Ok(Self {
+            resized: signal(SignalKind::window_change())?,
+            continued: signal(SignalKind::from_raw(continued))?,
+            ends,
+        })
+    }
+}
+
+impl Ends {
+    async fn any(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.hangup.recv() => {}
+            _ = self.interrupt.recv() => {}
+            _ = self.quit.recv() => {}
+        }
+    }
+
+    /// Those that no key sends.
+    async fn ordered(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.hangup.recv() => {}
         }
     }
 }
@@ -194,14 +315,6 @@ fn ticking() -> Interval {
     clock
 }
 
-async fn any(signals: &mut [Signal; 2]) {
-    let [terminate, hangup] = signals;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = hangup.recv() => {}
-    }
-}
-
 /// The program ends without being asked to: what is in the box still goes to the disk.
 async fn last_words(here: &mut Loop) -> Exit {
     let effects = crate::update::leave(&mut here.model);
@@ -210,15 +323,43 @@ async fn last_words(here: &mut Loop) -> Exit {
 }
 
 /// The key and what was pressed behind it, before the next frame; nothing after the one that ends
-/// the screen.
-async fn take_inputs(here: &mut Loop, first: Input, inputs: &mut mpsc::Receiver<Input>) {
-    take(here, first).await;
-    for _ in 1..EVENTS_PER_FRAME_MAX {
-        match inputs.try_recv() {
-            Ok(input) if here.exit.is_none() => take(here, input).await,
-            _ => break,
+/// the screen or gives the terminal away.
+async fn take_told(
+    here: &mut Loop,
+    first: Told,
+    more: &mut mpsc::Receiver<Told>,
+) -> io::Result<()> {
+    let mut next = Some(first);
+    for _ in 0..EVENTS_PER_FRAME_MAX {
+        let input = match next {
+            Some(Told::Key(key)) => Some(Input::Key(key)),
+            Some(Told::Paste(text)) => Some(Input::Paste(text)),
+            Some(Told::Focus(focused)) => Some(Input::Focus(focused)),
+            Some(Told::Kitty) => {
+                terminal::speak_kitty()?;
+                None
+            }
+            Some(Told::Attributes) => {
+                terminal::answered();
+                None
+            }
+            None => break,
+        };
+        if let Some(input) = input {
+            provoked(&input);
+            take(here, input).await;
         }
+        let ours = here.exit.is_none() && here.away.is_none();
+        next = if ours { more.try_recv().ok() } else { None };
     }
+    Ok(())
+}
+
+/// For the test that a panic gives the terminal back: builds for development panic at F12 when the
+/// environment wants it.
+fn provoked(input: &Input) {
+    let at_f12 = cfg!(debug_assertions) && matches!(input, Input::Key(Key::F(12)));
+    assert!(!at_f12 || std::env::var_os("NATTER_PANIC_AT_F12").is_none(), "F12 was pressed");
 }
 
 /// The event and what lies ready behind it, before the next frame.
@@ -252,7 +393,20 @@ async fn perform_all(here: &mut Loop, effects: Vec<Effect>) {
             }
             Effect::Bell => {
                 // a terminal that cannot ring is found out by the next frame
-                let _ = if here.bell { terminal::ring() } else { Ok(()) };
+                let _ = terminal::ring();
+                None
+            }
+            Effect::Notify { desktop, title, text } => notify(here, desktop, &title, &text),
+            Effect::Edit { text } => {
+                here.away = Some(Away::Edit(text));
+                None
+            }
+            Effect::Suspend => {
+                here.away = Some(Away::Suspend);
+                None
+            }
+            Effect::Redraw => {
+                (here.resized, here.shape) = (true, None);
                 None
             }
             Effect::Copy { text } => {
@@ -273,6 +427,20 @@ async fn perform_all(here: &mut Loop, effects: Vec<Effect>) {
             waiting.extend(update(&mut here.model, Input::Answer(answer)));
         }
     }
+}
+
+/// Rings where nothing else is there; says so once.
+fn notify(here: &mut Loop, desktop: bool, title: &str, text: &str) -> Option<Answer> {
+    let shown = match desktop {
+        true => outside::notify(title, text),
+        false => terminal::notify(title, text),
+    };
+    let Err(error) = shown else {
+        return None;
+    };
+    let _ = terminal::ring();
+    let told = std::mem::replace(&mut here.desktop_failed, true);
+    (!told).then(|| Answer::Failed { why: format!("no notifications here ({error}): it rings") })
 }
 
 fn draw(here: &mut Loop) -> io::Result<()> {

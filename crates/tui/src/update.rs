@@ -1,6 +1,7 @@
 //! What happens when something happens: (model, input) → changed model and effects. Pure: no
 //! terminal, no clock, no waiting, so that every test can press keys and look.
 
+mod again;
 mod answers;
 mod compose;
 mod deeds;
@@ -34,7 +35,9 @@ pub fn update(model: &mut Model, input: Input) -> Vec<Effect> {
         Input::Key(key) => {
             model.stale = true;
             model.begun = true;
-            mapped::take(model, key)
+            let effects = mapped::take(model, key);
+            again::note_effects(model, &effects);
+            effects
         }
         Input::Paste(text) => {
             model.stale = true;
@@ -48,6 +51,7 @@ pub fn update(model: &mut Model, input: Input) -> Vec<Effect> {
         Input::Focus(focused) => {
             model.stale = true;
             model.focused = focused;
+            model.focus_told = true;
             Vec::new()
         }
         Input::Tick { now, figures } => {
@@ -77,6 +81,11 @@ fn press(model: &mut Model, key: Key) -> Vec<Effect> {
     model.notice = None;
     (model.pending_at, model.which_key) = (None, false);
     let layer = model.layer();
+    let key = match key {
+        // terminals that tell it from Tab tell it everywhere
+        Key::Ctrl('i') if !matches!(layer, Layer::Messages | Layer::Select) => Key::Tab,
+        other => other,
+    };
     if layer.takes_text() {
         model.asked = None;
         // an unfinished command of the editor, or a selection, takes the next key, whatever it is
@@ -95,6 +104,7 @@ fn press(model: &mut Model, key: Key) -> Vec<Effect> {
         Meaning::Command(command, count) => {
             let pressed = std::mem::take(&mut model.pending);
             let asked = model.asked.take();
+            again::note_keys(model, layer, command, &pressed);
             let effects = run(model, command, count, asked, &pressed);
             if layer == Layer::Select {
                 several::end_selection(model, command);
@@ -103,6 +113,7 @@ fn press(model: &mut Model, key: Key) -> Vec<Effect> {
         }
         Meaning::Over(deed, motion, count) => {
             let pressed = std::mem::take(&mut model.pending);
+            again::note_keys(model, layer, Command::Message(deed), &pressed);
             let asked = model.asked.take();
             several::over(model, deed, motion, count, asked, keys::register(&pressed))
         }
@@ -149,15 +160,12 @@ fn run(
             moves::run(model, way, count);
             Vec::new()
         }
-        Command::Write(way) => {
-            compose::write(model, way);
-            Vec::new()
-        }
+        Command::Write(way) => compose::write(model, way),
         Command::Message(deed @ (Deed::Copy | Deed::Delete)) => {
             several::here(model, deed, count, asked, keys::register(pressed))
         }
         Command::Message(Deed::Put) => several::put(model, keys::register(pressed)),
-        Command::Message(deed) => deeds::run(model, deed),
+        Command::Message(deed) => deeds::run(model, deed, count, asked),
         Command::Go(way) => go::run(model, way, count, asked),
         Command::List(deed) => deeds::run_list(model, deed),
         Command::Box(deed) => compose::run(model, deed),

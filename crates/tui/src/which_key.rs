@@ -1,8 +1,9 @@
 //! What may follow the keys that were pressed: of the table, of the user's own keys, and of the
 //! box's editor.
 
-use crate::commands::Layer;
+use crate::commands::{Layer, TABLE};
 use crate::help;
+use crate::keymap;
 use crate::keys::{self, Key};
 use crate::model::{Model, Place};
 use crate::words;
@@ -21,9 +22,52 @@ pub fn rows(model: &Model) -> (String, Rows) {
     if pressed.is_empty() && model.place == Place::Compose && model.composer.is_waiting() {
         return (model.composer.pending(), in_editor(model));
     }
-    let rows = help::following(&model.settings.keymap, layer, &pressed);
-    let title = if pressed.is_empty() { layer.title().into() } else { keys::show_all(&pressed) };
-    (title, rows)
+    match pressed.is_empty() {
+        true => (layer.title().into(), menu(model, layer)),
+        false => {
+            let rows = help::following(&model.settings.keymap, layer, &pressed);
+            (keys::show_all(&pressed), rows)
+        }
+    }
+}
+
+/// All first keys of a layer. What begins several commands has one row, with the keys behind it.
+fn menu(model: &Model, layer: Layer) -> Rows {
+    let keymap = &model.settings.keymap;
+    let mut rows: Rows = Vec::new();
+    let mut begun: Vec<Key> = Vec::new();
+    let mut seen: Vec<Key> = Vec::new();
+    for own in keymap.of(layer) {
+        match own.keys.as_slice() {
+            [key] => rows.push((keys::show(*key), keymap::show(&own.to))),
+            [first, ..] if !begun.contains(first) => begun.push(*first),
+            _ => {}
+        }
+    }
+    for layer in std::iter::once(layer).chain(layer.below()) {
+        for row in TABLE.iter().filter(|row| row.layer == layer) {
+            let mut single: Vec<String> = Vec::new();
+            for way in row.keys.split(' ').map(keys::parse) {
+                match way.as_slice() {
+                    [key] if !keymap.hides(layer, &way) && !seen.contains(key) => {
+                        seen.push(*key);
+                        single.push(keys::show(*key));
+                    }
+                    [first, _, ..] if !begun.contains(first) => begun.push(*first),
+                    _ => {}
+                }
+            }
+            if !single.is_empty() {
+                rows.push((single.join(" "), row.help.to_string()));
+            }
+        }
+    }
+    for key in begun {
+        let next = help::following(keymap, layer, &[key]);
+        let next: Vec<&str> = next.iter().map(|row| row.0.as_str()).collect();
+        rows.push((keys::show(key), format!("… {}", next.join(" "))));
+    }
+    rows
 }
 
 fn row(keys: &str, help: &str) -> (String, String) {

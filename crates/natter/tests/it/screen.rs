@@ -13,6 +13,8 @@ struct Terminal {
     child: Box<dyn Child + Send + Sync>,
     keys: Box<dyn Write + Send>,
     master: Box<dyn MasterPty + Send>,
+    /// As they were at the beginning.
+    modes: String,
     seen: Arc<Seen>,
 }
 
@@ -30,16 +32,42 @@ struct State {
 
 impl Terminal {
     fn open(world: &World, profile: &str, rows: u16, cols: u16) -> Self {
-        let size = PtySize { rows, cols, pixel_width: 0, pixel_height: 0 };
-        let pair = native_pty_system().openpty(size).expect("a pty");
+        Self::open_with(world, profile, rows, cols, &[])
+    }
+
+    /// With more in its environment.
+    fn open_with(
+        world: &World,
+        profile: &str,
+        rows: u16,
+        cols: u16,
+        environment: &[(&str, &str)],
+    ) -> Self {
         let plain = world.command(&["--profile", profile]);
         let mut command = CommandBuilder::new(plain.get_program());
         command.args(plain.get_args());
+        Self::start(world, command, rows, cols, environment)
+    }
+
+    /// Any program in a terminal, as this world's user would start it.
+    fn start(
+        world: &World,
+        mut command: CommandBuilder,
+        rows: u16,
+        cols: u16,
+        environment: &[(&str, &str)],
+    ) -> Self {
+        let size = PtySize { rows, cols, pixel_width: 0, pixel_height: 0 };
+        let pair = native_pty_system().openpty(size).expect("a pty");
         command.env_clear();
-        for (name, value) in plain.get_envs() {
+        for (name, value) in world.command(&[]).get_envs() {
             command.env(name, value.unwrap_or_default());
         }
         command.env("TERM", "xterm-256color");
+        for (name, value) in environment {
+            command.env(name, value);
+        }
+        let modes = modes(pair.master.as_ref());
         let child = pair.slave.spawn_command(command).expect("natter starts");
         let keys = pair.master.take_writer().unwrap();
         let mut reader = pair.master.try_clone_reader().unwrap();
@@ -61,7 +89,7 @@ impl Terminal {
                 }
             }
         });
-        Self { child, keys, master: pair.master, seen }
+        Self { child, keys, master: pair.master, modes, seen }
     }
 
     fn keys(&mut self, keys: &str) {
@@ -91,12 +119,29 @@ impl Terminal {
         assert!(!late.timed_out(), "no {what:?} on this screen:\n{screen}");
     }
 
+    fn pid(&self) -> rustix::process::Pid {
+        let pid =
+            self.child.process_id().and_then(|pid| rustix::process::Pid::from_raw(pid as i32));
+        pid.expect("it runs")
+    }
+
+    /// The terminal reads lines and shows what is typed, as before natter was started.
+    fn is_cooked(&self) -> bool {
+        modes(self.master.as_ref()) == self.modes
+    }
+
     /// Waits for the end of natter; what the terminal was left with.
     fn ends(mut self) -> Vec<u8> {
         self.wait("end", |state| state.closed);
         assert!(self.child.wait().expect("it ends").success());
         std::mem::take(&mut self.seen.state.lock().unwrap().raw)
     }
+}
+
+/// How the terminal treats what is typed.
+fn modes(master: &(dyn MasterPty + Send)) -> String {
+    let modes = master.get_termios().expect("a terminal");
+    format!("{:?} {:?}", modes.local_flags, modes.input_flags)
 }
 
 fn cells(count: u16) -> NonZero<u16> {
@@ -125,14 +170,30 @@ fn two_people_talk_on_two_screens() {
     }
 }
 
-/// The terminal is as it was: main screen, visible cursor, no bracketed paste.
+/// The terminal is as it was: all that was switched on was switched off after it.
 fn restored(raw: &[u8]) {
     let text = String::from_utf8_lossy(raw);
-    for (on, off) in [("\x1b[?1049h", "\x1b[?1049l"), ("\x1b[?2004h", "\x1b[?2004l")] {
-        assert!(text.rfind(off) > text.rfind(on), "{off:?} must be the last word");
+    for (on, off) in [
+        ("\x1b[?1049h", "\x1b[?1049l"),
+        ("\x1b[?2004h", "\x1b[?2004l"),
+        ("\x1b[?1004h", "\x1b[?1004l"),
+        ("\x1b[22;2t", "\x1b[23;2t"),
+        ("\x1b[2 q", "\x1b[0 q"),
+        ("\x1b[?25l", "\x1b[?25h"),
+    ] {
+        assert!(
+            text.rfind(on).is_some() && text.rfind(off) > text.rfind(on),
+            "{off:?} after {on:?}"
+        );
     }
-    assert!(text.rfind("\x1b[?25h") > text.rfind("\x1b[?25l"), "the cursor is visible");
+    assert_eq!(text.matches("\x1b[>1u").count(), text.matches("\x1b[<1u").count(), "kitty");
+    for mouse in ["\x1b[?1000h", "\x1b[?1002h", "\x1b[?1003h", "\x1b[?1006h"] {
+        assert!(!text.contains(mouse), "the mouse was taken");
+    }
 }
+
+/// What the screen begins with, here only.
+const ASKED: &str = "\x1b[?u\x1b[c";
 
 #[test]
 fn the_screen_lives_through_a_restart_of_the_server_and_through_any_size() {
@@ -161,14 +222,217 @@ fn the_screen_lives_through_a_restart_of_the_server_and_through_any_size() {
 }
 
 #[test]
-fn sigterm_gives_the_terminal_back() {
+fn every_signal_that_ends_it_gives_the_terminal_back() {
+    use rustix::process::Signal;
     let (world, _server) = two();
-    let ann = Terminal::open(&world, "ann", 24, 80);
+    for signal in [Signal::TERM, Signal::HUP, Signal::INT, Signal::QUIT] {
+        let mut ann = Terminal::open(&world, "ann", 24, 80);
+        ann.sees("● connected");
+        ann.keys("\x1b[?1u\x1b[?62c");
+        ann.wait("kitty", |state| contains(&state.raw, "\x1b[>1u"));
+        assert!(!ann.is_cooked(), "{signal:?}: raw while it runs");
+        rustix::process::kill_process(ann.pid(), signal).unwrap();
+        ann.wait("end", |state| state.closed);
+        restored(&ann.seen.state.lock().unwrap().raw);
+        assert!(ann.is_cooked(), "{signal:?}: lines and echo again");
+        ann.child.wait().expect("it ends");
+    }
+}
+
+#[test]
+fn a_panic_gives_the_terminal_back_before_it_is_told() {
+    let (world, _server) = two();
+    let panics = [("NATTER_PANIC_AT_F12", "1")];
+    let mut ann = Terminal::open_with(&world, "ann", 24, 80, &panics);
     ann.sees("● connected");
-    let pid = ann.child.process_id().and_then(|pid| rustix::process::Pid::from_raw(pid as i32));
-    rustix::process::kill_process(pid.unwrap(), rustix::process::Signal::TERM).unwrap();
+    ann.keys("\x1b[?1u\x1b[?62c");
+    ann.wait("kitty", |state| contains(&state.raw, "\x1b[>1u"));
+    ann.keys("\x1b[24~");
     ann.wait("end", |state| state.closed);
+    assert!(!ann.child.wait().expect("it ends").success());
+    let raw = ann.seen.state.lock().unwrap().raw.clone();
+    restored(&raw);
+    let text = String::from_utf8_lossy(&raw);
+    let told = text.find("F12 was pressed").expect("the panic is told");
+    assert!(text.rfind("\x1b[?1049l").is_some_and(|left| left < told), "on the main screen");
+    assert!(ann.is_cooked());
+}
+
+#[test]
+fn the_keyboard_protocol_is_asked_for_and_never_waited_for() {
+    let (world, _server) = two();
+    let mut ann = Terminal::open(&world, "ann", 24, 80);
+    // a terminal that does not answer
+    ann.sees("● connected");
+    ann.wait("question", |state| contains(&state.raw, ASKED));
+    assert!(!contains(&ann.seen.state.lock().unwrap().raw, "\x1b[>1u"));
+    // two Esc that arrive together are two: out of INSERT, out of the box
+    ann.keys(":msg bob hello\r");
+    ann.sees("✓");
+    ann.keys("ia draft");
+    ann.sees("INSERT");
+    ann.keys("\x1b\x1b");
+    ann.wait("messages", |state| {
+        let screen = state.parser.screen().contents();
+        !screen.contains("INSERT") && !screen.contains("NORMAL")
+    });
+    // one that does, late, and says Shift-Enter in its own way
+    ann.keys("\x1b[?1u\x1b[?62c");
+    ann.wait("kitty", |state| contains(&state.raw, "\x1b[>1u"));
+    ann.keys("A\x1b[13;2usecond line");
+    ann.sees("second line");
+    ann.keys("\x1b[27u\x1b[27uq");
+    restored(&ann.ends());
+}
+
+#[test]
+fn the_shell_puts_it_to_rest_and_wakes_it() {
+    let (world, _server) = two();
+    let shell = CommandBuilder::new("/bin/sh");
+    let mut shell = Terminal::start(&world, shell, 24, 80, &[("PS1", "$ "), ("ENV", "")]);
+    shell.sees("$ ");
+    let natter = env!("CARGO_BIN_EXE_natter");
+    shell.keys(&format!("set -m; {natter} --profile ann\n"));
+    shell.sees("● connected");
+    shell.keys("\x1b[?1u\x1b[?62c");
+    shell.wait("kitty", |state| contains(&state.raw, "\x1b[>1u"));
+    shell.keys("\x1b[122;5u");
+    shell.wait("the shell", |state| !state.parser.screen().alternate_screen());
+    restored(&shell.seen.state.lock().unwrap().raw);
+    shell.keys("echo back $((40 + 2))\n");
+    shell.sees("back 42");
+    shell.keys("fg\n");
+    shell.wait("natter", |state| state.parser.screen().alternate_screen());
+    shell.sees("● connected");
+    shell.keys("ZZ");
+    shell.wait("the shell", |state| !state.parser.screen().alternate_screen());
+    shell.keys("exit\n");
+    shell.wait("end", |state| state.closed);
+    shell.child.wait().expect("it ends");
+}
+
+/// A program of the user's, below the home.
+fn script(world: &World, name: &str, body: &str) -> String {
+    use std::os::unix::fs::PermissionsExt;
+    let path = world.home.path().join(name);
+    std::fs::write(&path, format!("#!/bin/sh\n{body}\n")).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    path.display().to_string()
+}
+
+#[test]
+fn a_long_message_is_written_in_the_users_own_editor() {
+    let (world, _server) = two();
+    world.natter("bob", &["send", "ann", "write to me"]);
+    let editor = script(
+        &world,
+        "editor",
+        "cat \"$2\" > \"$HOME/had\"; echo \"editing $1\"; read answer\n\
+         [ \"$answer\" = fail ] && exit 3\nprintf 'from\\nthe %s\\n' \"$answer\" > \"$2\"",
+    );
+    // with an option, as people have it
+    let visual = format!("{editor} --wait");
+    let tmp = world.home.path().display().to_string();
+    let environment = [("VISUAL", visual.as_str()), ("TMPDIR", tmp.as_str())];
+    let mut ann = Terminal::open_with(&world, "ann", 24, 80, &environment);
+    ann.sees("write to me");
+    ann.keys("ia draft\x18\x05");
+    ann.sees("editing --wait");
     restored(&ann.seen.state.lock().unwrap().raw);
+    assert!(ann.is_cooked(), "the editor has a terminal as programs expect it");
+    ann.keys("outside\n");
+    ann.sees("the outside");
+    assert_eq!(std::fs::read_to_string(world.home.path().join("had")).unwrap(), "a draft");
+    ann.keys("\r");
+    ann.sees("✓");
+    // one that fails: the box is as it was
+    ann.keys("ia second draft\x1b\x1bgE");
+    ann.wait("the editor", |state| !state.parser.screen().alternate_screen());
+    ann.keys("fail\n");
+    ann.sees("the editor ended with");
+    ann.sees("a second draft");
+    let history = world.natter("bob", &["history", "ann"]);
+    assert!(history.contains("the outside"), "{history}");
+    ann.keys("ZZ");
+    restored(&ann.ends());
+    let left = std::fs::read_dir(world.home.path()).unwrap().flatten();
+    let files = left.filter(|file| file.file_name().to_string_lossy().ends_with(".md"));
+    assert_eq!(files.count(), 1, "only what the failed editor left");
+}
+
+#[test]
+fn a_link_goes_to_the_desktop_without_a_shell() {
+    let (world, _server) = two();
+    let url = "https://example.org/?a=1&b=$(id);c";
+    world.natter("bob", &["send", "ann", url]);
+    let opened = world.home.path().join("opened");
+    assert!(std::process::Command::new("mkfifo").arg(&opened).status().unwrap().success());
+    for opener in ["xdg-open", "open"] {
+        script(&world, opener, "printf '%s' \"$*\" > \"$HOME/opened\"");
+    }
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || tell.send(std::fs::read_to_string(opened).unwrap()));
+    let path = format!("{}:{}", world.home.path().display(), std::env::var("PATH").unwrap());
+    let mut ann = Terminal::open_with(&world, "ann", 24, 100, &[("PATH", path.as_str())]);
+    ann.sees("example.org");
+    ann.keys("gx");
+    ann.sees(&format!("gx again opens {url}"));
+    assert!(told.try_recv().is_err(), "it was only shown");
+    ann.keys("gx");
+    assert_eq!(told.recv_timeout(PATIENCE).expect("a browser"), url);
+    ann.keys("ZZ");
+    ann.ends();
+}
+
+#[test]
+fn a_notification_goes_out_only_while_the_window_has_not_the_focus() {
+    let (world, _server) = two();
+    let config = world.home.path().join("config").join("natter");
+    std::fs::create_dir_all(&config).unwrap();
+    std::fs::write(config.join("config.toml"), "notify = \"terminal\"\nfoo = 1\n").unwrap();
+    world.natter("ann", &["send", "bob", "before"]);
+    let mut bob = Terminal::open(&world, "bob", 24, 80);
+    bob.sees("config.toml, line 2: there is no setting foo");
+    bob.sees("before");
+    bob.sees("● connected");
+    bob.keys("\x1b[O");
+    // what comes next is behind the loss of the focus
+    bob.keys(":\x15");
+    bob.sees("Tab shows the commands");
+    bob.keys("\x1b");
+    world.natter("ann", &["send", "bob", "a secret", "--wait", "delivered"]);
+    bob.wait("notification", |state| contains(&state.raw, "\x1b]777;notify;natter;"));
+    let raw = String::from_utf8_lossy(&bob.seen.state.lock().unwrap().raw).into_owned();
+    let at = raw.find("\x1b]777").unwrap();
+    assert!(!raw[at..raw[at..].find('\x07').unwrap() + at].contains("secret"));
+    // nothing was read while nobody looked
+    let chats = world.natter("bob", &["chats", "--json"]);
+    assert!(chats.contains("\"unread\":1"), "{chats}");
+    bob.keys("\x1b[I");
+    world.natter("ann", &["send", "bob", "seen?", "--wait", "read"]);
+    bob.keys("ZZ");
+    bob.ends();
+}
+
+#[test]
+fn an_open_screen_starts_this_machines_own_server_again() {
+    let world = World::new();
+    let _stop = crate::first_run::Stopped(&world);
+    let args = ["--profile", "ann", "signup", "ann", "--password-stdin"];
+    assert_eq!(world.run(&args, &format!("{}\n", crate::world::PASSWORD)).code, 0);
+    let mut ann = Terminal::open(&world, "ann", 24, 80);
+    ann.sees("● connected");
+    world.natter("ann", &["server", "stop"]);
+    ann.sees("reconnecting");
+    ann.keys(":reconnect\r");
+    ann.sees("● connected");
+    assert_eq!(world.run(&["server", "status"], "").code, 0, "it runs again");
+    ann.keys("ZZ");
+    ann.ends();
+}
+
+fn contains(raw: &[u8], text: &str) -> bool {
+    raw.windows(text.len()).any(|window| window == text.as_bytes())
 }
 
 #[test]

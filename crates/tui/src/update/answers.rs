@@ -47,6 +47,7 @@ pub(super) fn take(model: &mut Model, answer: Answer) -> Vec<Effect> {
         }
         Answer::Asked { ask, got: Ok(got) } => return answered(model, &ask, got),
         Answer::Asked { ask, got: Err(trouble) } => refused(model, &ask, &trouble),
+        Answer::Edited { text } => return compose::edited(model, text),
         Answer::Failed { why } => model.tell(Tone::Bad, why),
     }
     Vec::new()

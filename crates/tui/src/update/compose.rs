@@ -10,18 +10,42 @@ use crate::keys::Key;
 use crate::limits::CLIPBOARD_BYTES_MAX;
 use crate::model::{Draft, Model, Place, Target, Tone};
 
-pub(super) fn write(model: &mut Model, way: Write) {
+pub(super) fn write(model: &mut Model, way: Write) -> Vec<Effect> {
     if model.chat.is_none() {
         model.tell(Tone::Warn, "open a conversation first: f finds people");
-        return;
+        return Vec::new();
+    }
+    if way == Write::Outside {
+        // should the machine fail meanwhile, the disk has it
+        let mut effects: Vec<Effect> = save_draft(model).into_iter().collect();
+        effects.push(Effect::Edit { text: model.composer.cleaned() });
+        return effects;
     }
     model.place = Place::Compose;
     model.composer.enter_insert(match way {
         Write::AtCursor => At::Cursor,
         Write::AfterCursor => At::AfterCursor,
         Write::AtEnd => At::LineEnd,
-        Write::OnNewLine => At::NewLine,
+        Write::OnNewLine | Write::Outside => At::NewLine,
     });
+    Vec::new()
+}
+
+/// What the user's editor left. It is looked at once more before it is sent.
+pub(super) fn edited(model: &mut Model, text: Result<String, String>) -> Vec<Effect> {
+    let text = match text {
+        Ok(text) => text,
+        Err(why) => {
+            model.tell(Tone::Bad, why);
+            return Vec::new();
+        }
+    };
+    if model.chat.is_none() {
+        return Vec::new();
+    }
+    model.place = Place::Compose;
+    model.composer.set_text(&text);
+    changed(model)
 }
 
 pub(super) fn run(model: &mut Model, deed: BoxDeed) -> Vec<Effect> {

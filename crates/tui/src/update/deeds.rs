@@ -7,12 +7,18 @@ use crate::commands::{Deed, ListDeed};
 use crate::composer::At;
 use crate::effect::{Ask, Effect, PersonDeed, Who};
 use crate::line_edit::LineEdit;
+use crate::links::{is_disguised, links};
 use crate::model::{
     Asked, Details, Item, ItemId, ListRow, Model, Over, Place, Reactions, Target, Tone,
 };
 use crate::words;
 
-pub(super) fn run(model: &mut Model, deed: Deed) -> Vec<Effect> {
+pub(super) fn run(
+    model: &mut Model,
+    deed: Deed,
+    count: Option<usize>,
+    asked: Option<Asked>,
+) -> Vec<Effect> {
     let Some(id) = model.cursor_index().and_then(|at| model.item(at)).map(|item| item.id()) else {
         model.tell(Tone::Dim, "there is no message here");
         return Vec::new();
@@ -30,6 +36,7 @@ pub(super) fn run(model: &mut Model, deed: Deed) -> Vec<Effect> {
         Deed::Delete | Deed::Copy | Deed::Put => {}
         Deed::React => react(model, id),
         Deed::Details => return details(model, id),
+        Deed::Open => return open_link(model, id, count.unwrap_or(1).saturating_sub(1), asked),
     }
     Vec::new()
 }
@@ -114,6 +121,39 @@ fn react(model: &mut Model, id: ItemId) {
         let line = LineEdit::default();
         model.over = Some(Over::Reactions(Reactions { conv_id, seq, line }));
     }
+}
+
+/// Says where it leads first: what is shown of a link need not be where it goes.
+fn open_link(model: &mut Model, id: ItemId, at: usize, asked: Option<Asked>) -> Vec<Effect> {
+    let item = model.index_of(id).and_then(|at| model.item(at));
+    let body = match item {
+        Some(Item::Stored(message)) => message.body.clone(),
+        Some(Item::Queued(queued)) => queued.body.clone(),
+        None => return Vec::new(),
+    };
+    let all = links(&body);
+    let Some(url) = all.get(at) else {
+        let text = match all.len() {
+            0 => "there is no link in this message".into(),
+            count => format!("this message has only {count}"),
+        };
+        model.tell(Tone::Dim, text);
+        return Vec::new();
+    };
+    let url = url.to_string();
+    if asked == Some(Asked::Open(id, at)) {
+        model.tell(Tone::Dim, format!("opening {url}"));
+        return vec![Effect::Open { url }];
+    }
+    model.asked = Some(Asked::Open(id, at));
+    let (tone, warning) = match is_disguised(&url) {
+        true => (Tone::Bad, "   (it may not be what it looks like)"),
+        false => (Tone::Warn, ""),
+    };
+    let which =
+        if all.len() > 1 { format!(" ({} of {})", at + 1, all.len()) } else { String::new() };
+    model.tell(tone, format!("gx again opens {url}{which}{warning}"));
+    Vec::new()
 }
 
 fn details(model: &mut Model, id: ItemId) -> Vec<Effect> {

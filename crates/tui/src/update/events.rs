@@ -2,12 +2,16 @@
 
 use client::{Event, Line, Queued};
 use proto::limits::{PREVIEW_CHARS_MAX, TYPING_SHOWN_MS};
-use proto::{Conversation, Message, MessageKind, Presence, Receipt, Sent, SentState, Typing};
+use proto::{
+    Conversation, ConversationKind, Message, MessageKind, Presence, Receipt, Sent, SentState,
+    Typing,
+};
 
 use super::go;
 use crate::effect::Effect;
-use crate::limits::{CHAT_MESSAGES_LET_GO, CHAT_MESSAGES_MAX, TYPING_MAX};
-use crate::model::{Chat, ItemId, Model, Newer, Older, Tone, Typist, Unseen};
+use crate::limits::{CHAT_MESSAGES_LET_GO, CHAT_MESSAGES_MAX, NOTIFICATION_COLUMNS, TYPING_MAX};
+use crate::model::{Chat, ItemId, Model, Newer, Older, Tone, Typist, Unseen, unread};
+use crate::settings::Notify;
 use crate::{scroll, words};
 
 pub(super) fn take(model: &mut Model, event: Event) -> Vec<Effect> {
@@ -94,16 +98,49 @@ fn new_message(model: &mut Model, message: Message, live: bool) -> Vec<Effect> {
         let at = model.conversations.partition_point(|c| c.last_at > conversation.last_at);
         model.conversations.insert(at, conversation);
     }
-    let looking = is_open(model, conv_id) && model.focused;
-    put_message(model, message);
     let mut effects = Vec::new();
+    if live && !mine && !muted {
+        effects.extend(attention(model, &message));
+    }
+    put_message(model, message);
     if !known {
         effects.push(Effect::LoadAll);
     }
-    if live && !mine && !muted && !looking {
-        effects.push(Effect::Bell);
-    }
     effects
+}
+
+/// What a message does while nobody is looking at it. Its text goes nowhere but where the user
+/// wants it.
+fn attention(model: &Model, message: &Message) -> Option<Effect> {
+    let open = is_open(model, message.conv_id);
+    // a terminal that never tells of its focus may be out of sight
+    let away = !model.focused || (!model.focus_told && !open);
+    let desktop = match model.settings.notify {
+        Notify::Off => return None,
+        Notify::Bell => return (!(open && model.focused)).then_some(Effect::Bell),
+        Notify::Terminal => false,
+        Notify::Desktop => true,
+    };
+    if !away {
+        return None;
+    }
+    let (title, text) = match model.settings.show_text && message.kind() == MessageKind::Text {
+        true => {
+            let conversation = model.conversation(message.conv_id);
+            let group = conversation.filter(|c| c.kind() == ConversationKind::Group);
+            let who = words::handle(model, message.sender_id);
+            let place =
+                group.map_or_else(String::new, |g| format!(" in {}", words::title(model, g)));
+            (format!("{who}{place}"), words::excerpt(&message.body, NOTIFICATION_COLUMNS))
+        }
+        false => {
+            let count: i64 = model.conversations.iter().map(unread).sum();
+            let text =
+                if count > 1 { format!("{count} unread messages") } else { "a message".into() };
+            ("natter".to_string(), text)
+        }
+    };
+    Some(Effect::Notify { desktop, title, text })
 }
 
 fn my_handle(model: &Model) -> String {

@@ -13,7 +13,7 @@ use crate::limits::{FOUND_ROWS_MAX, HISTORY_LINES_MAX};
 use crate::line_edit::LineEdit;
 use crate::model::{
     CommandLine, Completion, CompletionRow, EMOJI, Goal, GoalAsked, Help, ItemId, Model, Over,
-    Reactions, Results, ResultsFrom, Tone,
+    Reactions, Repeat, Results, ResultsFrom, Tone,
 };
 
 pub(super) fn run(model: &mut Model, deed: FieldDeed) -> Vec<Effect> {
@@ -114,6 +114,7 @@ fn give(model: &mut Model, reactions: Reactions, emoji: &str) -> Vec<Effect> {
     let item = model.index_of(ItemId::Seq(seq)).and_then(|at| model.item(at));
     let given = item.and_then(|item| item.message()?.reactions.iter().find(|r| r.emoji == emoji));
     let remove = given.is_some_and(|reaction| reaction.user_ids.contains(&model.me));
+    model.repeat = Some(Repeat::React(emoji.to_string()));
     vec![Effect::Ask(Ask::React { conv_id, seq, emoji: emoji.to_string(), remove })]
 }
 
@@ -287,6 +288,17 @@ fn run_line(model: &mut Model, line: &str) -> Vec<Effect> {
         model.history.remove(0);
     }
     typed::run(model, line)
+}
+
+/// `@:`: the last line once more.
+pub(super) fn line_again(model: &mut Model) -> Vec<Effect> {
+    match model.history.last().cloned() {
+        Some(line) => typed::run(model, &line),
+        None => {
+            model.tell(Tone::Dim, "no : line was run yet");
+            Vec::new()
+        }
+    }
 }
 
 /// Shows the next completion of what was typed, and at the end what was typed itself.

@@ -2,7 +2,7 @@
 
 use proto::{Conversation, ConversationKind};
 
-use super::{compose, jumps, leave};
+use super::{again, compose, fields, jumps, leave};
 use crate::commands::Go;
 use crate::effect::{Ask, Effect};
 use crate::layout;
@@ -29,6 +29,14 @@ pub(super) fn run(
         Go::Replied => jumps::to_replied(model),
         Go::JumpedFrom => return jumps::back(model, true),
         Go::OlderJump => return jumps::back(model, false),
+        Go::NewerJump => return jumps::on_again(model),
+        Go::Menu => model.which_key = true,
+        Go::QuitNow => return leave(model),
+        Go::Suspend => return vec![Effect::Suspend],
+        Go::Redraw => return vec![Effect::Redraw],
+        Go::Again => return again::repeat(model, asked),
+        Go::Undo => return again::undo(model),
+        Go::LineAgain => return fields::line_again(model),
         Go::Help => model.over = Some(Over::Help(Help::default())),
         Go::Close => match &mut model.over {
             Some(Over::Help(help)) if help.line.is_some() => help.line = None,

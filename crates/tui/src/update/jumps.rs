@@ -183,6 +183,7 @@ pub(super) fn remember(model: &mut Model) {
     if model.jumps.len() > JUMPS_MAX {
         model.jumps.remove(0);
     }
+    model.jumps_on.clear();
 }
 
 fn here(model: &Model) -> Option<Spot> {
@@ -205,13 +206,24 @@ pub(super) fn back(model: &mut Model, and_forth: bool) -> Vec<Effect> {
         if Some(spot) == now {
             continue;
         }
-        if and_forth {
-            model.jumps.extend(now);
+        match and_forth {
+            true => model.jumps.extend(now),
+            false => model.jumps_on.extend(now),
         }
         return go_to(model, spot);
     }
     model.tell(Tone::Dim, "no jump to go back from");
     Vec::new()
+}
+
+/// `^I`: on again to where `^O` came back from.
+pub(super) fn on_again(model: &mut Model) -> Vec<Effect> {
+    let Some(spot) = model.jumps_on.pop() else {
+        model.tell(Tone::Dim, "no jump to go on to");
+        return Vec::new();
+    };
+    model.jumps.extend(here(model));
+    go_to(model, spot)
 }
 
 pub(super) fn mark(model: &mut Model, deed: Mark, key: Option<&Key>) -> Vec<Effect> {

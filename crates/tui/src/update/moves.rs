@@ -34,7 +34,7 @@ fn in_messages(model: &mut Model, way: Move, count: Option<usize>) {
     if matches!(way, Move::First | Move::Last) {
         jumps::remember(model);
     }
-    if let (Move::Last, Some(number)) = (way, count) {
+    if let (Move::First | Move::Last, Some(number)) = (way, count) {
         fields::seek(model, i64::try_from(number).unwrap_or(i64::MAX));
         return;
     }

@@ -4,7 +4,7 @@ use proto::{ConversationKind, check};
 
 use super::{compose, deeds, fields, go, leave, show};
 use crate::commands::{Go, Typed, find_typed};
-use crate::effect::{Ask, Effect, PersonDeed, Who};
+use crate::effect::{Ask, Effect, Exit, PersonDeed, Who};
 use crate::line_edit::LineEdit;
 use crate::model::{Details, Finder, Help, Model, Over, Tone};
 use crate::words;
@@ -77,6 +77,7 @@ fn execute(
         Typed::Mute => mute(model, rest),
         Typed::Retry => Ok(retry(model)),
         Typed::Reconnect => Ok(vec![Effect::Reconnect]),
+        Typed::LogOut => log_out(model, forced),
         Typed::Status => {
             model.over = Some(Over::Details(status(model)));
             Ok(Vec::new())
@@ -101,6 +102,18 @@ fn execute(
             Ok(Vec::new())
         }
     }
+}
+
+fn log_out(model: &mut Model, forced: bool) -> Result<Vec<Effect>, String> {
+    if !model.queued.is_empty() && !forced {
+        let count = model.queued.len();
+        return Err(format!(
+            "{count} not sent yet, and kept for your next login. :logout! ends it"
+        ));
+    }
+    let mut effects = compose::put_away(model);
+    effects.push(Effect::Exit(Exit::LogOut));
+    Ok(effects)
 }
 
 /// What cannot be sent stays, and so does the screen.

@@ -21,6 +21,8 @@ use crate::wrap;
 
 /// In a narrower list only the names are shown.
 const NOTE_COLUMNS_MIN: u16 = 36;
+/// A column of the keys that may follow has so much room for words at least.
+const WHICH_KEY_COLUMNS_MIN: usize = 10;
 /// Completions that are shown at a time.
 const COMPLETION_ROWS_MAX: usize = 10;
 
@@ -212,10 +214,14 @@ pub(super) fn draw_which_key(model: &Model, buffer: &mut Buffer, area: Rect) {
     let widest =
         |column: fn(&(String, String)) -> usize| rows.iter().map(column).max().unwrap_or(0);
     let keys_columns = widest(|row| wrap::width(&row.0));
-    let one = keys_columns + 2 + widest(|row| wrap::width(&row.1));
+    let whole = keys_columns + 2 + widest(|row| wrap::width(&row.1));
     // the lowest row shows what was pressed
     let room = usize::from(area.height.saturating_sub(3)).max(1);
-    let beside = rows.len().div_ceil(room).min(usize::from(area.width) / (one + 2)).max(1);
+    // columns that are cut are better than rows that are not there
+    let columns = usize::from(area.width.saturating_sub(2));
+    let narrowest = keys_columns + 2 + WHICH_KEY_COLUMNS_MIN;
+    let beside = rows.len().div_ceil(room).min(columns / (narrowest + 2)).max(1);
+    let one = whole.min((columns / beside).saturating_sub(2));
     let height = rows.len().div_ceil(beside).min(room);
     let width = u16::try_from(beside * (one + 2) + 2).unwrap_or(u16::MAX).min(area.width);
     let popup_height = u16::try_from(height + 2).unwrap_or(u16::MAX).min(area.height);
@@ -234,7 +240,8 @@ pub(super) fn draw_which_key(model: &Model, buffer: &mut Buffer, area: Rect) {
         let x = inside.x.saturating_add(u16::try_from(column).unwrap_or(u16::MAX));
         put(buffer, inside, x, y, keys, key_style);
         let x = x.saturating_add(u16::try_from(keys_columns + 2).unwrap_or(u16::MAX));
-        put(buffer, inside, x, y, help, style::of(model, Tone::Dim));
+        let help = wrap::cut(help, one.saturating_sub(keys_columns + 2));
+        put(buffer, inside, x, y, &help, style::of(model, Tone::Dim));
     }
 }
 

@@ -2,6 +2,7 @@
 //! clock.
 
 mod box_keys;
+mod deeds;
 mod docs;
 mod finding;
 mod help;
