@@ -140,6 +140,9 @@ pub(crate) enum Command {
     BenchEcho,
     /// Be a server
     Serve(ServeArgs),
+    /// What an operator does with a cluster that runs
+    #[command(subcommand)]
+    Admin(Admin),
     /// This machine's own server, which runs in the background
     Server { action: ServerAction },
 }
@@ -259,6 +262,29 @@ pub(crate) enum Scenario {
     Idle,
     Connect,
     Catchup,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Admin {
+    /// Which database holds which shard of the conversations, and how much is in each
+    Shards {
+        #[command(flatten)]
+        settings: Settings,
+        /// Also shards without a conversation
+        #[arg(long)]
+        all: bool,
+    },
+    /// Move shards to another database while everybody goes on
+    MoveShard {
+        /// N, or N-M
+        #[arg(value_name = "N[-M]", value_parser = crate::admin::shards)]
+        shards: (u16, u16),
+        /// The name of the database, as `natter admin shards` shows it
+        #[arg(long, value_name = "NAME")]
+        to: String,
+        #[command(flatten)]
+        settings: Settings,
+    },
 }
 
 #[derive(Args, Default)]

@@ -2,6 +2,7 @@
 //! the other rooms.
 
 mod account;
+mod admin;
 mod background;
 mod bench;
 mod chat;
@@ -63,6 +64,9 @@ fn run(cli: &Cli) -> Result<(), Failure> {
             return bench::run(args, cli.server.clone(), &Output { json: cli.json });
         }
         Some(Command::BenchEcho) => return bench::echo(),
+        Some(Command::Admin(action)) => {
+            return Ok(admin::admin(action, &Output { json: cli.json })?);
+        }
         Some(Command::Check(args)) => return Ok(serve::check(args, &Output { json: cli.json })?),
         Some(Command::Server { action }) => return server(*action, cli.json),
         Some(Command::Mail { number, data }) => {
@@ -250,6 +254,7 @@ async fn talk_command(
         | Command::Logout
         | Command::Sessions { .. }
         | Command::Password { .. }
+        | Command::Admin(_)
         | Command::Check(_)
         | Command::Bench(_)
         | Command::BenchEcho

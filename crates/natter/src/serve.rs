@@ -169,7 +169,7 @@ fn logs(config: &Config) -> Result<()> {
 }
 
 /// File first, then what variables and flags say.
-fn config(settings: &Settings) -> Result<Config> {
+pub(crate) fn config(settings: &Settings) -> Result<Config> {
     let Some(path) = &settings.file else {
         return Ok(Config::layered("", &settings.set)?);
     };

@@ -6,9 +6,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use proto::{ConversationKind, Receipt};
+use proto::{ConversationKind, Receipt, id};
 
 use crate::engine::{Database, Link, each, is_conflict};
+use crate::shards::{Map, Shut, enter};
 use crate::{Batch, Committed, Result, SendOutcome, Store, limits, nudge};
 
 /// Who is surely online. Whoever is not gets a nudge, which costs a row and no mail.
@@ -66,8 +67,12 @@ struct Plan {
 
 impl Store {
     /// One transaction for everything that waits at one database: messages get their seq, cursors
-    /// move. When this returns Ok, it is committed and synced. All conversations must belong to
-    /// `database`.
+    /// move. What this says to be stored is committed and synced. All conversations must be of the
+    /// writer `database` (`database_of`), so that one writer gives each its order.
+    ///
+    /// Where shards were moved since the store was opened there is one transaction for each
+    /// database; then what one of them did not take is `SendOutcome::Unavailable` or `Full`, or in
+    /// `moves_left`. An error is for the whole batch.
     ///
     /// Cursors are moved before the messages are numbered: "read up to the end" and an answer in
     /// one batch leave nothing unread.
@@ -86,12 +91,35 @@ impl Store {
         online: Online<'_>,
         now: i64,
     ) -> Result<Committed> {
-        if batch.sends.is_empty() && batch.moves.is_empty() {
-            return Ok(Committed::default());
+        debug_assert!(batch.conv_ids().all(|conv_id| self.database_of(conv_id) == database));
+        let map = self.shards.map();
+        let homes: BTreeSet<usize> = batch.conv_ids().map(|conv_id| map.home(conv_id)).collect();
+        let mut homes = homes.into_iter();
+        match (homes.next(), homes.next()) {
+            (None, _) => return Ok(Committed::default()),
+            (Some(home), None) => {
+                if let Tried::Done(done) = self.commit_in(home, &map, batch, online, now).await? {
+                    return Ok(done);
+                }
+            }
+            (Some(_), Some(_)) => {}
         }
+        self.commit_spread(batch, online, now).await
+    }
+
+    /// In one database, if none of the shards is shut there. Run again after a deadlock.
+    pub(crate) async fn commit_in(
+        &self,
+        home: usize,
+        map: &Map,
+        batch: &Batch,
+        online: Online<'_>,
+        now: i64,
+    ) -> Result<Tried> {
         let mut tries = 1;
         loop {
-            match commit_once(&self.databases[database], batch, online, now).await {
+            let gate = if self.is_single() { None } else { Some(map) };
+            match commit_once(&self.databases[home], gate, batch, online, now).await {
                 Err(error) if is_conflict(&error) && tries < limits::CONFLICT_TRIES => {
                     tracing::debug!(tries, "a batch runs again after a deadlock");
                     tries += 1;
@@ -102,21 +130,37 @@ impl Store {
     }
 }
 
+/// What became of a batch in one database.
+pub(crate) enum Tried {
+    Done(Committed),
+    /// These shards take no writes there now; nothing was done.
+    Shut(Vec<Shut>),
+}
+
 async fn commit_once(
     database: &Database,
+    gate: Option<&Map>,
     batch: &Batch,
     online: Online<'_>,
     now: i64,
-) -> Result<Committed> {
+) -> Result<Tried> {
     let mut tx = database.begin().await?;
     let link = &mut tx.link();
+    if let Some(map) = gate {
+        let shards: BTreeSet<u16> = batch.conv_ids().map(id::shard_of).collect();
+        let shards: Vec<u16> = shards.into_iter().collect();
+        let shut = enter(link, map, &shards).await?;
+        if !shut.is_empty() {
+            return Ok(Tried::Shut(shut));
+        }
+    }
     let mut seen = read(link, batch).await?;
     let plan = decide(batch, &mut seen, now);
     write(link, batch, &seen, &plan, now).await?;
     let away = away(batch, &seen, &plan, online);
     nudge::write(link, &away, &plan.readers, now).await?;
     tx.commit().await?;
-    Ok(committed(batch, seen, plan, now))
+    Ok(Tried::Done(committed(batch, seen, plan, now)))
 }
 
 // ── read ─────────────────────────────────────────────────────────────────────────────────────────
@@ -477,10 +521,13 @@ fn committed(batch: &Batch, seen: Seen, plan: Plan, now: i64) -> Committed {
             SendOutcome::Stored { .. } | SendOutcome::Repeated { .. } => {
                 named.insert(send.conv_id);
             }
-            SendOutcome::Forbidden | SendOutcome::BadReply => {}
+            SendOutcome::Forbidden
+            | SendOutcome::BadReply
+            | SendOutcome::Unavailable
+            | SendOutcome::Full => {}
         }
     }
     let mut members = seen.members;
     members.retain(|conv_id, _| named.contains(conv_id));
-    Committed { sends: plan.outcomes, receipts, members }
+    Committed { sends: plan.outcomes, receipts, members, moves_left: Vec::new() }
 }

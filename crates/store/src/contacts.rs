@@ -166,10 +166,10 @@ impl Store {
     /// change.
     pub(crate) async fn mirror_block(&self, me: i64, peer: i64) -> Result<bool> {
         let (lo, hi) = (me.min(peer), me.max(peer));
-        let home = self.home(id::new(id::direct_shard(lo, hi), 0));
+        let somewhere_there = id::new(id::direct_shard(lo, hi), 0);
         let mut bits = self.block_bits(lo, hi).await?;
         for _ in 0..limits::MIRROR_TRIES {
-            let mut tx = home.begin_freeing().await?;
+            let mut tx = self.begin_freeing_at(somewhere_there).await?;
             exec!(
                 &mut tx.link(),
                 "UPDATE conversation SET dm_block = $3

@@ -4,6 +4,7 @@ use proto::{Conversation, ConversationKind, Member, Role, id};
 
 use crate::engine::{Link, exec, row, rows};
 use crate::paint::conversation_of;
+use crate::shards::read_at;
 use crate::users::people_rows;
 use crate::{Cursor, Error, Result, Store, limits};
 
@@ -26,15 +27,11 @@ impl Store {
         conv_id: i64,
         with_members: bool,
     ) -> Result<Conversation> {
-        let mut reader = self.home(conv_id).reader().await?;
-        let link = &mut reader.link();
-        let found = conversation_of(link, me, conv_id).await?;
-        let mut conversation = found.ok_or(Error::NotFound)?;
+        let seen = read_at!(self, conv_id, link => seen(link, me, conv_id, with_members).await);
+        let (mut conversation, cursors) = seen?;
         if with_members {
-            let cursors = cursor_rows(link, conv_id).await?;
-            // Names are asked for with this connection given back: who holds one while waiting for
+            // Names are asked for with the connection given back: who holds one while waiting for
             // another can wait for ever.
-            drop(reader);
             conversation.members = self.named(me, cursors).await?;
         }
         Ok(conversation)
@@ -66,14 +63,12 @@ impl Store {
     /// Members who have not left, in order of joining (user_id only). Empty if there is no such
     /// conversation.
     pub async fn member_ids(&self, conv_id: i64) -> Result<Vec<i64>> {
-        let mut reader = self.home(conv_id).reader().await?;
-        member_ids(&mut reader.link(), conv_id).await
+        read_at!(self, conv_id, link => member_ids(link, conv_id).await)
     }
 
     /// How far each member has it, and when his cursors last moved. NotFound if `me` is no member.
     pub async fn cursors(&self, me: i64, conv_id: i64) -> Result<Vec<Cursor>> {
-        let mut reader = self.home(conv_id).reader().await?;
-        let rows = cursor_rows(&mut reader.link(), conv_id).await?;
+        let rows = read_at!(self, conv_id, link => cursor_rows(link, conv_id).await)?;
         if !rows.iter().any(|row| row.user_id == me) {
             return Err(Error::NotFound);
         }
@@ -123,16 +118,14 @@ impl Store {
         let (lo, hi) = (me.min(peer), me.max(peer));
         let shard = id::direct_shard(me, peer);
         // Any id on the shard leads to the right database.
-        let database = self.home(id::new(shard, now));
-        let mut reader = database.reader().await?;
-        if let Some(conv_id) = direct_of(&mut reader.link(), lo, hi).await? {
+        let there = id::new(shard, now);
+        if let Some(conv_id) = read_at!(self, there, link => direct_of(link, lo, hi).await)? {
             return Ok((conv_id, false));
         }
-        drop(reader);
         for _ in 0..limits::ID_TRIES {
-            let mut tx = database.begin().await?;
-            let link = &mut tx.link();
             let conv_id = id::new(shard, now);
+            let mut tx = self.begin_at(conv_id).await?;
+            let link = &mut tx.link();
             let made = exec!(
                 link,
                 "INSERT INTO conversation
@@ -166,7 +159,7 @@ impl Store {
     /// No bell and no mail from this conversation until then; 0 = unmute. NotFound if `me` is no
     /// member.
     pub async fn mute(&self, me: i64, conv_id: i64, until: i64) -> Result<()> {
-        let mut tx = self.home(conv_id).begin().await?;
+        let mut tx = self.begin_at(conv_id).await?;
         let changed = exec!(
             &mut tx.link(),
             "UPDATE member SET muted_until = $3
@@ -178,6 +171,21 @@ impl Store {
         tx.commit().await?;
         if changed == 1 { Ok(()) } else { Err(Error::NotFound) }
     }
+}
+
+/// The conversation, and if wanted how far its members have it. NotFound if `me` is no member.
+async fn seen(
+    link: &mut Link<'_>,
+    me: i64,
+    conv_id: i64,
+    with_members: bool,
+) -> Result<(Conversation, Vec<CursorRow>)> {
+    let conversation = conversation_of(link, me, conv_id).await?.ok_or(Error::NotFound)?;
+    let cursors = match with_members {
+        true => cursor_rows(link, conv_id).await?,
+        false => Vec::new(),
+    };
+    Ok((conversation, cursors))
 }
 
 async fn direct_of(link: &mut Link<'_>, lo: i64, hi: i64) -> Result<Option<i64>> {

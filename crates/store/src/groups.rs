@@ -45,7 +45,7 @@ impl Store {
         for _ in 0..limits::ID_TRIES {
             let shard = (id::random_key() % i64::from(id::SHARDS)) as u16;
             let conv_id = id::new(shard, now);
-            let mut tx = self.home(conv_id).begin().await?;
+            let mut tx = self.begin_at(conv_id).await?;
             let link = &mut tx.link();
             let made = exec!(
                 link,
@@ -91,7 +91,7 @@ impl Store {
         now: i64,
     ) -> Result<GroupChange> {
         let mut invited = self.may_be_invited(me, user_ids).await?;
-        let mut tx = self.home(conv_id).begin().await?;
+        let mut tx = self.begin_at(conv_id).await?;
         let link = &mut tx.link();
         let mut group = lock_group(link, me, conv_id).await?;
         let members: HashSet<i64> = group.member_ids().into_iter().collect();
@@ -116,7 +116,7 @@ impl Store {
                 Some(heir) => users::handles(self, &[heir]).await?.remove(&heir),
                 None => None,
             };
-            let mut tx = self.home(conv_id).begin().await?;
+            let mut tx = self.begin_at(conv_id).await?;
             let link = &mut tx.link();
             let mut group = lock_group(link, me, conv_id).await?;
             let heir = group.heir();
@@ -144,7 +144,7 @@ impl Store {
             return Err(Error::Invalid("to go yourself, leave"));
         }
         let handle = users::handles(self, &[user_id]).await?.remove(&user_id);
-        let mut tx = self.home(conv_id).begin().await?;
+        let mut tx = self.begin_at(conv_id).await?;
         let link = &mut tx.link();
         let mut group = lock_group(link, me, conv_id).await?;
         match (role(group.me.role), group.role_of(user_id)) {
@@ -167,7 +167,7 @@ impl Store {
         title: &str,
         now: i64,
     ) -> Result<GroupChange> {
-        let mut tx = self.home(conv_id).begin().await?;
+        let mut tx = self.begin_at(conv_id).await?;
         let link = &mut tx.link();
         let mut group = lock_group(link, me, conv_id).await?;
         if !matches!(role(group.me.role), Role::Admin | Role::Owner) {
@@ -197,7 +197,7 @@ impl Store {
             return Err(Error::Invalid("an owner gives a role to somebody else"));
         }
         let handle = users::handles(self, &[user_id]).await?.remove(&user_id);
-        let mut tx = self.home(conv_id).begin().await?;
+        let mut tx = self.begin_at(conv_id).await?;
         let link = &mut tx.link();
         let mut group = lock_group(link, me, conv_id).await?;
         if group.me.role != Role::Owner as i16 {

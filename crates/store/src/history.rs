@@ -7,6 +7,7 @@ use proto::limits::{PAGE_BYTES_MAX, PAGE_MESSAGES_DEFAULT, PAGE_MESSAGES_MAX, SE
 use proto::{Message, Reaction, history};
 
 use crate::engine::{Link, each, row, rows};
+use crate::shards::read_at;
 use crate::{Error, Result, Store};
 
 #[derive(sqlx::FromRow)]
@@ -50,48 +51,7 @@ impl Store {
         from: history::From,
         limit: u32,
     ) -> Result<(Vec<Message>, bool)> {
-        let mut reader = self.home(conv_id).reader().await?;
-        let link = &mut reader.link();
-        let joined_seq = joined_seq(link, me, conv_id).await?;
-        let limit = page_limit(limit);
-        // One more than wanted: that it exists is the answer to "more?".
-        let found: Vec<MessageRow> = match from {
-            history::From::BeforeSeq(seq) => rows!(
-                link,
-                "SELECT conv_id, seq, sender_id, sent_at, rev, edited_at, kind, reply_seq, body
-                   FROM message WHERE conv_id = $1 AND seq > $2 AND seq < $3
-                  ORDER BY seq DESC LIMIT $4",
-                conv_id,
-                joined_seq,
-                if seq == 0 { i64::MAX } else { seq },
-                limit + 1
-            )?,
-            history::From::AfterSeq(seq) => rows!(
-                link,
-                "SELECT conv_id, seq, sender_id, sent_at, rev, edited_at, kind, reply_seq, body
-                   FROM message WHERE conv_id = $1 AND seq > $2 ORDER BY seq LIMIT $3",
-                conv_id,
-                seq.max(joined_seq),
-                limit + 1
-            )?,
-            history::From::AfterRev(rev) => rows!(
-                link,
-                "SELECT conv_id, seq, sender_id, sent_at, rev, edited_at, kind, reply_seq, body
-                   FROM message WHERE conv_id = $1 AND rev > $2 AND rev IS NOT NULL AND seq > $3
-                  ORDER BY rev LIMIT $4",
-                conv_id,
-                rev,
-                joined_seq,
-                limit + 1
-            )?,
-        };
-        let mut page: Vec<Message> = found.into_iter().map(MessageRow::into_message).collect();
-        load_reactions(link, conv_id, &mut page).await?;
-        let more = cut(&mut page, limit);
-        if let history::From::BeforeSeq(_) = from {
-            page.reverse();
-        }
-        Ok((page, more))
+        read_at!(self, conv_id, link => page(link, me, conv_id, &from, limit).await)
     }
 
     /// `(messages newest first, scanned_to)`: everything from `scanned_to` on was looked at; 0 =
@@ -105,41 +65,99 @@ impl Store {
         before_seq: i64,
         limit: u32,
     ) -> Result<(Vec<Message>, i64)> {
-        let mut reader = self.home(conv_id).reader().await?;
-        let link = &mut reader.link();
-        let joined_seq = joined_seq(link, me, conv_id).await?;
-        let end = match before_seq {
-            0 => last_seq(link, conv_id).await? + 1,
-            seq => seq,
-        };
-        let floor = joined_seq.max(end.saturating_sub(i64::from(SEARCH_WINDOW) + 1));
-        let limit = page_limit(limit);
-        let found: Vec<MessageRow> = rows!(
-            link,
-            [
-                "SELECT conv_id, seq, sender_id, sent_at, rev, edited_at, kind, reply_seq, body
-                   FROM message WHERE conv_id = $1 AND seq > $2 AND seq < $3 AND kind = 0
-                    AND instr(lower(body), $4) > 0 ORDER BY seq DESC LIMIT $5",
-                // COLLATE "C": lower() shall know ASCII only, as SQLite's does.
-                "SELECT conv_id, seq, sender_id, sent_at, rev, edited_at, kind, reply_seq, body
-                   FROM message WHERE conv_id = $1 AND seq > $2 AND seq < $3 AND kind = 0
-                    AND strpos(lower(body COLLATE \"C\"), $4) > 0 ORDER BY seq DESC LIMIT $5"
-            ],
-            conv_id,
-            floor,
-            end,
-            text.to_ascii_lowercase(),
-            limit + 1
-        )?;
-        let mut page: Vec<Message> = found.into_iter().map(MessageRow::into_message).collect();
-        load_reactions(link, conv_id, &mut page).await?;
-        let scanned_to = match (cut(&mut page, limit), page.last()) {
-            (true, Some(last)) => last.seq,
-            _ if floor <= joined_seq => 0,
-            _ => floor + 1,
-        };
-        Ok((page, scanned_to))
+        read_at!(self, conv_id, link => found(link, me, conv_id, text, before_seq, limit).await)
     }
+}
+
+async fn page(
+    link: &mut Link<'_>,
+    me: i64,
+    conv_id: i64,
+    from: &history::From,
+    limit: u32,
+) -> Result<(Vec<Message>, bool)> {
+    let joined_seq = joined_seq(link, me, conv_id).await?;
+    let limit = page_limit(limit);
+    // One more than wanted: that it exists is the answer to "more?".
+    let found: Vec<MessageRow> = match *from {
+        history::From::BeforeSeq(seq) => rows!(
+            link,
+            "SELECT conv_id, seq, sender_id, sent_at, rev, edited_at, kind, reply_seq, body
+               FROM message WHERE conv_id = $1 AND seq > $2 AND seq < $3
+              ORDER BY seq DESC LIMIT $4",
+            conv_id,
+            joined_seq,
+            if seq == 0 { i64::MAX } else { seq },
+            limit + 1
+        )?,
+        history::From::AfterSeq(seq) => rows!(
+            link,
+            "SELECT conv_id, seq, sender_id, sent_at, rev, edited_at, kind, reply_seq, body
+               FROM message WHERE conv_id = $1 AND seq > $2 ORDER BY seq LIMIT $3",
+            conv_id,
+            seq.max(joined_seq),
+            limit + 1
+        )?,
+        history::From::AfterRev(rev) => rows!(
+            link,
+            "SELECT conv_id, seq, sender_id, sent_at, rev, edited_at, kind, reply_seq, body
+               FROM message WHERE conv_id = $1 AND rev > $2 AND rev IS NOT NULL AND seq > $3
+              ORDER BY rev LIMIT $4",
+            conv_id,
+            rev,
+            joined_seq,
+            limit + 1
+        )?,
+    };
+    let mut page: Vec<Message> = found.into_iter().map(MessageRow::into_message).collect();
+    load_reactions(link, conv_id, &mut page).await?;
+    let more = cut(&mut page, limit);
+    if let history::From::BeforeSeq(_) = from {
+        page.reverse();
+    }
+    Ok((page, more))
+}
+
+async fn found(
+    link: &mut Link<'_>,
+    me: i64,
+    conv_id: i64,
+    text: &str,
+    before_seq: i64,
+    limit: u32,
+) -> Result<(Vec<Message>, i64)> {
+    let joined_seq = joined_seq(link, me, conv_id).await?;
+    let end = match before_seq {
+        0 => last_seq(link, conv_id).await? + 1,
+        seq => seq,
+    };
+    let floor = joined_seq.max(end.saturating_sub(i64::from(SEARCH_WINDOW) + 1));
+    let limit = page_limit(limit);
+    let found: Vec<MessageRow> = rows!(
+        link,
+        [
+            "SELECT conv_id, seq, sender_id, sent_at, rev, edited_at, kind, reply_seq, body
+               FROM message WHERE conv_id = $1 AND seq > $2 AND seq < $3 AND kind = 0
+                AND instr(lower(body), $4) > 0 ORDER BY seq DESC LIMIT $5",
+            // COLLATE "C": lower() shall know ASCII only, as SQLite's does.
+            "SELECT conv_id, seq, sender_id, sent_at, rev, edited_at, kind, reply_seq, body
+               FROM message WHERE conv_id = $1 AND seq > $2 AND seq < $3 AND kind = 0
+                AND strpos(lower(body COLLATE \"C\"), $4) > 0 ORDER BY seq DESC LIMIT $5"
+        ],
+        conv_id,
+        floor,
+        end,
+        text.to_ascii_lowercase(),
+        limit + 1
+    )?;
+    let mut page: Vec<Message> = found.into_iter().map(MessageRow::into_message).collect();
+    load_reactions(link, conv_id, &mut page).await?;
+    let scanned_to = match (cut(&mut page, limit), page.last()) {
+        (true, Some(last)) => last.seq,
+        _ if floor <= joined_seq => 0,
+        _ => floor + 1,
+    };
+    Ok((page, scanned_to))
 }
 
 fn page_limit(limit: u32) -> i64 {

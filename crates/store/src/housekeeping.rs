@@ -124,6 +124,8 @@ async fn holes(link: &mut Link<'_>) -> Result<Vec<String>> {
         "/* all */ SELECT c.conv_id, c.last_seq, count(m.seq), COALESCE(min(m.seq), 1),
                 COALESCE(max(m.seq), 0)
            FROM conversation c LEFT JOIN message m ON m.conv_id = c.conv_id
+          WHERE ((c.conv_id >> 12) & 1023) NOT IN
+                (SELECT shard FROM shard_gate WHERE shard >= 0 AND state >= 3)
           GROUP BY c.conv_id, c.last_seq
          HAVING count(m.seq) <> c.last_seq OR COALESCE(min(m.seq), 1) <> 1
              OR COALESCE(max(m.seq), 0) <> c.last_seq
@@ -144,9 +146,11 @@ async fn cursors_out_of_bounds(link: &mut Link<'_>) -> Result<Vec<String>> {
         link,
         "/* all */ SELECT m.conv_id, m.user_id
            FROM member m LEFT JOIN conversation c ON c.conv_id = m.conv_id
-          WHERE c.conv_id IS NULL OR m.read_seq < 0 OR m.read_seq > m.delivered_seq
-             OR m.delivered_seq > c.last_seq OR m.joined_seq < 0 OR m.joined_seq > c.last_seq
-             OR m.mention_seq < 0 OR m.mention_seq > c.last_seq
+          WHERE (c.conv_id IS NULL OR m.read_seq < 0 OR m.read_seq > m.delivered_seq
+              OR m.delivered_seq > c.last_seq OR m.joined_seq < 0 OR m.joined_seq > c.last_seq
+              OR m.mention_seq < 0 OR m.mention_seq > c.last_seq)
+            AND ((m.conv_id >> 12) & 1023) NOT IN
+                (SELECT shard FROM shard_gate WHERE shard >= 0 AND state >= 3)
           LIMIT $1",
         limits::FAULTS_MAX
     )?;
@@ -162,7 +166,9 @@ async fn lost_keys(link: &mut Link<'_>) -> Result<Vec<String>> {
         "/* all */ SELECT k.conv_id, k.sender_id, k.seq
            FROM sent_key k LEFT JOIN message m ON m.conv_id = k.conv_id AND m.seq = k.seq
             AND m.sender_id = k.sender_id
-          WHERE m.seq IS NULL LIMIT $1",
+          WHERE m.seq IS NULL AND ((k.conv_id >> 12) & 1023) NOT IN
+                (SELECT shard FROM shard_gate WHERE shard >= 0 AND state >= 3)
+          LIMIT $1",
         limits::FAULTS_MAX
     )?;
     let sentence = |(conv_id, sender_id, seq)| {
@@ -179,6 +185,8 @@ async fn wrong_counts(link: &mut Link<'_>) -> Result<Vec<String>> {
         link,
         "/* all */ SELECT c.conv_id, c.member_count, count(m.user_id)
            FROM conversation c LEFT JOIN member m ON m.conv_id = c.conv_id AND m.left_at IS NULL
+          WHERE ((c.conv_id >> 12) & 1023) NOT IN
+                (SELECT shard FROM shard_gate WHERE shard >= 0 AND state >= 3)
           GROUP BY c.conv_id, c.member_count HAVING count(m.user_id) <> c.member_count LIMIT $1",
         limits::FAULTS_MAX
     )?;

@@ -19,12 +19,15 @@ mod nudge;
 mod outbox;
 mod paint;
 mod sessions;
+mod shards;
 mod types;
 mod users;
 mod words;
 
 pub use commit::Online;
 pub use limits::DIGEST_MAX;
+pub use shards::mover::{MoveStep, Watch};
+pub use shards::report::{DatabaseReport, ShardReport};
 pub use types::*;
 
 use std::sync::{Arc, Mutex};
@@ -33,11 +36,17 @@ use proto::id;
 
 use engine::{Database, row};
 use housekeeping::{KeyPosition, START};
+use shards::Shards;
+
+/// How our connections are called in `pg_stat_activity`; behind it a number for each store. A name
+/// without one is a program that knows no map.
+const PROCESS: &str = "natter";
 
 /// The databases behind natter. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
     databases: Arc<Vec<Database>>,
+    shards: Arc<Shards>,
     /// For each of them: up to where the last round of forgetting went.
     forgotten: Arc<Mutex<Vec<KeyPosition>>>,
 }
@@ -46,18 +55,22 @@ impl Store {
     /// Connects, brings the schema up to date (safe when several nodes start at once) and is ready
     /// for use.
     ///
-    /// `urls`: the first is the directory (people, sessions, contacts), all of them hold
-    /// conversations. `sqlite:PATH` (exactly one) or `postgres://…` (one or more).
+    /// `urls`: the first is the directory (people, sessions, contacts), all of them may hold
+    /// conversations. `sqlite:PATH` (exactly one) or `postgres://…` (one or more). The first start
+    /// lays the shards out over all of them; one that comes later is empty until shards are moved
+    /// to it.
     pub async fn open(urls: &[String], options: &Options) -> Result<Self> {
         if urls.is_empty() || urls.len() > limits::DATABASES_MAX {
             return Err(Error::Invalid("a store is one to 1,024 databases"));
         }
         let mut databases = Vec::with_capacity(urls.len());
-        for (part, url) in urls.iter().enumerate() {
-            databases.push(Database::open(url, part, urls.len(), options).await?);
+        let process = format!("{PROCESS} {:08x}", id::random_key() >> 31);
+        for url in urls {
+            databases.push(Database::open(url, urls.len(), &process, options).await?);
         }
+        let shards = Arc::new(shards::learn(&databases).await?);
         let forgotten = Arc::new(Mutex::new(vec![START; databases.len()]));
-        Ok(Self { databases: Arc::new(databases), forgotten })
+        Ok(Self { databases: Arc::new(databases), shards, forgotten })
     }
 
     /// Waits for what is under way, checkpoints SQLite, closes all connections.
@@ -81,22 +94,12 @@ impl Store {
         self.databases.iter().map(Database::pool).collect()
     }
 
-    /// How many databases hold conversations; a grouping writer runs for each.
+    /// How many databases there are; a grouping writer runs for each.
     pub fn databases(&self) -> usize {
         self.databases.len()
     }
 
-    /// Which of them holds this conversation: the 1,024 logical shards lie over the databases in
-    /// even ranges.
-    pub fn database_of(&self, conv_id: i64) -> usize {
-        usize::from(id::shard_of(conv_id)) * self.databases.len() / usize::from(id::SHARDS)
-    }
-
     fn directory(&self) -> &Database {
         &self.databases[0]
-    }
-
-    fn home(&self, conv_id: i64) -> &Database {
-        &self.databases[self.database_of(conv_id)]
     }
 }

@@ -17,6 +17,31 @@ pub(crate) const HEIR_TRIES: u32 = 8;
 pub(crate) const DATABASES_AT_ONCE: usize = 8;
 /// Databases behind one store: one for each logical shard at the very most.
 pub(crate) const DATABASES_MAX: usize = proto::id::SHARDS as usize;
+/// How long who needs a shard that is being moved waits for it. Longer: `Unavailable`, and what a
+/// dead mover left is put in order.
+pub(crate) const FENCE_WAIT: Duration = Duration::from_secs(2);
+/// How often he asks meanwhile.
+pub(crate) const FENCE_ASKED_EVERY: Duration = Duration::from_millis(10);
+/// How long a mover, and everybody who comes after him, waits for writes that are under way.
+/// Longer: he steps back and tries again …
+pub(crate) const FENCE_LOCK: Duration = Duration::from_millis(500);
+/// … so often. Then the move fails.
+pub(crate) const FENCE_TRIES: u32 = 20;
+/// Rounds of copying beside the writers before a shard is fenced, however much is still missing.
+pub(crate) const COPY_ROUNDS: u32 = 16;
+/// So few rows may be missing when it is fenced: they are copied while its writers wait.
+pub(crate) const COPY_REST_ROWS: u64 = 500;
+/// Rows of one table that are copied at once …
+pub(crate) const COPY_ROWS: i64 = 500;
+/// … and after so many the target commits.
+pub(crate) const COPY_COMMIT_ROWS: u64 = 5_000;
+/// Conversations that are listed, and looked at, at once while a shard is copied.
+pub(crate) const COPY_CONVERSATIONS: i64 = 64;
+/// Rows that one statement deletes where a shard was moved away.
+pub(crate) const SWEEP_ROWS: i64 = 5_000;
+/// How often a mover looks whether all processes can reach the new home, a second apart. Then the
+/// move is refused.
+pub(crate) const REACH_TRIES: u32 = 3;
 /// Conversations in one digest: those with the newest messages. Older ones come when they move.
 pub const DIGEST_MAX: i64 = 10_000;
 /// Contacts of one person with the blocks that were made when there was no room for more contacts:

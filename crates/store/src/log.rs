@@ -38,7 +38,7 @@ impl Store {
         body: &str,
         now: i64,
     ) -> Result<Changed> {
-        let mut tx = self.home(conv_id).begin().await?;
+        let mut tx = self.begin_at(conv_id).await?;
         let link = &mut tx.link();
         let mut open = open(link, me, conv_id, seq).await?;
         let text = open.message.kind == MessageKind::Text as i32;
@@ -69,7 +69,7 @@ impl Store {
     /// place in the log stays. Let through with a nearly full disk. A message that tells of the
     /// group itself: Forbidden.
     pub async fn delete(&self, me: i64, conv_id: i64, seq: i64, now: i64) -> Result<Changed> {
-        let mut tx = self.home(conv_id).begin_freeing().await?;
+        let mut tx = self.begin_freeing_at(conv_id).await?;
         let link = &mut tx.link();
         let mut open = open(link, me, conv_id, seq).await?;
         let group = open.conversation.kind == ConversationKind::Group as i16;
@@ -112,7 +112,7 @@ impl Store {
         emoji: &str,
         remove: bool,
     ) -> Result<Changed> {
-        let mut tx = self.home(conv_id).begin().await?;
+        let mut tx = self.begin_at(conv_id).await?;
         let link = &mut tx.link();
         let mut open = open(link, me, conv_id, seq).await?;
         if open.conversation.dm_block != 0 {

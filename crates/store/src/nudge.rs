@@ -1,11 +1,13 @@
 //! Nudges: "this person has something unread", one row per person and database, however many
 //! messages arrive. When it is due the cursors are asked; a row that was for nothing costs no mail.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use proto::ConversationKind;
 
 use crate::engine::{Database, Done, Link, each, exec, row, rows};
+use crate::shards::{Gates, gates_of, of_all};
 use crate::{Result, Store, Unread, limits};
 
 /// A nudge for each of `away` who has none; and one who has just read something is not kept waiting
@@ -76,12 +78,11 @@ impl Store {
     /// direct conversations and mentions, not muted, not closed by a block. The newest first, at
     /// most 50.
     pub async fn unread(&self, user_id: i64, now: i64) -> Result<Vec<Unread>> {
-        let mut all = Vec::new();
-        for database in self.databases.iter() {
-            let mut reader = database.reader().await?;
-            all.extend(unread_in(&mut reader.link(), user_id, now).await?);
-        }
-        all.sort_by_key(|row| std::cmp::Reverse(row.last_at));
+        let asked = |database| unread_of(database, user_id, now);
+        let mut all: Vec<UnreadRow> = of_all!(self, asked);
+        all.sort_unstable_by_key(|row| (row.conv_id, Reverse(row.last_seq)));
+        all.dedup_by_key(|row| row.conv_id);
+        all.sort_by_key(|row| Reverse(row.last_at));
         all.truncate(limits::UNREAD_MAX as usize);
         Ok(all.into_iter().map(|row| row.into_unread(user_id)).collect())
     }
@@ -192,6 +193,12 @@ impl UnreadRow {
     }
 }
 
+async fn unread_of(database: &Database, user_id: i64, now: i64) -> Result<(Vec<UnreadRow>, Gates)> {
+    let mut reader = database.reader().await?;
+    let link = &mut reader.link();
+    Ok((unread_in(link, user_id, now).await?, gates_of(link).await?))
+}
+
 async fn unread_in(link: &mut Link<'_>, user_id: i64, now: i64) -> Result<Vec<UnreadRow>> {
     rows!(
         link,
@@ -202,6 +209,8 @@ async fn unread_in(link: &mut Link<'_>, user_id: i64, now: i64) -> Result<Vec<Un
           WHERE me.user_id = $1 AND me.left_at IS NULL AND c.last_seq > me.read_seq
             AND me.muted_until <= $2 AND c.dm_block = 0
             AND (c.kind = $3 OR me.mention_seq > me.read_seq)
+            AND ((c.conv_id >> 12) & 1023) NOT IN
+                (SELECT shard FROM shard_gate WHERE shard >= 0 AND state >= 3)
           ORDER BY c.last_at DESC LIMIT $4",
         user_id,
         now,

@@ -2,14 +2,15 @@
 //! stands. These go by person and not by conversation, so every database is asked, a bounded number
 //! at a time.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use futures_util::future::join_all;
 use proto::limits::{PAINT_CONVERSATIONS_MAX, PREVIEW_CHARS_MAX};
 use proto::{Conversation, Message};
 
 use crate::engine::{Database, Link, each, rows};
 use crate::history::grouped;
+use crate::shards::{Gates, gates_of, of_all};
 use crate::{Result, Standing, Store, limits};
 
 /// A conversation as one member sees it.
@@ -69,16 +70,12 @@ impl Store {
     /// The Paint's conversations, newest first, on all databases at once. At most 200.
     pub async fn conversations(&self, me: i64, limit: u32) -> Result<Vec<Conversation>> {
         let limit = limit.min(PAINT_CONVERSATIONS_MAX);
-        let mut all = Vec::new();
-        for group in self.databases.chunks(limits::DATABASES_AT_ONCE) {
-            let asked = group.iter().map(|database| conversations_of(database, me, limit));
-            for found in join_all(asked).await {
-                all.extend(found?);
-            }
-        }
-        all.sort_unstable_by_key(|conversation: &Conversation| {
-            (std::cmp::Reverse(conversation.last_at), conversation.conv_id)
-        });
+        let asked = |database| conversations_of(database, me, limit);
+        let mut all: Vec<Conversation> = of_all!(self, asked);
+        // What was moved while we asked may have been found twice: the newer one is right.
+        all.sort_unstable_by_key(|one| (one.conv_id, Reverse((one.last_seq, one.last_rev))));
+        all.dedup_by_key(|conversation| conversation.conv_id);
+        all.sort_unstable_by_key(|one| (Reverse(one.last_at), one.conv_id));
         all.truncate(limit as usize);
         Ok(all)
     }
@@ -86,34 +83,36 @@ impl Store {
     /// Where every conversation of mine stands, in one snapshot per database; the 10,000 with the
     /// newest messages.
     pub async fn digest(&self, me: i64) -> Result<Vec<Standing>> {
-        let mut all = Vec::new();
-        for group in self.databases.chunks(limits::DATABASES_AT_ONCE) {
-            for found in join_all(group.iter().map(|database| digest_of(database, me))).await {
-                all.extend(found?);
-            }
-        }
-        all.sort_unstable_by_key(|(last_at, standing): &(i64, Standing)| {
-            (std::cmp::Reverse(*last_at), standing.conv_id)
-        });
+        let asked = |database| digest_of(database, me);
+        let mut all: Vec<(i64, Standing)> = of_all!(self, asked);
+        all.sort_unstable_by_key(|(_, one)| (one.conv_id, Reverse((one.last_seq, one.last_rev))));
+        all.dedup_by_key(|(_, standing)| standing.conv_id);
+        all.sort_unstable_by_key(|(last_at, standing)| (Reverse(*last_at), standing.conv_id));
         all.truncate(limits::DIGEST_MAX as usize);
         Ok(all.into_iter().map(|(_, standing)| standing).collect())
     }
 }
 
-async fn conversations_of(database: &Database, me: i64, limit: u32) -> Result<Vec<Conversation>> {
+async fn conversations_of(
+    database: &Database,
+    me: i64,
+    limit: u32,
+) -> Result<(Vec<Conversation>, Gates)> {
     let mut reader = database.reader().await?;
     let link = &mut reader.link();
     let found: Vec<SeenRow> = rows!(
         link,
         seen_as!(
-            "TRUE ORDER BY c.last_at DESC, c.conv_id LIMIT $2",
+            "((c.conv_id >> 12) & 1023) NOT IN
+                (SELECT shard FROM shard_gate WHERE shard >= 0 AND state >= 3)
+              ORDER BY c.last_at DESC, c.conv_id LIMIT $2",
             " ORDER BY p.last_at DESC, p.conv_id"
         ),
         me,
         i64::from(limit),
         PREVIEW_CHARS_MAX as i32
     )?;
-    painted(link, found).await
+    Ok((painted(link, found).await?, gates_of(link).await?))
 }
 
 /// One conversation as `me` sees it, without its members.
@@ -201,14 +200,16 @@ impl SeenRow {
     }
 }
 
-async fn digest_of(database: &Database, me: i64) -> Result<Vec<(i64, Standing)>> {
+async fn digest_of(database: &Database, me: i64) -> Result<(Vec<(i64, Standing)>, Gates)> {
     let mut reader = database.reader().await?;
+    let link = &mut reader.link();
     let found: Vec<(i64, i64, i64, i64, i64, i64, i64)> = rows!(
-        &mut reader.link(),
+        link,
         "SELECT c.last_at, c.conv_id, c.last_seq, c.last_rev, me.joined_seq, me.delivered_seq,
                 me.read_seq
            FROM member me JOIN conversation c ON c.conv_id = me.conv_id
-          WHERE me.user_id = $1 AND me.left_at IS NULL
+          WHERE me.user_id = $1 AND me.left_at IS NULL AND ((c.conv_id >> 12) & 1023) NOT IN
+                (SELECT shard FROM shard_gate WHERE shard >= 0 AND state >= 3)
           ORDER BY c.last_at DESC, c.conv_id LIMIT $2",
         me,
         limits::DIGEST_MAX
@@ -216,5 +217,5 @@ async fn digest_of(database: &Database, me: i64) -> Result<Vec<(i64, Standing)>>
     let standing = |(last_at, conv_id, last_seq, last_rev, joined_seq, delivered_seq, read_seq)| {
         (last_at, Standing { conv_id, last_seq, last_rev, joined_seq, delivered_seq, read_seq })
     };
-    Ok(found.into_iter().map(standing).collect())
+    Ok((found.into_iter().map(standing).collect(), gates_of(link).await?))
 }

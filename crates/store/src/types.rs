@@ -113,6 +113,13 @@ pub struct Batch {
     pub moves: Vec<CursorMove>,
 }
 
+impl Batch {
+    pub(crate) fn conv_ids(&self) -> impl Iterator<Item = i64> {
+        let sends = self.sends.iter().map(|send| send.conv_id);
+        sends.chain(self.moves.iter().map(|cursor| cursor.conv_id))
+    }
+}
+
 /// A message that wants to be stored. Checked by `proto::check` before.
 #[derive(Debug, Clone)]
 pub struct NewMessage {
@@ -144,6 +151,8 @@ pub struct Committed {
     pub receipts: Vec<Receipt>,
     /// The members of every conversation named in `sends` (stored or repeated) and `receipts`.
     pub members: HashMap<i64, Vec<i64>>,
+    /// Moves that one of several databases did not take. Repeat them later.
+    pub moves_left: Vec<CursorMove>,
 }
 
 /// What became of one message.
@@ -162,6 +171,10 @@ pub enum SendOutcome {
     Forbidden,
     /// It replies to a message that does not exist.
     BadReply,
+    /// Its database does not answer, or its shard is being moved. Repeat later with the same key.
+    Unavailable,
+    /// The disk of its database is full. Repeat later with the same key.
+    Full,
 }
 
 /// An old message after a change, and who must hear of it.

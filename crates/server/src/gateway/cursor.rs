@@ -63,8 +63,11 @@ impl Moves {
         }
     }
 
-    /// Puts moves back that could not be committed, to be tried again later.
+    /// Puts moves back that could not be committed, to be tried again later. None: nothing changes.
     pub(crate) fn put_back(&self, moves: Vec<CursorMove>, wait: Duration) {
+        if moves.is_empty() {
+            return;
+        }
         for moved in moves {
             self.put(moved);
         }

@@ -23,6 +23,9 @@ use crate::listen::announced;
 use crate::outbound::{Event, Outbound, Settled};
 use crate::{clock, limits};
 
+/// When cursors that could not be moved are tried again.
+const LATER: Duration = Duration::from_millis(limits::UNAVAILABLE_RETRY_MS.unsigned_abs());
+
 /// Where connections leave what is to be written.
 pub(crate) struct Writer {
     pub(crate) sends: mpsc::Sender<Pending>,
@@ -135,7 +138,9 @@ async fn write(
     let mut traces = Vec::with_capacity(askers.len());
     let mut sends = Vec::with_capacity(askers.len());
     for ((message, asker), outcome) in batch.sends.into_iter().zip(askers).zip(&done.sends) {
-        if let Err(store::Error::Full | store::Error::Unavailable(_)) = outcome {
+        if let Ok(SendOutcome::Full | SendOutcome::Unavailable)
+        | Err(store::Error::Full | store::Error::Unavailable(_)) = outcome
+        {
             put_off.put_off(&asker, &message);
         }
         if let Ok(SendOutcome::Stored { seq, .. }) = *outcome {
@@ -176,7 +181,7 @@ fn count_done(counters: &Counters, done: &Done, took: Duration) {
         match outcome {
             Ok(SendOutcome::Stored { .. }) => stored += 1,
             Ok(SendOutcome::Repeated { .. }) => repeated += 1,
-            Ok(SendOutcome::Forbidden | SendOutcome::BadReply) | Err(_) => refused += 1,
+            Ok(_) | Err(_) => refused += 1,
         }
     }
     counters.messages.add(stored);
@@ -204,6 +209,7 @@ pub(crate) async fn commit(
     let now = clock::now();
     let error = match store.commit_and_nudge(database, batch, &online, now).await {
         Ok(committed) => {
+            moves_waiting.put_back(committed.moves_left, LATER);
             return Done {
                 sends: committed.sends.into_iter().map(Ok).collect(),
                 receipts: committed.receipts,
@@ -214,8 +220,7 @@ pub(crate) async fn commit(
         Err(error) => error,
     };
     if matches!(error, store::Error::Full | store::Error::Unavailable(_)) {
-        let wait_ms = limits::UNAVAILABLE_RETRY_MS.unsigned_abs();
-        moves_waiting.put_back(batch.moves.clone(), Duration::from_millis(wait_ms));
+        moves_waiting.put_back(batch.moves.clone(), LATER);
         let sends = batch.sends.iter().map(|_| Err(error.clone())).collect();
         return Done { sends, failed: Some(error), ..Done::default() };
     }
@@ -336,6 +341,11 @@ fn accept(outcome: &Result<SendOutcome, store::Error>) -> Result<(i64, i64, bool
         Ok(SendOutcome::BadReply) => {
             Err(Refusal::new(ErrorCode::Invalid, "there is no such message to reply to"))
         }
+        Ok(SendOutcome::Unavailable) => {
+            let why = "one of several does not answer, or the shard is being moved";
+            Err(Refusal::from(store::Error::Unavailable(why.to_owned())))
+        }
+        Ok(SendOutcome::Full) => Err(Refusal::from(store::Error::Full)),
         Err(error) => Err(Refusal::from(error.clone())),
     }
 }

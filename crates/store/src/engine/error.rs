@@ -39,8 +39,9 @@ fn of_postgres(error: &PgDatabaseError) -> Error {
         "55P03" => Error::Unavailable("a lock was not free in time".into()),
         "57014" => Error::Unavailable("a statement took too long".into()),
         "25006" => Error::Unavailable("it takes no writes".into()),
-        // connection trouble, resources, operator intervention (shutdown, failover), the system
-        code if ["08", "53", "57", "58"].iter().any(|class| code.starts_with(class)) => {
+        // connection trouble, resources, a state that passes (a database that is closed for
+        // connections), operator intervention (shutdown, failover), the system
+        code if ["08", "53", "55", "57", "58"].iter().any(|class| code.starts_with(class)) => {
             Error::Unavailable(format!("PostgreSQL says {code}"))
         }
         code => Error::Internal(format!(

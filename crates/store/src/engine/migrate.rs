@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use sha2::{Digest, Sha256};
 use sqlx::{AssertSqlSafe, PgPool, SqlitePool};
 
-use super::{Link, Tx, exec, fault, row, rows};
+use super::{Link, Tx, exec, fault, rows};
 use crate::{Error, Result};
 
 struct Migration {
@@ -19,7 +19,7 @@ struct Migration {
     text: &'static str,
 }
 
-const MIGRATIONS: [Migration; 2] = [
+const MIGRATIONS: [Migration; 3] = [
     Migration {
         version: 1,
         additive: false,
@@ -30,6 +30,11 @@ const MIGRATIONS: [Migration; 2] = [
         additive: true,
         text: include_str!("../../migrations/0002_notify.sql"),
     },
+    Migration {
+        version: 3,
+        additive: true,
+        text: include_str!("../../migrations/0003_shards.sql"),
+    },
 ];
 
 /// "natter" in ASCII; who else uses advisory locks in this database will have chosen another
@@ -39,10 +44,10 @@ const LOCK: i64 = 0x6e61_7474_6572;
 pub(crate) async fn sqlite(pool: &SqlitePool) -> Result<()> {
     // BEGIN IMMEDIATE keeps out every other process that would migrate now.
     let tx = pool.begin_with("BEGIN IMMEDIATE").await.map_err(fault)?;
-    migrate(Tx::Sqlite(tx), 0, 1).await
+    migrate(Tx::Sqlite(tx)).await
 }
 
-pub(crate) async fn postgres(pool: &PgPool, part: usize, parts: usize) -> Result<()> {
+pub(crate) async fn postgres(pool: &PgPool) -> Result<()> {
     let mut tx = pool.begin().await.map_err(fault)?;
     // Whoever comes second may have to wait for a long migration.
     for sql in ["SET LOCAL statement_timeout = 0", "SET LOCAL lock_timeout = 0"] {
@@ -50,13 +55,13 @@ pub(crate) async fn postgres(pool: &PgPool, part: usize, parts: usize) -> Result
     }
     let lock = sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(LOCK);
     lock.execute(&mut *tx).await.map_err(fault)?;
-    migrate(Tx::Postgres(tx, MIGRATION_TIMEOUT), part, parts).await
+    migrate(Tx::Postgres(tx, MIGRATION_TIMEOUT)).await
 }
 
 /// For one statement of a migration. Nobody waits for it but the operator who watches the start.
 const MIGRATION_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(3_600);
 
-async fn migrate(mut tx: Tx, part: usize, parts: usize) -> Result<()> {
+async fn migrate(mut tx: Tx) -> Result<()> {
     let link = &mut tx.link();
     exec!(
         link,
@@ -71,7 +76,6 @@ async fn migrate(mut tx: Tx, part: usize, parts: usize) -> Result<()> {
             apply(link, migration).await?;
         }
     }
-    place(link, part, parts).await?;
     tx.commit().await
 }
 
@@ -117,25 +121,6 @@ async fn apply(link: &mut Link<'_>, migration: &Migration) -> Result<()> {
         i16::from(migration.additive)
     )?;
     Ok(())
-}
-
-/// A database holds the conversations of its part of the logical shards. Opened as another part, or
-/// as one of more or fewer, it would answer "no such conversation" where there is one.
-async fn place(link: &mut Link<'_>, part: usize, parts: usize) -> Result<()> {
-    let (part, parts) = (part as i64, parts as i64);
-    let placed: Option<(i64, i64)> = row!(link, "SELECT part, parts FROM placement")?;
-    match placed {
-        Some(placed) if placed == (part, parts) => Ok(()),
-        Some((was, of)) => Err(Error::Internal(format!(
-            "this database is number {} of {of}, but is configured as number {} of {parts}",
-            was + 1,
-            part + 1
-        ))),
-        None => {
-            exec!(link, "INSERT INTO placement (part, parts) VALUES ($1, $2)", part, parts)?;
-            Ok(())
-        }
-    }
 }
 
 fn checksum(text: &str) -> String {

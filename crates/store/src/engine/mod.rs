@@ -45,11 +45,12 @@ pub(crate) enum Link<'a> {
 }
 
 impl Database {
-    /// Opens `part` (from 0) of `parts` databases and brings its schema up to date.
+    /// Opens one of `parts` databases and brings its schema up to date. PostgreSQL shows `process`
+    /// as the name of who is connected.
     pub(crate) async fn open(
         url: &str,
-        part: usize,
         parts: usize,
+        process: &str,
         options: &Options,
     ) -> Result<Self> {
         match url.split_once(':').map(|(scheme, _)| scheme) {
@@ -58,7 +59,7 @@ impl Database {
                 Err(Error::Invalid("SQLite is one database; several need PostgreSQL"))
             }
             Some("postgres" | "postgresql") => {
-                Ok(Self::Postgres(PostgresDb::open(url, part, parts, options).await?))
+                Ok(Self::Postgres(PostgresDb::open(url, process, options).await?))
             }
             _ => Err(Error::Invalid("a database is sqlite:PATH or postgres://…")),
         }
@@ -136,6 +137,16 @@ impl Tx {
         match self {
             Self::Sqlite(tx) => tx.commit().await.map_err(fault),
             Self::Postgres(tx, timeout) => in_time(timeout, tx.commit()).await,
+        }
+    }
+}
+
+impl Link<'_> {
+    /// What only PostgreSQL is asked: several databases are never SQLite.
+    pub(crate) fn postgres(&mut self) -> Result<(&mut PgConnection, Duration)> {
+        match self {
+            Self::Postgres(connection, timeout) => Ok((connection, *timeout)),
+            Self::Sqlite(_) => Err(Error::Invalid("only PostgreSQL can do this")),
         }
     }
 }
@@ -232,7 +243,20 @@ macro_rules! each {
     };
 }
 
-pub(crate) use {each, exec, row, rows, run};
+/// A statement that only PostgreSQL is asked: `pg!(fetch_all query_as, link, TEXT, arguments…)`.
+macro_rules! pg {
+    ($call:ident $query:ident, $link:expr, $sql:expr $(, $arg:expr)* $(,)?) => {
+        match $link.postgres() {
+            Ok((connection, timeout)) => {
+                let statement = sqlx::$query($sql)$(.bind($arg))*.$call(connection);
+                $crate::engine::in_time(timeout, statement).await
+            }
+            Err(error) => Err(error),
+        }
+    };
+}
+
+pub(crate) use {each, exec, pg, row, rows, run};
 
 /// How many rows a statement changed, on either engine.
 pub(crate) struct Done(pub(crate) u64);

@@ -15,15 +15,12 @@ pub(crate) struct PostgresDb {
 }
 
 impl PostgresDb {
-    pub(crate) async fn open(
-        url: &str,
-        part: usize,
-        parts: usize,
-        options: &Options,
-    ) -> Result<Self> {
+    pub(crate) async fn open(url: &str, process: &str, options: &Options) -> Result<Self> {
         let timeout = Duration::from_millis(options.timeout_ms);
         let pool = PgPoolOptions::new()
             .max_connections(options.connections.max(1))
+            // Who moves a shard asks here whether every process can reach its new home.
+            .min_connections(1)
             .acquire_timeout(timeout)
             .idle_timeout(limits::CONNECTION_IDLE)
             .max_lifetime(limits::CONNECTION_LIFE)
@@ -37,10 +34,10 @@ impl PostgresDb {
                     Ok(true)
                 })
             })
-            .connect_with(connect_options(url, timeout)?)
+            .connect_with(connect_options(url, process, timeout)?)
             .await
             .map_err(fault)?;
-        migrate::postgres(&pool, part, parts).await?;
+        migrate::postgres(&pool).await?;
         Ok(Self { pool, timeout })
     }
 
@@ -75,11 +72,11 @@ impl PostgresDb {
 /// For one statement that reads a whole table.
 pub(super) const LONG_READ: Duration = Duration::from_secs(3_600);
 
-fn connect_options(url: &str, timeout: Duration) -> Result<PgConnectOptions> {
+fn connect_options(url: &str, process: &str, timeout: Duration) -> Result<PgConnectOptions> {
     let timeout_ms = timeout.as_millis().to_string();
     let options = PgConnectOptions::from_str(url)
         .map_err(fault)?
-        .application_name("natter")
+        .application_name(process)
         .statement_cache_capacity(limits::STATEMENTS_MAX)
         .options([
             ("statement_timeout", timeout_ms.as_str()),

@@ -86,17 +86,6 @@ async fn a_database_of_a_newer_program_is_refused() {
 }
 
 #[tokio::test]
-async fn a_database_in_the_wrong_place_is_refused() {
-    let home = Home::new(On::TwoPostgres).await;
-    home.store.close().await;
-    for urls in [vec![home.urls[1].clone(), home.urls[0].clone()], vec![home.urls[0].clone()]] {
-        let refused = Store::open(&urls, &options()).await.err().unwrap().to_string();
-        assert!(refused.contains("is number"), "{refused}");
-    }
-    home.remove().await;
-}
-
-#[tokio::test]
 async fn addresses_that_make_no_sense_are_refused() {
     let impatient = Options { timeout_ms: 300, ..options() };
     let open = async |urls: &[&str]| {

@@ -6,5 +6,6 @@ mod maxima;
 mod model;
 mod plans;
 mod races;
+mod shards;
 mod story;
 mod support;

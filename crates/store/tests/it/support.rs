@@ -15,8 +15,10 @@ pub(crate) const NOW: i64 = 1_800_000_000_000;
 pub(crate) enum On {
     Sqlite,
     Postgres,
-    /// Two PostgreSQL databases, half of the shards each.
+    /// Two PostgreSQL databases, half of the shards each …
     TwoPostgres,
+    /// … or three.
+    ThreePostgres,
 }
 
 /// A store of its own for one test.
@@ -44,6 +46,7 @@ impl Home {
             On::Sqlite => Vec::new(),
             On::Postgres => vec![unique()],
             On::TwoPostgres => vec![unique(), unique()],
+            On::ThreePostgres => vec![unique(), unique(), unique()],
         };
         let mut urls = Vec::new();
         for name in &names {
@@ -64,7 +67,12 @@ impl Home {
 
     /// Runs SQL behind the store's back.
     pub(crate) async fn tamper(&self, sql: &str) {
-        let url = &self.urls[0];
+        self.tamper_at(0, sql).await;
+    }
+
+    /// The same in one of several databases.
+    pub(crate) async fn tamper_at(&self, database: usize, sql: &str) {
+        let url = &self.urls[database];
         let sql = AssertSqlSafe(sql.to_owned());
         if url.starts_with("sqlite:") {
             let mut connection = SqliteConnection::connect(url).await.unwrap();

@@ -59,6 +59,7 @@ pub(crate) async fn the_story(mut home: Home) {
     mail::who_is_away_is_nudged_once(&store).await;
     mail::the_next_mail_waits_longer(&store).await;
     mail::links_work_once(&store).await;
+    shards_move_where_there_are_several_databases(&store, direct).await;
     assert_eq!(store.integrity().await.unwrap(), Vec::<String>::new());
 
     let repeated = NewMessage { client_key: 4711, ..message(direct, ann, "once") };
@@ -71,6 +72,23 @@ pub(crate) async fn the_story(mut home: Home) {
     home.store.close().await;
     assert!(matches!(home.store.ping().await, Err(Error::Unavailable(_))));
     home.remove().await;
+}
+
+/// What follows in the story is told in the new home.
+async fn shards_move_where_there_are_several_databases(store: &Store, direct: i64) {
+    let shard = proto::id::shard_of(direct);
+    let go_on = |_| std::ops::ControlFlow::Continue(());
+    let Ok(reports) = store.shards().await else {
+        let refused = store.move_shard(shard, "d1", NOW, &go_on).await;
+        assert!(matches!(refused, Err(Error::Invalid(_))), "SQLite is one database");
+        return;
+    };
+    assert_eq!(reports.iter().map(|report| report.shards.len()).sum::<usize>(), 1_024);
+    let holds = |report: &store::DatabaseReport| report.shards.iter().any(|of| of.shard == shard);
+    match reports.iter().find(|report| !holds(report)) {
+        Some(other) => assert!(store.move_shard(shard, &other.name, NOW, &go_on).await.unwrap()),
+        None => assert!(store.move_shard(shard, "d1", NOW, &go_on).await.is_err()),
+    }
 }
 
 async fn old_keys_are_forgotten(store: &Store, repeated: NewMessage) {

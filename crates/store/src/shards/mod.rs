@@ -1,0 +1,265 @@
+//! WHERE A CONVERSATION IS: the map from the 1,024 logical shards to databases, the gate that each
+//! database holds before its shards, and the mover. `docs/data.md`, "Shards", tells the whole.
+//!
+//! The map is in the directory, and every process has a copy that may be old. That is harmless,
+//! because no copy is believed: a transaction that writes asks the gate of the database before it
+//! writes, a read asks it after it has read. Where the gate says no, the map is read again.
+
+mod copy;
+mod gate;
+mod learn;
+pub(crate) mod mover;
+pub(crate) mod report;
+mod spread;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Instant;
+
+use proto::id;
+
+use crate::engine::{Database, Reader, Tx};
+use crate::{Error, Result, Store, limits};
+
+pub(crate) use gate::{Gates, Shut, enter, of_all as gates_of};
+
+/// What a process knows of the shards.
+pub(crate) struct Shards {
+    /// What each database is called, in the order of the URLs.
+    names: Vec<String>,
+    map: RwLock<Arc<Map>>,
+    /// Where each shard was when the store was opened: which writer commits for it. Never changes,
+    /// so that two messages of one conversation are never under way through two writers.
+    writers: Vec<usize>,
+    /// For a shard that was found shut: by which move, and since when this process waits for it.
+    waiting: Mutex<HashMap<u16, (i64, Instant)>>,
+}
+
+/// One state of the map, as it was read from the directory.
+pub(crate) struct Map {
+    /// The largest epoch in it.
+    pub(crate) version: i64,
+    /// For each shard the database that holds it.
+    pub(crate) homes: Vec<usize>,
+}
+
+impl Map {
+    /// The database that holds this conversation.
+    pub(crate) fn home(&self, conv_id: i64) -> usize {
+        self.homes[usize::from(id::shard_of(conv_id))]
+    }
+}
+
+impl Shards {
+    /// Everything in one database: nothing can be moved, and nothing is asked.
+    fn single() -> Self {
+        Self::new(vec!["d1".to_owned()], Map { version: 0, homes: vec![0; id::SHARDS.into()] })
+    }
+
+    fn new(names: Vec<String>, map: Map) -> Self {
+        let writers = map.homes.clone();
+        let map = RwLock::new(Arc::new(map));
+        Self { names, map, writers, waiting: Mutex::default() }
+    }
+
+    pub(crate) fn map(&self) -> Arc<Map> {
+        Arc::clone(&self.map.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether somebody here has been waiting for this move for `FENCE_WAIT`. So a shard that is
+    /// stuck holds a writer up once, and not in each of its batches.
+    fn waits_too_long(&self, shut: Shut) -> bool {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = (shut.moved_by, Instant::now());
+        let entry = waiting.entry(shut.shard).or_insert(fresh);
+        if entry.0 != shut.moved_by {
+            *entry = fresh;
+        }
+        entry.1.elapsed() >= limits::FENCE_WAIT
+    }
+}
+
+impl Store {
+    /// Which writer commits for this conversation: the one of the database where it was when the
+    /// store was opened. It may have been moved since; `commit` knows.
+    pub fn database_of(&self, conv_id: i64) -> usize {
+        self.shards.writers[usize::from(id::shard_of(conv_id))]
+    }
+
+    /// One database: no shard can be anywhere else.
+    pub(crate) fn is_single(&self) -> bool {
+        self.databases.len() == 1
+    }
+
+    fn name_of(&self, database: usize) -> &str {
+        &self.shards.names[database]
+    }
+
+    fn database_named(&self, name: &str) -> Result<usize> {
+        self.shards.names.iter().position(|known| known == name).ok_or_else(|| {
+            Error::Unavailable(format!("no configured URL leads to the database {name}"))
+        })
+    }
+
+    /// A transaction that writes to this conversation, in the database where it is. While it runs
+    /// the conversation cannot be moved.
+    pub(crate) async fn begin_at(&self, conv_id: i64) -> Result<Tx> {
+        self.enter(id::shard_of(conv_id), false).await
+    }
+
+    /// The same for one that makes room.
+    pub(crate) async fn begin_freeing_at(&self, conv_id: i64) -> Result<Tx> {
+        self.enter(id::shard_of(conv_id), true).await
+    }
+
+    async fn enter(&self, shard: u16, freeing: bool) -> Result<Tx> {
+        loop {
+            let map = self.shards.map();
+            let database = &self.databases[map.homes[usize::from(shard)]];
+            let mut tx = match freeing {
+                true => database.begin_freeing().await?,
+                false => database.begin().await?,
+            };
+            if self.is_single() {
+                return Ok(tx);
+            }
+            let shut = enter(&mut tx.link(), &map, &[shard]).await?;
+            let Some(shut) = shut.first() else {
+                return Ok(tx);
+            };
+            drop(tx);
+            self.wait_for(*shut, &map).await?;
+        }
+    }
+
+    /// A turn at reading one conversation; `read_at!` is how it is used.
+    pub(crate) fn turn(&self, conv_id: i64) -> Turn<'_> {
+        Turn { store: self, shard: id::shard_of(conv_id), map: self.shards.map() }
+    }
+
+    /// What was found in each database, if together it is everything. None: a shard was not where
+    /// the map says; the map was read again, and all have to be asked again.
+    pub(crate) async fn whole<T>(
+        &self,
+        map: &Map,
+        found: Vec<(T, Gates)>,
+    ) -> Result<Option<Vec<T>>> {
+        for (database, (_, gates)) in found.iter().enumerate() {
+            for shut in gates.unreadable(map.version) {
+                if map.homes[usize::from(shut.shard)] == database {
+                    self.wait_for(shut, map).await?;
+                    return Ok(None);
+                }
+            }
+        }
+        Ok(Some(found.into_iter().map(|(rows, _)| rows).collect()))
+    }
+
+    /// The gate was shut for who knew the map as `known`. Reads the map again; if it still leads to
+    /// the same place, the shard is being moved at this moment, and this waits a little.
+    /// `Unavailable` when that has lasted for `FENCE_WAIT`: then the mover may have died, and what
+    /// he left is put in order.
+    pub(crate) async fn wait_for(&self, shut: Shut, known: &Map) -> Result<()> {
+        let now = self.load_map().await?;
+        let at = usize::from(shut.shard);
+        if (now.homes[at], now.version) != (known.homes[at], known.version) {
+            return Ok(());
+        }
+        if !self.shards.waits_too_long(shut) {
+            tokio::time::sleep(limits::FENCE_ASKED_EVERY).await;
+            return Ok(());
+        }
+        match Box::pin(self.mend()).await? {
+            true => Ok(()),
+            false => Err(Error::Unavailable(format!("shard {} is being moved", shut.shard))),
+        }
+    }
+
+    /// Reads the map from the directory and remembers it.
+    async fn load_map(&self) -> Result<Arc<Map>> {
+        let loaded = learn::load(self.directory(), &self.shards.names).await?;
+        let mut map = self.shards.map.write().unwrap_or_else(PoisonError::into_inner);
+        // Two may have read it at the same time, and the older answer come later.
+        if loaded.version > map.version {
+            *map = Arc::new(loaded);
+        }
+        Ok(Arc::clone(&map))
+    }
+}
+
+/// Brings the map: who these databases are, and which shard is where.
+pub(crate) async fn learn(databases: &[Database]) -> Result<Shards> {
+    match databases {
+        [Database::Sqlite(_)] => Ok(Shards::single()),
+        _ => learn::learn(databases).await,
+    }
+}
+
+/// One try to read a conversation where the map says it is.
+pub(crate) struct Turn<'a> {
+    store: &'a Store,
+    shard: u16,
+    map: Arc<Map>,
+}
+
+impl Turn<'_> {
+    pub(crate) async fn reader(&self) -> Result<Reader> {
+        self.store.databases[self.map.homes[usize::from(self.shard)]].reader().await
+    }
+
+    /// Whether the conversation was there during everything that was read; else the next turn can
+    /// begin.
+    pub(crate) async fn held(&mut self, mut reader: Reader) -> Result<bool> {
+        if self.store.is_single() {
+            return Ok(true);
+        }
+        let gates = gate::of_shard(&mut reader.link(), self.shard).await?;
+        drop(reader);
+        let Some(shut) = gates.unreadable(self.map.version).next() else {
+            return Ok(true);
+        };
+        self.store.wait_for(shut, &self.map).await?;
+        self.map = self.store.shards.map();
+        Ok(false)
+    }
+}
+
+/// `read_at!(store, conv_id, link => f(link, …).await)`: reads a conversation where it is, and
+/// again if it was moved meanwhile. What was read is a `Result`, judged only then: in the wrong
+/// place everything is "not found".
+macro_rules! read_at {
+    ($store:expr, $conv_id:expr, $link:ident => $read:expr) => {{
+        let mut turn = $store.turn($conv_id);
+        loop {
+            let mut reader = turn.reader().await?;
+            let found = {
+                let $link = &mut reader.link();
+                $read
+            };
+            if turn.held(reader).await? {
+                break found;
+            }
+        }
+    }};
+}
+
+/// `of_all!(store, |database| rows_and_gates_of(database, …))`: the rows of all databases, asked a
+/// bounded number at a time. Everything or an error: an answer in which the conversations of one
+/// database are missing would look like one in which there are none.
+macro_rules! of_all {
+    ($store:expr, $asked:expr) => {
+        loop {
+            let map = $store.shards.map();
+            let asked: Vec<_> = $store.databases.iter().map($asked).collect();
+            let asked = futures_util::stream::iter(asked);
+            let found = futures_util::StreamExt::buffered(asked, limits::DATABASES_AT_ONCE);
+            let found: Vec<(Vec<_>, Gates)> =
+                futures_util::TryStreamExt::try_collect(found).await?;
+            if let Some(found) = $store.whole(&map, found).await? {
+                break found.into_iter().flatten().collect();
+            }
+        }
+    };
+}
+
+pub(crate) use {of_all, read_at};

@@ -1,0 +1,5 @@
+//! Which database holds which shard, and moving one to another.
+
+mod load;
+mod moving;
+mod places;
