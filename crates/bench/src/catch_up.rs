@@ -8,11 +8,12 @@ use proto::limits::{CATCH_UP_MESSAGES_MAX, SENDS_IN_FLIGHT_MAX};
 use proto::{Position, client_frame::Body as Say, server_frame::Body as Heard};
 use tokio::time::timeout;
 
-use crate::child::{self, Child, Server, Usage};
+use crate::child::{self, Child, Server};
 use crate::echo::{self, Order};
 use crate::raw::{self, Person, Socket};
 use crate::report::{Figure, Latencies, Section, lower, plain};
 use crate::rows::{self, Reading};
+use crate::usage::Usage;
 use crate::{Error, Options, Outcome, Result, limits, people, say, text};
 
 /// Milliseconds to a first screen …
@@ -36,10 +37,10 @@ struct CatchUps {
 
 pub(crate) async fn run(options: &Options) -> Result<Outcome> {
     let messages = options.messages.min(CATCH_UP_MESSAGES_MAX);
-    let server = Server::start(options.server.as_deref()).await?;
-    let people = people::sign_up(&server.address, 2).await?;
+    let server = Server::start(options).await?;
+    let people = people::sign_up(server.address(), 2).await?;
     say(&format!("{messages} messages are written to somebody who is away"));
-    let (conv_id, first_seq) = write(&server.address, &people, messages).await?;
+    let (conv_id, first_seq) = write(server.address(), &people, messages).await?;
     say(&format!("{} returns", limits::CATCH_UPS));
     let have = Position { conv_id, seq: first_seq - 1, rev: 0 };
     let natter = come_back(&server, &people[1], have, messages).await?;
@@ -82,17 +83,17 @@ async fn come_back(
     have: Position,
     messages: u32,
 ) -> Result<CatchUps> {
-    let (usage, own) = (server.usage(), Usage::own());
+    let (usage, own) = (server.usage()?, Usage::own());
     let (mut cpu_us, mut own_cpu_us) = (Some(0.0), Some(0.0));
     let (mut painted, mut all) = (Latencies::new(), Latencies::new());
     let (mut frame_bytes, mut violations) = (Vec::new(), Vec::new());
     for _ in 0..limits::CATCH_UPS {
-        let ticket = raw::ticket(&server.address, person).await?;
+        let ticket = raw::ticket(server.address(), person).await?;
         let (cpu, own_cpu, since) = (usage.cpu_us(), own.cpu_us(), Instant::now());
         let mut socket = raw::open(&ticket).await?;
         let arrival = socket.arrive(vec![have]).await?;
-        cpu_us = spent(cpu_us, cpu, usage);
-        own_cpu_us = spent(own_cpu_us, own_cpu, own);
+        cpu_us = spent(cpu_us, cpu, &usage);
+        own_cpu_us = spent(own_cpu_us, own_cpu, &own);
         painted.record(arrival.painted - since);
         all.record(arrival.caught_up - since);
         violations.extend(wrong(&arrival.missed, &have, messages));
@@ -103,7 +104,7 @@ async fn come_back(
     Ok(CatchUps { painted, all, cpu_us, own_cpu_us, frame_bytes, violations })
 }
 
-fn spent(sum: Option<f64>, before: Option<f64>, usage: Usage) -> Option<f64> {
+fn spent(sum: Option<f64>, before: Option<f64>, usage: &Usage) -> Option<f64> {
     Some(sum? + usage.cpu_us()? - before?)
 }
 
@@ -135,14 +136,14 @@ async fn echoed(child: &Child, frame_bytes: &[usize]) -> Result<(Latencies, Opti
         let hearing = hear(&mut socket, frame_bytes.len());
         timeout(limits::PATIENCE, hearing).await.map_err(|_| Error::Silent("the echo"))??;
         latencies.record(since.elapsed());
-        cpu_us = spent(cpu_us, cpu, child.usage());
+        cpu_us = spent(cpu_us, cpu, &child.usage());
         socket.close().await;
     }
     let each_ms = cpu_us.map(|us| us / 1_000.0 / f64::from(limits::ECHO_CATCH_UPS));
     Ok((latencies, each_ms))
 }
 
-async fn hear(socket: &mut Socket, frames: usize) -> Result<()> {
+pub(crate) async fn hear(socket: &mut Socket, frames: usize) -> Result<()> {
     for _ in 0..frames {
         socket.hear_bytes().await?;
     }
@@ -150,7 +151,7 @@ async fn hear(socket: &mut Socket, frames: usize) -> Result<()> {
 }
 
 /// As many large and as many small frames, each kind in its average size.
-fn same_frames(frame_bytes: &[usize]) -> Bytes {
+pub(crate) fn same_frames(frame_bytes: &[usize]) -> Bytes {
     let (large, small): (Vec<usize>, Vec<usize>) =
         frame_bytes.iter().partition(|bytes| **bytes >= LARGE_FRAME_BYTES);
     let orders = [large, small].map(|sizes| {
@@ -205,6 +206,7 @@ fn outcome(
             title: format!("catchup: {messages} messages while away, {returns} returns"),
             figures,
         }],
+        charts: Vec::new(),
         notes: vec![
             "from the TCP connection of the WebSocket on; the ticket was there".to_owned(),
             "limit: as many frames of the same sizes by the echo server, plus the same pages \

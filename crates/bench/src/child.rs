@@ -10,7 +10,8 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
-use crate::{Error, Result, limits, procfs, raw};
+use crate::usage::{self, Usage};
+use crate::{Error, Options, Result, limits};
 
 /// Settings of the outside that would make our server another one.
 const NOT_INHERITED: [&str; 7] = [
@@ -79,60 +80,72 @@ impl Child {
     }
 
     pub(crate) fn usage(&self) -> Usage {
-        Usage { pid: Some(self.pid) }
+        Usage::of("server", self.pid)
     }
 }
 
-/// Where the processor time and the memory of a server are read. `pid` None: it is not on this
-/// machine, or was not started by us.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Usage {
-    pid: Option<u32>,
-}
-
-impl Usage {
-    pub(crate) fn own() -> Self {
-        Self { pid: Some(std::process::id()) }
-    }
-
-    /// Microseconds so far.
-    pub(crate) fn cpu_us(self) -> Option<f64> {
-        self.pid.and_then(procfs::cpu_us)
-    }
-
-    pub(crate) fn resident_bytes(self) -> Option<f64> {
-        self.pid.and_then(procfs::resident_bytes)
-    }
-}
-
-/// The natter server under test.
+/// The natter server under test, or several that are one system.
 pub(crate) struct Server {
-    /// `HOST:PORT`
-    pub(crate) address: String,
+    /// `HOST:PORT`, at least one.
+    addresses: Vec<String>,
+    /// What stands behind it on this machine.
+    watched: Vec<String>,
     process: Option<Child>,
     /// Of our own server: database and settings.
     directory: Option<TempDir>,
 }
 
 impl Server {
-    /// The server that the user named, or one of our own on a fresh database.
-    pub(crate) async fn start(server: Option<&str>) -> Result<Self> {
-        if let Some(server) = server {
-            return Ok(Self { address: raw::authority(server)?, process: None, directory: None });
+    /// The servers that the user named, or one of our own on a fresh database.
+    pub(crate) async fn start(options: &Options) -> Result<Self> {
+        let watched = options.watch.clone();
+        if let Some(servers) = &options.server {
+            let addresses = usage::authorities(servers)?;
+            return Ok(Self { addresses, watched, process: None, directory: None });
         }
         let directory = directory_on_disk()?;
+        Self::start_in(directory, watched).await
+    }
+
+    /// One of our own, on what is in `directory`.
+    pub(crate) async fn start_in(directory: TempDir, watched: Vec<String>) -> Result<Self> {
         std::fs::write(directory.path().join("natter.toml"), settings())?;
         let process = serve(directory.path()).await?;
-        let address = process.address.clone();
-        Ok(Self { address, process: Some(process), directory: Some(directory) })
+        let addresses = vec![process.address.clone()];
+        Ok(Self { addresses, watched, process: Some(process), directory: Some(directory) })
+    }
+
+    /// The first of its addresses.
+    pub(crate) fn address(&self) -> &str {
+        &self.addresses[0]
+    }
+
+    /// The address for client number `n`: they take turns.
+    pub(crate) fn address_for(&self, n: usize) -> &str {
+        &self.addresses[n % self.addresses.len()]
     }
 
     /// The same data in a new process: what signing people up left in the memory is gone.
     pub(crate) async fn restart(&mut self) -> Result<()> {
-        if let (Some(process), Some(directory)) = (self.process.take(), &self.directory) {
-            process.stop().await?;
+        self.pause().await?;
+        self.resume().await
+    }
+
+    /// Ends the process, if it is ours, and answers where its database lies. It must be resumed
+    /// before anything else is done with it.
+    pub(crate) async fn pause(&mut self) -> Result<Option<PathBuf>> {
+        match self.process.take() {
+            Some(process) => process.stop().await?,
+            None => return Ok(None),
+        }
+        Ok(self.directory.as_ref().map(|directory| directory.path().join("data/natter.db")))
+    }
+
+    /// Starts it again after a pause.
+    pub(crate) async fn resume(&mut self) -> Result<()> {
+        if let (None, Some(directory)) = (&self.process, &self.directory) {
             let process = serve(directory.path()).await?;
-            self.address.clone_from(&process.address);
+            self.addresses = vec![process.address.clone()];
             self.process = Some(process);
         }
         Ok(())
@@ -142,8 +155,17 @@ impl Server {
         self.process.is_some()
     }
 
-    pub(crate) fn usage(&self) -> Usage {
-        self.process.as_ref().map_or(Usage { pid: None }, Child::usage)
+    /// The servers alone.
+    pub(crate) fn servers(&self) -> Usage {
+        match &self.process {
+            Some(process) => process.usage(),
+            None => Usage::of_servers(&self.addresses),
+        }
+    }
+
+    /// The servers, and what the user named that stands behind them.
+    pub(crate) fn usage(&self) -> Result<Usage> {
+        self.servers().with(&self.watched)
     }
 
     /// Ends it if it is ours. What it wrote goes with the directory.
@@ -173,7 +195,7 @@ async fn serve(directory: &Path) -> Result<Child> {
 /// The defaults, except for what keeps people from being as fast as a benchmark.
 fn settings() -> String {
     let rate = format!("{{ burst = {0}, per_minute = {0} }}", u32::MAX);
-    let rates: String = ["auth_loopback", "sends", "light", "pages", "heavy"]
+    let rates: String = ["auth_loopback", "tickets", "sends", "light", "pages", "heavy"]
         .map(|name| format!("{name} = {rate}\n"))
         .concat();
     format!("connections_max = {}\n[rates]\n{rates}", limits::CONNECTIONS_MAX + 1_000)

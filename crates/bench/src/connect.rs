@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use crate::child::{Child, Server, Usage};
+use crate::child::{Child, Server};
 use crate::raw::{self, Person, Socket, Ticket};
 use crate::report::{Figure, Latencies, Section, higher, lower, plain};
+use crate::usage::Usage;
 use crate::{Options, Outcome, Result, limits, people, say};
 
 /// Connections in one round where the user names no number.
@@ -35,7 +36,7 @@ impl Work {
         (self.done > 0 && self.cpu_known).then(|| self.cpu_us / self.done as f64)
     }
 
-    fn add(&mut self, done: usize, since: Instant, before: Option<f64>, usage: Usage) {
+    fn add(&mut self, done: usize, since: Instant, before: Option<f64>, usage: &Usage) {
         self.done += done;
         self.took += since.elapsed();
         let spent = usage.cpu_us().zip(before).map(|(after, before)| after - before);
@@ -46,25 +47,25 @@ impl Work {
 
 pub(crate) async fn run(options: &Options) -> Result<Outcome> {
     let count = options.connections.unwrap_or(CONNECTIONS_DEFAULT);
-    let server = Server::start(options.server.as_deref()).await?;
+    let server = Server::start(options).await?;
     let persons = count.div_ceil(limits::CONNECTIONS_PER_PERSON).max(2);
     say(&format!("{persons} people sign up and open a conversation each"));
-    let people = people::sign_up(&server.address, persons).await?;
-    befriend_in_pairs(&server.address, &people).await?;
+    let people = people::sign_up(server.address(), persons).await?;
+    befriend_in_pairs(server.address(), &people).await?;
     let owners: Vec<_> = people.iter().cycle().take(count).cloned().collect();
 
     say("rounds of arrivals at natter");
     let (mut tickets, mut arrivals, mut latencies) =
         (Work::default(), Work::default(), Latencies::new());
     let own = Usage::own().cpu_us();
-    let (usage, until) = (server.usage(), Instant::now() + Duration::from_secs(options.seconds));
+    let (usage, until) = (server.usage()?, Instant::now() + Duration::from_secs(options.seconds));
     while Instant::now() < until {
         let (since, before) = (Instant::now(), usage.cpu_us());
-        let granted = take_tickets(&server.address, &owners).await?;
-        tickets.add(granted.len(), since, before, usage);
+        let granted = take_tickets(server.address(), &owners).await?;
+        tickets.add(granted.len(), since, before, &usage);
         let (since, before) = (Instant::now(), usage.cpu_us());
         let sockets = arrive(&granted, &mut latencies).await?;
-        arrivals.add(sockets.len(), since, before, usage);
+        arrivals.add(sockets.len(), since, before, &usage);
         people::close_all(sockets).await;
     }
     let own = Usage::own().cpu_us().zip(own).map(|(after, before)| after - before);
@@ -77,7 +78,7 @@ pub(crate) async fn run(options: &Options) -> Result<Outcome> {
     while Instant::now() < until {
         let (since, before) = (Instant::now(), child.usage().cpu_us());
         let sockets = people::connect_echo(&child.address, count).await?;
-        echo.add(sockets.len(), since, before, child.usage());
+        echo.add(sockets.len(), since, before, &child.usage());
         people::close_all(sockets).await;
     }
     child.stop().await?;
@@ -146,6 +147,7 @@ fn outcome(
             title: format!("connect: rounds of {count} arrivals, {at_once} at once"),
             figures,
         }],
+        charts: Vec::new(),
         notes: vec![
             "a ticket is one HTTP call on a TCP connection of its own; an arrival is WebSocket, \
              Hello, Paint and CaughtUp on another"

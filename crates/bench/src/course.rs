@@ -8,9 +8,19 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::child::Usage;
-use crate::report::Latencies;
-use crate::{Result, limits};
+use crate::report::{Latencies, number};
+use crate::usage::{Spent, Usage};
+use crate::{Result, limits, say};
+
+/// When the next message is due.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Pace {
+    /// As soon as fewer than so many of a pair are under way: a slow server is asked less.
+    Closed { window: usize },
+    /// So many a second from all pairs together, whatever the server does. What had to wait because
+    /// the server was slow has its latency from the moment when it was due.
+    Open { per_second: u32 },
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
@@ -47,8 +57,10 @@ pub(crate) struct Load {
     /// Messages that were answered and messages that arrived while measuring.
     pub(crate) acked: u64,
     pub(crate) arrived: u64,
-    /// Of the server and of this process while measuring, in microseconds.
+    /// Of the servers with what stands behind them, all and each, and of this process while
+    /// measuring, in microseconds.
     pub(crate) cpu_us: Option<f64>,
+    pub(crate) spent: Vec<Spent>,
     pub(crate) own_cpu_us: Option<f64>,
     pub(crate) tally: Tally,
 }
@@ -70,7 +82,7 @@ impl Course {
         self.arrived.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn enter(&self, phase: Phase) {
+    pub(crate) fn enter(&self, phase: Phase) {
         self.phase.store(phase as u8, Ordering::Relaxed);
     }
 }
@@ -127,16 +139,16 @@ struct Snapshot {
     at: Instant,
     acked: u64,
     arrived: u64,
-    cpu_us: Option<f64>,
+    each_cpu_us: Option<Vec<f64>>,
     own_cpu_us: Option<f64>,
 }
 
-fn snapshot(course: &Course, usage: Usage) -> Snapshot {
+fn snapshot(course: &Course, usage: &Usage) -> Snapshot {
     Snapshot {
         at: Instant::now(),
         acked: course.acked.load(Ordering::Relaxed),
         arrived: course.arrived.load(Ordering::Relaxed),
-        cpu_us: usage.cpu_us(),
+        each_cpu_us: usage.each_cpu_us(),
         own_cpu_us: Usage::own().cpu_us(),
     }
 }
@@ -146,11 +158,16 @@ fn snapshot(course: &Course, usage: Usage) -> Snapshot {
 pub(crate) async fn run<P: Send + 'static>(
     mut pairs: JoinSet<Result<(P, Tally)>>,
     course: Arc<Course>,
-    usage: Usage,
+    usage: &Usage,
     seconds: u64,
 ) -> Result<(Vec<P>, Load)> {
     let (mut back, mut tally) = (Vec::with_capacity(pairs.len()), Tally::new());
+    let told = Arc::clone(&course);
     let mut pass = async |pairs: &mut JoinSet<Result<(P, Tally)>>, longest: Option<Duration>| {
+        let since = Instant::now();
+        let mut progress = tokio::time::interval(limits::PROGRESS_EVERY);
+        progress.tick().await;
+        let before = told.arrived.load(Ordering::Relaxed);
         let over = async {
             match longest {
                 Some(longest) => sleep(longest).await,
@@ -161,6 +178,10 @@ pub(crate) async fn run<P: Send + 'static>(
         loop {
             tokio::select! {
                 () = &mut over => return Ok(()),
+                _ = progress.tick() => {
+                    let arrived = told.arrived.load(Ordering::Relaxed) - before;
+                    tell_progress(since.elapsed(), longest, arrived);
+                }
                 done = pairs.join_next() => match done {
                     Some(done) => {
                         let (pair, seen) = done.map_err(std::io::Error::from)??;
@@ -179,13 +200,29 @@ pub(crate) async fn run<P: Send + 'static>(
     let after = snapshot(&course, usage);
     course.enter(Phase::Drain);
     pass(&mut pairs, None).await?;
+    let spent = usage.spent(before.each_cpu_us.as_ref(), after.each_cpu_us.as_ref());
     let load = Load {
         seconds: (after.at - before.at).as_secs_f64(),
         acked: after.acked - before.acked,
         arrived: after.arrived - before.arrived,
-        cpu_us: after.cpu_us.zip(before.cpu_us).map(|(after, before)| after - before),
+        cpu_us: (!spent.is_empty()).then(|| spent.iter().map(|spent| spent.cpu_us).sum()),
+        spent,
         own_cpu_us: after.own_cpu_us.zip(before.own_cpu_us).map(|(after, before)| after - before),
         tally,
     };
     Ok((back, load))
+}
+
+fn tell_progress(passed: Duration, of: Option<Duration>, arrived: u64) {
+    let rate = number(arrived as f64 / passed.as_secs_f64());
+    match of {
+        Some(of) => {
+            say(&format!(
+                "  {:.0} of {:.0} s: {rate} a second",
+                passed.as_secs_f64(),
+                of.as_secs_f64()
+            ));
+        }
+        None => say(&format!("  waiting for what is under way: {:.0} s", passed.as_secs_f64())),
+    }
 }

@@ -9,6 +9,7 @@ use futures_util::{FutureExt, SinkExt, StreamExt};
 use proto::limits::FRAME_BYTES_MAX;
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::broadcast;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -38,6 +39,26 @@ pub(crate) fn request(bytes: usize, orders: &[Order]) -> Bytes {
         request.put_bytes(0, bytes - request.len());
     }
     request.freeze()
+}
+
+/// The first byte of a request "answer with one frame of so many bytes, and pass another one on to
+/// all listeners": two little-endian numbers of 16 bits follow.
+const TO_ALL: u8 = 254;
+/// The whole request "make this connection a listener"; it is answered with itself.
+const LISTEN: u8 = 255;
+
+/// A request of `bytes` bytes that brings the sender `answer_bytes` and each listener `all_bytes`.
+pub(crate) fn to_all(bytes: usize, answer_bytes: u16, all_bytes: u16) -> Bytes {
+    let mut request = BytesMut::with_capacity(bytes);
+    request.put_u8(TO_ALL);
+    request.put_u16_le(answer_bytes);
+    request.put_u16_le(all_bytes);
+    request.resize(bytes.max(request.len()), 0);
+    request.freeze()
+}
+
+pub(crate) fn listen() -> Bytes {
+    Bytes::from_static(&[LISTEN])
 }
 
 /// None: not a request of ours.
@@ -72,16 +93,20 @@ fn say_ready(listener: &TcpListener) -> std::io::Result<()> {
 }
 
 async fn serve(listener: &TcpListener) -> crate::Result<()> {
+    let (all, _) = broadcast::channel(limits::ECHO_BACKLOG);
     loop {
         let (stream, _) = listener.accept().await?;
+        let all = all.clone();
         tokio::spawn(async move {
             // A client that just goes away is the usual end.
-            let _ = echo(stream).await;
+            let _ = Box::pin(echo(stream, all)).await;
         });
     }
 }
 
-async fn echo(stream: TcpStream) -> Result<(), Error> {
+type Everybody = broadcast::Sender<u16>;
+
+async fn echo(stream: TcpStream, all: Everybody) -> Result<(), Error> {
     stream.set_nodelay(true)?;
     let config = WebSocketConfig::default()
         .read_buffer_size(limits::READ_BUFFER_BYTES)
@@ -93,26 +118,63 @@ async fn echo(stream: TcpStream) -> Result<(), Error> {
     // All answers are cuts of this one: filling them is no part of the limit.
     let zeros = Bytes::from_static(&[0; FRAME_BYTES_MAX]);
     while let Some(message) = socket.next().await {
-        answer(&mut socket, message?, &zeros).await?;
+        let message = message?;
+        if matches!(&message, Message::Binary(request) if request[..] == [LISTEN]) {
+            return Box::pin(pass_on(socket, all.subscribe(), &zeros)).await;
+        }
+        answer(&mut socket, message, &all, &zeros).await?;
         for _ in 1..limits::FRAMES_PER_TURN {
             let Some(Some(message)) = socket.next().now_or_never() else {
                 break;
             };
-            answer(&mut socket, message?, &zeros).await?;
+            answer(&mut socket, message?, &all, &zeros).await?;
         }
         socket.flush().await?;
     }
     Ok(())
 }
 
+/// A listener: gets what is for all, one flush for what is ready; what he says is thrown away.
+async fn pass_on(
+    mut socket: WebSocketStream<TcpStream>,
+    mut heard: broadcast::Receiver<u16>,
+    zeros: &Bytes,
+) -> Result<(), Error> {
+    socket.send(Message::Binary(listen())).await?;
+    loop {
+        let bytes = tokio::select! {
+            heard = heard.recv() => heard.map_err(|_| Error::ConnectionClosed)?,
+            said = socket.next() => match said {
+                Some(said) => {
+                    said?;
+                    continue;
+                }
+                None => return Ok(()),
+            },
+        };
+        socket.feed(Message::Binary(zeros.slice(..usize::from(bytes)))).await?;
+        while let Ok(bytes) = heard.try_recv() {
+            socket.feed(Message::Binary(zeros.slice(..usize::from(bytes)))).await?;
+        }
+        socket.flush().await?;
+    }
+}
+
 async fn answer(
     socket: &mut WebSocketStream<TcpStream>,
     message: Message,
+    all: &Everybody,
     zeros: &Bytes,
 ) -> Result<(), Error> {
     let Message::Binary(request) = message else {
         return Ok(());
     };
+    if let [TO_ALL, a, b, c, d, ..] = request[..] {
+        // Where nobody listens there is nobody to miss it.
+        let _ = all.send(u16::from_le_bytes([c, d]));
+        let answer = zeros.slice(..usize::from(u16::from_le_bytes([a, b])));
+        return socket.feed(Message::Binary(answer)).await;
+    }
     let Some(orders) = orders(&request) else {
         return Err(Error::ConnectionClosed);
     };
@@ -144,6 +206,24 @@ mod tests {
             assert_eq!(socket.hear_bytes().await?.len(), bytes);
         }
         socket.close().await;
+        server.abort();
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn a_listener_hears_what_is_for_all() -> anyhow::Result<()> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?.to_string();
+        let server = tokio::spawn(async move { serve(&listener).await });
+        let (mut ear, mut mouth) =
+            (raw::open_echo(&address).await?, raw::open_echo(&address).await?);
+        ear.feed_bytes(listen()).await?;
+        ear.flush().await?;
+        assert_eq!(ear.hear_bytes().await?.len(), 1);
+        mouth.feed_bytes(to_all(80, 20, 90)).await?;
+        mouth.flush().await?;
+        assert_eq!(mouth.hear_bytes().await?.len(), 20);
+        assert_eq!(ear.hear_bytes().await?.len(), 90);
         server.abort();
         Ok(())
     }

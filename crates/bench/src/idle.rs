@@ -9,10 +9,11 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 
-use crate::child::{Child, Server, Usage};
+use crate::child::{Child, Server};
 use crate::echo::{self, Order};
 use crate::raw::Socket;
 use crate::report::{Figure, Section, lower, plain};
+use crate::usage::Usage;
 use crate::{Options, Outcome, Result, limits, people, say};
 
 /// Connections where the user names no number.
@@ -44,15 +45,15 @@ enum Heartbeat {
 
 pub(crate) async fn run(options: &Options) -> Result<Outcome> {
     let count = options.connections.unwrap_or(CONNECTIONS_DEFAULT);
-    let mut server = Server::start(options.server.as_deref()).await?;
+    let mut server = Server::start(options).await?;
     let persons = count.div_ceil(limits::CONNECTIONS_PER_PERSON);
     say(&format!("{persons} people sign up, {} connections each", limits::CONNECTIONS_PER_PERSON));
-    let people = people::sign_up(&server.address, persons).await?;
+    let people = people::sign_up(server.address(), persons).await?;
     let owners: Vec<_> = people.iter().cycle().take(count).cloned().collect();
     server.restart().await?;
     say(&format!("{count} connections to natter"));
-    let (half, usage, address) = (count / 2, server.usage(), server.address.clone());
-    let natter = cost(usage, Heartbeat::Natter, options.seconds, count, async |second| {
+    let (half, usage, address) = (count / 2, server.servers(), server.address().to_owned());
+    let natter = cost(&usage, Heartbeat::Natter, options.seconds, count, async |second| {
         let part = if second { &owners[half..] } else { &owners[..half] };
         people::connect_all(&address, part).await
     })
@@ -64,7 +65,7 @@ pub(crate) async fn run(options: &Options) -> Result<Outcome> {
     let child = Child::start_echo().await?;
     let ping = echo::request(PING_BYTES, &[Order { frames: 1, bytes: PING_BYTES as u16 }]);
     let beat = Heartbeat::Echo(ping);
-    let echo = cost(child.usage(), beat, options.seconds, count, async |second| {
+    let echo = cost(&child.usage(), beat, options.seconds, count, async |second| {
         let part = if second { count - half } else { half };
         people::connect_echo(&child.address, part).await
     })
@@ -74,7 +75,7 @@ pub(crate) async fn run(options: &Options) -> Result<Outcome> {
 }
 
 async fn cost(
-    usage: Usage,
+    usage: &Usage,
     heartbeat: Heartbeat,
     seconds: u64,
     count: usize,
@@ -178,6 +179,7 @@ fn outcome(count: usize, seconds: u64, natter: &Cost, echo: &Cost, ours: bool) -
         (lost > 0).then(|| format!("{lost} idle connections were ended by the server"));
     Outcome {
         sections: vec![Section { title, figures }],
+        charts: Vec::new(),
         notes,
         violations: violations.into_iter().collect(),
     }

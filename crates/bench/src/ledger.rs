@@ -1,10 +1,10 @@
-//! What one pair was promised and what came: the books of a closed loop, without a socket.
+//! What one pair was promised and what came: the books of its load, without a socket.
 
 use std::time::{Duration, Instant};
 
 use proto::server_frame::Body as Heard;
 
-use crate::course::{Course, Phase, Tally};
+use crate::course::{Course, Pace, Phase, Tally};
 use crate::{limits, text};
 
 /// Where one load of one pair stands. Messages are counted from 0.
@@ -12,9 +12,12 @@ pub(crate) struct Ledger<'a> {
     course: &'a Course,
     conv_id: i64,
     recipient_id: i64,
+    /// Most messages that may be under way.
     window: u64,
+    schedule: Option<Schedule>,
     first_seq: i64,
-    /// When the newest `window` messages were sent, and under which keys. The keys are random, as
+    /// When the newest `window` messages were sent, in an open loop when they were due, and under
+    /// which keys. The keys are random, as
     /// those of real clients: keys in order would be cheaper to store.
     sent_at: Vec<Instant>,
     keys: Vec<i64>,
@@ -30,13 +33,38 @@ pub(crate) struct Ledger<'a> {
     pub(crate) tally: Tally,
 }
 
+/// When the messages of a pair in an open loop are due: message n at `first + n * every`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Schedule {
+    first: Instant,
+    every: Duration,
+}
+
+impl Schedule {
+    /// Of pair `pair` of `pairs`, which take turns. None: a closed loop.
+    pub(crate) fn of(pace: Pace, pair: usize, pairs: usize, start: Instant) -> Option<Self> {
+        let Pace::Open { per_second } = pace else {
+            return None;
+        };
+        let between = Duration::from_secs(1) / per_second;
+        let first = start + between * u32::try_from(pair).unwrap_or(u32::MAX);
+        Some(Self { first, every: between * u32::try_from(pairs).unwrap_or(u32::MAX) })
+    }
+
+    fn due(&self, number: u64) -> Instant {
+        self.first + self.every.mul_f64(number as f64)
+    }
+}
+
 impl<'a> Ledger<'a> {
-    /// The next message of the conversation must get `first_seq`.
+    /// The next message of the conversation must get `first_seq`. With a schedule `window` is only
+    /// what the server lets one connection have under way.
     pub(crate) fn new(
         conv_id: i64,
         recipient_id: i64,
         first_seq: i64,
         window: usize,
+        schedule: Option<Schedule>,
         course: &'a Course,
     ) -> Self {
         let now = Instant::now();
@@ -45,6 +73,7 @@ impl<'a> Ledger<'a> {
             conv_id,
             recipient_id,
             window: window as u64,
+            schedule,
             first_seq,
             sent_at: vec![now; window],
             keys: vec![0; window],
@@ -61,22 +90,29 @@ impl<'a> Ledger<'a> {
 
     /// A broken promise ends the run of this pair: what follows could not be told apart.
     pub(crate) fn goes_on(&self) -> bool {
-        let settled = self.acked == self.sent
-            && self.arrived == self.sent
-            && self.known_confirmed == self.sent;
-        let over = self.course.phase() == Phase::Drain && settled;
+        let over = self.course.phase() == Phase::Drain && self.is_settled();
         !over && self.tally.violations.is_empty()
+    }
+
+    fn is_settled(&self) -> bool {
+        self.acked == self.sent && self.arrived == self.sent && self.known_confirmed == self.sent
     }
 
     pub(crate) fn next_seq(&self) -> i64 {
         self.first_seq + self.sent as i64
     }
 
-    /// The next message, which counts as sent now. None: the window is full.
-    pub(crate) fn next_send(&mut self) -> Option<proto::Send> {
+    /// When the next message is due. None: not before something comes back.
+    fn due_at(&self) -> Option<Instant> {
         if self.sent - self.acked.min(self.arrived) >= self.window {
             return None;
         }
+        Some(self.schedule.map_or_else(Instant::now, |schedule| schedule.due(self.sent)))
+    }
+
+    /// The next message, if it is due; it counts as sent at the moment when it was due.
+    pub(crate) fn next_send(&mut self) -> Option<proto::Send> {
+        let due = self.due_at().filter(|due| *due <= Instant::now())?;
         let client_key = proto::id::random_key();
         let send = proto::Send {
             conv_id: self.conv_id,
@@ -85,7 +121,7 @@ impl<'a> Ledger<'a> {
             reply_seq: 0,
         };
         let place = self.place(self.sent);
-        self.sent_at[place] = Instant::now();
+        self.sent_at[place] = due;
         self.keys[place] = client_key;
         self.sent += 1;
         self.tally.messages = self.sent;
@@ -109,7 +145,12 @@ impl<'a> Ledger<'a> {
     /// When there is something to do although nothing was heard.
     pub(crate) fn wake_at(&self) -> Instant {
         let silent_at = self.heard_at + limits::PATIENCE;
-        self.confirm_at().map_or(silent_at, |at| at.min(silent_at))
+        let confirm_at = self.confirm_at().unwrap_or(silent_at);
+        // In a closed loop what is due has been sent already.
+        let due = self.schedule.and_then(|_| self.due_at());
+        let sends = self.course.phase() != Phase::Drain;
+        let send_at = due.filter(|_| sends).unwrap_or(silent_at);
+        silent_at.min(confirm_at).min(send_at)
     }
 
     pub(crate) fn at_sender(&mut self, heard: &Heard) {
@@ -146,7 +187,7 @@ impl<'a> Ledger<'a> {
             self.broken(&format!("Sent said {got} (repeated: {repeated}), {seq} was due"));
             return;
         }
-        if self.course.phase() == Phase::Measure {
+        if self.counts() {
             self.tally.to_answer.record(self.age(number));
         }
         self.acked += 1;
@@ -170,7 +211,7 @@ impl<'a> Ledger<'a> {
             self.broken(&format!("message {} came where {seq} was due: {what}", message.seq));
             return;
         }
-        if self.course.phase() == Phase::Measure {
+        if self.counts() {
             self.tally.to_recipient.record(self.age(number));
         }
         self.arrived += 1;
@@ -191,12 +232,24 @@ impl<'a> Ledger<'a> {
         (number % self.window) as usize
     }
 
+    /// Whether a latency of now belongs to the figures. In an open loop those that come in late do
+    /// too: leaving them out would hide the worst.
+    fn counts(&self) -> bool {
+        match self.course.phase() {
+            Phase::WarmUp => false,
+            Phase::Measure => true,
+            Phase::Drain => self.schedule.is_some(),
+        }
+    }
+
     fn age(&self, number: u64) -> Duration {
         self.sent_at[self.place(number)].elapsed()
     }
 
     pub(crate) fn check_silence(&mut self) {
-        if self.heard_at.elapsed() >= limits::PATIENCE {
+        if self.is_settled() {
+            self.heard_at = Instant::now();
+        } else if self.heard_at.elapsed() >= limits::PATIENCE {
             let (sent, acked, arrived) = (self.sent, self.acked, self.arrived);
             let known = self.known_confirmed;
             self.broken(&format!(
@@ -220,7 +273,7 @@ mod tests {
 
     /// A ledger with three messages under way.
     fn three(course: &Course) -> (Ledger<'_>, Vec<proto::Send>) {
-        let mut ledger = Ledger::new(CONV, RECIPIENT, FIRST_SEQ, 3, course);
+        let mut ledger = Ledger::new(CONV, RECIPIENT, FIRST_SEQ, 3, None, course);
         let sends: Vec<_> = std::iter::from_fn(|| ledger.next_send()).collect();
         assert_eq!(sends.len(), 3, "the window is full");
         (ledger, sends)
@@ -296,6 +349,33 @@ mod tests {
         ledger.at_recipient(&message(FIRST_SEQ, &sends[0].body));
         ledger.at_sender(&receipt(FIRST_SEQ));
         assert!(ledger.tally.violations[0].contains("lied"));
+    }
+
+    #[test]
+    fn in_an_open_loop_a_late_message_is_as_old_as_its_due_moment() {
+        let course = Course::default();
+        course.enter(Phase::Measure);
+        let start = Instant::now().checked_sub(Duration::from_secs(10)).unwrap();
+        let schedule = Schedule::of(Pace::Open { per_second: 1 }, 0, 1, start);
+        let mut ledger = Ledger::new(CONV, RECIPIENT, FIRST_SEQ, 2, schedule, &course);
+        let sends: Vec<_> = std::iter::from_fn(|| ledger.next_send()).collect();
+        assert_eq!(sends.len(), 2, "eleven are due, but only two may be under way");
+        ledger.at_sender(&sent(&sends[0], FIRST_SEQ));
+        ledger.at_recipient(&message(FIRST_SEQ, &sends[0].body));
+        assert!(ledger.tally.to_recipient.at(1.0).unwrap() >= 9_900.0);
+        assert!(ledger.next_send().is_some());
+    }
+
+    #[test]
+    fn in_an_open_loop_the_pairs_take_turns() {
+        let start = Instant::now();
+        let pace = Pace::Open { per_second: 100 };
+        let [first, second] =
+            [0, 1].map(|pair| Schedule::of(pace, pair, 50, start).unwrap().due(0));
+        assert_eq!(second - first, Duration::from_millis(10));
+        let schedule = Schedule::of(pace, 0, 50, start).unwrap();
+        assert_eq!(schedule.due(2) - first, Duration::from_secs(1));
+        assert!(Schedule::of(Pace::Closed { window: 1 }, 0, 50, start).is_none());
     }
 
     #[test]

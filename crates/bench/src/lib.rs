@@ -12,21 +12,28 @@ mod connect;
 mod course;
 mod echo;
 mod echo_pair;
+mod fanout;
+mod grow;
 mod idle;
 mod ledger;
 mod limits;
+mod paint;
 mod pair;
 mod people;
+mod plot;
+mod population;
 mod procfs;
 mod raw;
 pub mod redis;
 mod report;
 mod rows;
+mod search;
 mod send;
 mod text;
+mod usage;
 
 pub use echo::echo_server;
-pub use report::{Better, Figure, Report, Section};
+pub use report::{Better, Chart, Figure, Line, Report, Section};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_tungstenite::tungstenite;
@@ -36,6 +43,8 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// What is to be measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scenario {
+    /// All of the following but growth, one after the other.
+    All,
     /// Memory and processor time of connections that do nothing.
     Idle,
     /// Pairs of people who write in a closed loop.
@@ -44,24 +53,42 @@ pub enum Scenario {
     Connect,
     /// Coming back after many messages.
     CatchUp,
+    /// One message for all members of a group.
+    Fanout,
+    /// The list of conversations.
+    Paint,
+    /// Texts in a conversation, and people.
+    Search,
+    /// The same small loads on databases of different sizes.
+    Grow,
 }
 
 /// A load. Out of its bounds: `Error::Invalid`.
 #[derive(Debug, Clone)]
 pub struct Options {
     pub scenario: Scenario,
-    /// `http://HOST:PORT`. None: a server of our own on a fresh database, gone at the end.
+    /// `http://HOST:PORT`, several separated by commas if they are one system. None: a server of
+    /// our own on a fresh database, gone at the end.
     pub server: Option<String>,
-    /// Idle and Connect: 1 to 20,000. None: 1,000 for Idle, 200 for Connect.
+    /// Processes behind the server whose processor time counts: `NAME=PORT` or `NAME=pid:PID`.
+    pub watch: Vec<String>,
+    /// Idle and Connect: 1 to 20,000; None: 1,000 and 200. Fanout: the members, 2 to 1,000; None:
+    /// 100. Grow: the most idle ones.
     pub connections: Option<usize>,
     /// Send: 1 to 2,000.
     pub pairs: usize,
-    /// Send: messages of one pair that may be under way, 1 to 64; one load after the other.
+    /// Send: messages of one pair that may be under way, 1 to 64; one load after the other. Fanout:
+    /// those of the one writer.
     pub windows: Vec<usize>,
+    /// Send: messages a second of all pairs in an open loop, 1 to 1,000,000; one load after the
+    /// other, behind the windows.
+    pub rates: Vec<u32>,
     /// Of each measurement, 1 to 3,600; warming up comes on top.
     pub seconds: u64,
     /// CatchUp: messages while away, 1 to 10,000.
     pub messages: u32,
+    /// Grow: messages, and people, from small to large, 1,000 to 100,000,000.
+    pub sizes: Vec<u64>,
 }
 
 impl Default for Options {
@@ -69,11 +96,14 @@ impl Default for Options {
         Self {
             scenario: Scenario::Send,
             server: None,
+            watch: Vec::new(),
             connections: None,
             pairs: 50,
             windows: vec![1, 16],
+            rates: vec![1_000],
             seconds: 10,
             messages: proto::limits::CATCH_UP_MESSAGES_MAX,
+            sizes: vec![1_000, 100_000],
         }
     }
 }
@@ -118,6 +148,7 @@ impl From<tungstenite::Error> for Error {
 /// What a scenario brings home.
 struct Outcome {
     sections: Vec<Section>,
+    charts: Vec<Chart>,
     notes: Vec<String>,
     violations: Vec<String>,
 }
@@ -136,28 +167,61 @@ pub async fn run(options: Options) -> Result<Report> {
         _ = terminate.recv() => return Err(Error::Interrupted),
         _ = interrupt.recv() => return Err(Error::Interrupted),
     };
-    let Outcome { sections, mut notes, violations } = outcome;
+    let Outcome { sections, charts, mut notes, violations } = outcome;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     notes.push(format!("server and generator shared {cores} processors"));
-    if options.server.is_some() {
-        notes.push(
-            "memory and processor time of a server that was there before are not measured".into(),
-        );
-    }
-    Ok(Report { scenario: name(options.scenario), cores, sections, notes, violations })
+    Ok(Report { scenario: name(options.scenario), cores, sections, charts, notes, violations })
 }
 
 async fn measure(options: &Options) -> Result<Outcome> {
     match options.scenario {
+        Scenario::All => Box::pin(all(options)).await,
         Scenario::Idle => Box::pin(idle::run(options)).await,
         Scenario::Send => Box::pin(send::run(options)).await,
         Scenario::Connect => Box::pin(connect::run(options)).await,
         Scenario::CatchUp => Box::pin(catch_up::run(options)).await,
+        Scenario::Fanout => Box::pin(fanout::run(options)).await,
+        Scenario::Paint => Box::pin(paint::run(options)).await,
+        Scenario::Search => Box::pin(search::run(options)).await,
+        Scenario::Grow => Box::pin(grow::run(options)).await,
     }
+}
+
+/// Each on a server of its own, unless the user named one.
+async fn all(options: &Options) -> Result<Outcome> {
+    let parts = [
+        Scenario::Connect,
+        Scenario::Send,
+        Scenario::Fanout,
+        Scenario::Paint,
+        Scenario::CatchUp,
+        Scenario::Search,
+        Scenario::Idle,
+    ];
+    let mut whole = Outcome {
+        sections: Vec::new(),
+        charts: Vec::new(),
+        notes: Vec::new(),
+        violations: Vec::new(),
+    };
+    for scenario in parts {
+        say(name(scenario));
+        let part = Box::pin(measure(&Options { scenario, ..options.clone() })).await?;
+        whole.sections.extend(part.sections);
+        whole.charts.extend(part.charts);
+        whole.notes.extend(part.notes.iter().map(|note| format!("{}: {note}", name(scenario))));
+        whole.violations.extend(part.violations);
+    }
+    Ok(whole)
 }
 
 fn name(scenario: Scenario) -> &'static str {
     match scenario {
+        Scenario::All => "all",
+        Scenario::Fanout => "fanout",
+        Scenario::Paint => "paint",
+        Scenario::Search => "search",
+        Scenario::Grow => "grow",
         Scenario::Idle => "idle",
         Scenario::Send => "send",
         Scenario::Connect => "connect",
@@ -180,11 +244,23 @@ fn check(options: &Options) -> Result<()> {
             "seconds",
             limits::SECONDS_MAX as usize,
         ),
-        (!options.windows.is_empty(), "a window", window_max),
+        (!(options.windows.is_empty() && options.rates.is_empty()), "a window", window_max),
         (
             options.windows.iter().all(|window| (1..=window_max).contains(window)),
             "a window",
             window_max,
+        ),
+        (
+            options.rates.iter().all(|rate| (1..=limits::RATE_MAX).contains(rate)),
+            "a rate",
+            limits::RATE_MAX as usize,
+        ),
+        (
+            options.sizes.is_sorted()
+                && !options.sizes.is_empty()
+                && options.sizes.iter().all(|size| (1_000..=limits::SIZE_MAX).contains(size)),
+            "sizes from 1,000, in ascending order",
+            limits::SIZE_MAX as usize,
         ),
         (options.messages > 0, "messages", proto::limits::CATCH_UP_MESSAGES_MAX as usize),
     ];
@@ -221,9 +297,11 @@ mod tests {
             Options { connections: Some(1_000_000), ..Options::default() },
             Options { pairs: 0, ..Options::default() },
             Options { seconds: 0, ..Options::default() },
-            Options { windows: Vec::new(), ..Options::default() },
+            Options { windows: Vec::new(), rates: Vec::new(), ..Options::default() },
+            Options { rates: vec![0], ..Options::default() },
             Options { windows: vec![16, 65], ..Options::default() },
             Options { messages: 0, ..Options::default() },
+            Options { sizes: vec![100_000, 1_000], ..Options::default() },
         ];
         for options in bad {
             assert!(matches!(check(&options), Err(Error::Invalid(_))), "{options:?}");

@@ -28,6 +28,10 @@ pub(crate) const STOP_WAIT: Duration = Duration::from_secs(15);
 /// Load before a measurement begins: connections, caches and the disk's own queue get into their
 /// stride.
 pub(crate) const WARM_UP: Duration = Duration::from_millis(1_500);
+/// How often a person who waits is told how far it is.
+pub(crate) const PROGRESS_EVERY: Duration = Duration::from_secs(2);
+/// Messages a second of an open loop. More: the options are refused.
+pub(crate) const RATE_MAX: u32 = 1_000_000;
 /// Rest before memory is read, so that what a burst of new connections borrowed has been given
 /// back.
 pub(crate) const SETTLE: Duration = Duration::from_secs(2);
@@ -42,6 +46,24 @@ pub(crate) const GROUP_DEFAULT: usize = 64;
 pub(crate) const DELIVERED_EVERY: Duration = Duration::from_millis(20);
 /// The text of a message: the average length of a line in a public chat.
 pub(crate) const TEXT_BYTES: usize = 66;
+/// Paints between two readings of the processor time: as many tickets are taken before.
+pub(crate) const PAINTS_PER_ROUND: usize = 25;
+/// Times that a question is put to the store alone, at the most …
+pub(crate) const QUESTIONS_ALONE: u32 = 200;
+/// … and the time after which it is not repeated any more.
+pub(crate) const ALONE_FOR: Duration = Duration::from_secs(1);
+/// … and that the echo server is asked for a frame of the size of the answer.
+pub(crate) const ECHO_QUESTIONS: u32 = 2_000;
+/// Rows of people or messages that are written in one transaction.
+pub(crate) const ROWS_AT_ONCE: usize = 1_000;
+/// After so many rows somebody who waits is told how far it is.
+pub(crate) const ROWS_TOLD_EVERY: usize = 100_000;
+/// People beside those who act, at the most; a larger size of growth has no more of them.
+pub(crate) const CROWD_MAX: usize = 1_000_000;
+/// Sizes of growth. More messages would take hours: the options are refused.
+pub(crate) const SIZE_MAX: u64 = 100_000_000;
+/// Seconds of each of the many small loads of growth; a longer wish is cut.
+pub(crate) const PROBE_SECONDS_MAX: u64 = 5;
 /// How often one catch-up is repeated.
 pub(crate) const CATCH_UPS: u32 = 10;
 /// … and at the echo server, where one alone takes less than the kernel's clock of processor time
@@ -51,6 +73,11 @@ pub(crate) const ECHO_CATCH_UPS: u32 = 300;
 pub(crate) const VIOLATIONS_MAX: usize = 20;
 /// The longest latency that is told apart, in microseconds. Longer ones count as this.
 pub(crate) const LATENCY_US_MAX: u64 = 60_000_000;
+/// Messages of one writer to a group that not every member has yet, at the most. More: the options
+/// are refused, as this is what the gateway allows.
+pub(crate) const FANOUT_WINDOW_MAX: usize = proto::limits::SENDS_IN_FLIGHT_MAX;
+/// Frames that the echo server keeps for a listener who is slow. More: he is cut off.
+pub(crate) const ECHO_BACKLOG: usize = 1_024;
 /// Different frame sizes that one request to the echo server may ask for.
 pub(crate) const ECHO_ORDERS_MAX: usize = 4;
 /// Frames of one size that one request to the echo server may ask for. More: the connection is

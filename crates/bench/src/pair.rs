@@ -1,4 +1,4 @@
-//! One pair in a closed loop: one writes, the other one receives, both check what they were
+//! One pair under load: one writes, the other one receives, both check what they were
 //! promised.
 
 use std::time::Instant;
@@ -7,7 +7,7 @@ use proto::client_frame::Body as Say;
 use tokio::time::sleep_until;
 
 use crate::course::{Course, Phase, Tally};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Schedule};
 use crate::raw::{Person, Socket};
 use crate::{Result, people};
 
@@ -22,10 +22,12 @@ pub(crate) struct Pair {
 }
 
 impl Pair {
-    pub(crate) async fn open(server: &str, sender: &Person, recipient: &Person) -> Result<Self> {
-        let (mut from, _) = people::connect(server, sender).await?;
+    /// Each of the two connects to his own server; the two may be the same.
+    pub(crate) async fn open(servers: [&str; 2], two: &[Person]) -> Result<Self> {
+        let [sender, recipient] = [&two[0], &two[1]];
+        let (mut from, _) = people::connect(servers[0], sender).await?;
         let conversation = from.open_direct(recipient.user_id).await?;
-        let (to, _) = people::connect(server, recipient).await?;
+        let (to, _) = people::connect(servers[1], recipient).await?;
         Ok(Self {
             sender: from,
             recipient: to,
@@ -36,10 +38,16 @@ impl Pair {
     }
 }
 
-/// Sends, with at most `window` messages that are not both answered and received, until the course
-/// says to drain; then waits until every message is answered, received and confirmed.
-pub(crate) async fn drive(pair: &mut Pair, window: usize, course: &Course) -> Result<Tally> {
-    let mut ledger = Ledger::new(pair.conv_id, pair.recipient_id, pair.next_seq, window, course);
+/// Sends what is due, with at most `window` messages that are not both answered and received, until
+/// the course says to drain; then waits until every message is answered, received and confirmed.
+pub(crate) async fn drive(
+    pair: &mut Pair,
+    window: usize,
+    schedule: Option<Schedule>,
+    course: &Course,
+) -> Result<Tally> {
+    let (conv_id, recipient_id, next_seq) = (pair.conv_id, pair.recipient_id, pair.next_seq);
+    let mut ledger = Ledger::new(conv_id, recipient_id, next_seq, window, schedule, course);
     while ledger.goes_on() {
         if course.phase() != Phase::Drain {
             fill(pair, &mut ledger).await?;

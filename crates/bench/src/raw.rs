@@ -311,7 +311,8 @@ impl Socket {
     }
 }
 
-fn read(bytes: &[u8]) -> Result<Heard> {
+/// The meaning of a frame. `Refused`: the gateway sent an Error or a Goodbye.
+pub(crate) fn read(bytes: &[u8]) -> Result<Heard> {
     let frame = Codec::Protobuf.read_server(bytes).map_err(malformed)?;
     match frame.body {
         Some(Heard::Error(error)) => {

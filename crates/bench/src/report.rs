@@ -7,7 +7,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use crate::limits;
+use crate::{limits, plot};
 
 /// The outcome of one run.
 #[derive(Debug, Clone, Serialize)]
@@ -16,6 +16,7 @@ pub struct Report {
     /// Processors that server and generator shared.
     pub cores: usize,
     pub sections: Vec<Section>,
+    pub charts: Vec<Chart>,
     /// What a reader has to know to judge the figures.
     pub notes: Vec<String>,
     /// Promises that were broken while measuring: lost, doubled, out of order. Not empty: the run
@@ -28,6 +29,26 @@ pub struct Report {
 pub struct Section {
     pub title: String,
     pub figures: Vec<Figure>,
+}
+
+/// Curves over the same axes, both logarithmic.
+#[derive(Debug, Clone, Serialize)]
+pub struct Chart {
+    pub title: String,
+    /// What the axes mean.
+    pub x: String,
+    pub y: String,
+    /// Values across with a name. Empty: the numbers themselves.
+    pub x_ticks: Vec<(f64, String)>,
+    pub lines: Vec<Line>,
+}
+
+/// One curve.
+#[derive(Debug, Clone, Serialize)]
+pub struct Line {
+    pub name: String,
+    /// Across and up.
+    pub points: Vec<(f64, f64)>,
 }
 
 /// One figure.
@@ -89,6 +110,13 @@ pub(crate) fn plain(name: &str, unit: &'static str, natter: Option<f64>) -> Figu
     Figure { better: Better::Neither, ..higher(name, unit, natter) }
 }
 
+impl Report {
+    /// The same as a picture.
+    pub fn svg(&self) -> String {
+        plot::svg(self)
+    }
+}
+
 impl Display for Report {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         for section in &self.sections {
@@ -133,9 +161,11 @@ fn row(figure: &Figure) -> String {
 }
 
 /// Three digits that matter: 15,230 · 412 · 61.5 · 0.93
-fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     match value.abs() {
-        0.0..1.0 => format!("{value:.2}"),
+        0.0 => "0".to_owned(),
+        0.0..0.1 => format!("{value:.3}"),
+        0.1..1.0 => format!("{value:.2}"),
         1.0..100.0 => format!("{value:.1}"),
         100.0..1_000.0 => format!("{value:.0}"),
         _ => thousands(value.round() as i64),
@@ -152,6 +182,31 @@ fn thousands(value: i64) -> String {
         text.push(digit);
     }
     if value < 0 { format!("-{text}") } else { text }
+}
+
+/// Where a distribution is read: one in so many is slower.
+const CURVE_TICKS: [(f64, &str); 10] = [
+    (2.0, "p50"),
+    (4.0, "p75"),
+    (10.0, "p90"),
+    (20.0, "p95"),
+    (50.0, "p98"),
+    (100.0, "p99"),
+    (200.0, "p99.5"),
+    (1_000.0, "p99.9"),
+    (10_000.0, "p99.99"),
+    (100_000.0, "p99.999"),
+];
+
+/// Distributions of latencies beside each other.
+pub(crate) fn latency_chart(title: &str, lines: Vec<Line>) -> Chart {
+    Chart {
+        title: title.to_owned(),
+        x: "so many percent were at least as fast".to_owned(),
+        y: "ms".to_owned(),
+        x_ticks: CURVE_TICKS.map(|(one_in, name)| (one_in, name.to_owned())).to_vec(),
+        lines,
+    }
 }
 
 // ── latencies ────────────────────────────────────────────────────────────────────────────────────
@@ -177,6 +232,18 @@ impl Latencies {
     /// In milliseconds; `share` from 0 to 1. None: nothing was recorded.
     pub(crate) fn at(&self, share: f64) -> Option<f64> {
         (!self.0.is_empty()).then(|| self.0.value_at_quantile(share) as f64 / 1_000.0)
+    }
+
+    /// The distribution as a curve: across how rare a latency is (one in so many), up milliseconds.
+    pub(crate) fn curve(&self, name: &str) -> Line {
+        // No percentile is drawn for which fewer than ten latencies speak.
+        let spoken_for = self.0.len() as f64 / 10.0;
+        let points = CURVE_TICKS
+            .iter()
+            .filter(|(one_in, _)| *one_in <= spoken_for)
+            .filter_map(|(one_in, _)| Some((*one_in, self.at(1.0 - 1.0 / one_in)?)))
+            .collect();
+        Line { name: name.to_owned(), points }
     }
 
     /// p50, p99, p99.9 and max, in this order.

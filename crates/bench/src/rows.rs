@@ -8,11 +8,11 @@ use std::time::Instant;
 
 use proto::history::From;
 use proto::id;
-use proto::limits::PAGE_MESSAGES_MAX;
+use proto::limits::{PAGE_MESSAGES_MAX, PAINT_CONVERSATIONS_MAX};
 use store::{Batch, CursorMove, NewMessage, NewUser, Store};
 
-use crate::child::Usage;
 use crate::report::Latencies;
+use crate::usage::Usage;
 use crate::{Result, clock, limits, text};
 
 const SYNC_BYTES: usize = 4_096;
@@ -164,6 +164,32 @@ pub(crate) async fn read(directory: &Path, messages: u32) -> Result<Reading> {
     let ms = since.elapsed().as_secs_f64() * 1_000.0 / f64::from(limits::CATCH_UPS);
     store.close().await;
     Ok(Reading { ms, cpu_ms: cpu.map(|us| us / 1_000.0 / f64::from(limits::CATCH_UPS)) })
+}
+
+/// How long it takes to read what a Paint of so many groups needs, without any network. The mean of
+/// [`limits::QUESTIONS_ALONE`] runs.
+pub(crate) async fn paint(directory: &Path, conversations: usize) -> Result<Reading> {
+    let url = format!("sqlite:{}", directory.join("paint.db").display());
+    let store = Store::open(&[url], &store::Options::default()).await?;
+    let direct = direct(&store, 0).await?;
+    let (me, peer) = (direct.sender_id, direct.recipient_id);
+    for n in 1..conversations {
+        store.create_group(me, &format!("paint {n}"), &[peer], clock::now_ms()).await?;
+    }
+    let (since, cpu) = (Instant::now(), Usage::own().cpu_us());
+    let mut painted = 0;
+    while painted < limits::QUESTIONS_ALONE && since.elapsed() < limits::ALONE_FOR {
+        painted += 1;
+        store.digest(me).await?;
+        store.conversations(me, PAINT_CONVERSATIONS_MAX).await?;
+        store.contacts(me).await?;
+        store.people(me, &[me]).await?;
+    }
+    let each = f64::from(painted) * 1_000.0;
+    let cpu = Usage::own().cpu_us().zip(cpu).map(|(after, before)| after - before);
+    let ms = since.elapsed().as_secs_f64() * 1_000_000.0 / each;
+    store.close().await;
+    Ok(Reading { ms, cpu_ms: cpu.map(|us| us / each) })
 }
 
 /// How long one write of 4 KiB takes until it is on the disk, in a file that does not grow: no

@@ -1,8 +1,10 @@
-//! What a message costs: pairs of people in a closed loop, everything stored, delivered and
-//! confirmed; beside it the same frames without storing, and the same rows without sockets.
+//! What a message costs: pairs of people in closed loops and at fixed rates, everything stored,
+//! delivered and confirmed; beside it the same frames without storing, and the same rows without
+//! sockets.
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use proto::client_frame::Body as Say;
@@ -11,10 +13,11 @@ use proto::{Codec, frame};
 use tokio::task::JoinSet;
 
 use crate::child::{self, Child, Server};
-use crate::course::{self, Course, Load};
+use crate::course::{self, Course, Load, Pace};
 use crate::echo_pair::{self, EchoPair, Shape};
+use crate::ledger::Schedule;
 use crate::pair::{self, Pair};
-use crate::report::{Figure, Latencies, Section, higher, lower, plain};
+use crate::report::{Figure, Latencies, Section, higher, latency_chart, lower, plain};
 use crate::rows::{self, Grouping, Rows};
 use crate::{Options, Outcome, Result, clock, limits, people, raw, say, text};
 
@@ -27,17 +30,17 @@ const TARGET_CPU_US: f64 = 90.0;
 const TARGET_P50_MS: f64 = 4.0;
 const TARGET_P99_MS: f64 = 15.0;
 
-/// Everything that was measured at one window.
-struct Measured {
-    window: usize,
-    natter: Load,
+/// Everything that was measured at one pace.
+pub(crate) struct Measured {
+    pace: Pace,
+    pub(crate) natter: Load,
     grouping: Option<Grouping>,
     shape: Shape,
     /// Of the disk, right afterwards.
     sync: Latencies,
 }
 
-/// The limits at one window.
+/// The limits at one pace.
 struct Limits {
     echo: Load,
     rows: Rows,
@@ -46,17 +49,18 @@ struct Limits {
 
 pub(crate) async fn run(options: &Options) -> Result<Outcome> {
     let directory = child::directory_on_disk()?;
-    let server = Server::start(options.server.as_deref()).await?;
+    let server = Server::start(options).await?;
     say(&format!("{} people sign up", 2 * options.pairs));
-    let people = people::sign_up(&server.address, 2 * options.pairs).await?;
-    let opening = stream::iter(people.chunks_exact(2))
-        .map(|two| Pair::open(&server.address, &two[0], &two[1]));
+    let people = people::sign_up(server.address(), 2 * options.pairs).await?;
+    let opening = stream::iter(people.chunks_exact(2).enumerate())
+        .map(|(n, two)| Pair::open([server.address_for(n), server.address_for(n + 1)], two));
     let mut pairs: Vec<Pair> = opening.buffered(limits::OPENING_AT_ONCE).try_collect().await?;
-    let mut measured = Vec::with_capacity(options.windows.len());
-    for window in &options.windows {
-        say(&format!("natter: {} pairs, window {window}, {} s", pairs.len(), options.seconds));
-        let (back, one) =
-            natter(&server, pairs, *window, options.seconds, directory.path()).await?;
+    let closed = options.windows.iter().map(|window| Pace::Closed { window: *window });
+    let open = options.rates.iter().map(|per_second| Pace::Open { per_second: *per_second });
+    let mut measured = Vec::new();
+    for pace in closed.chain(open) {
+        say(&format!("natter: {} pairs, {}, {} s", pairs.len(), name(pace), options.seconds));
+        let (back, one) = natter(&server, pairs, pace, options.seconds, directory.path()).await?;
         pairs = back;
         measured.push(one);
     }
@@ -68,6 +72,9 @@ pub(crate) async fn run(options: &Options) -> Result<Outcome> {
         .await;
     server.stop().await?;
 
+    let curve = |one: &Measured| one.natter.tally.to_recipient.curve(&name(one.pace));
+    let curves = measured.iter().map(curve).collect();
+    let charts = vec![latency_chart("from the Send to the recipient", curves)];
     let mut sections = Vec::new();
     let mut violations = Vec::new();
     for one in measured {
@@ -75,30 +82,48 @@ pub(crate) async fn run(options: &Options) -> Result<Outcome> {
         violations.extend(one.natter.tally.violations.iter().cloned());
         sections.push(section(options.pairs, &one, &limits));
     }
-    Ok(Outcome { sections, notes: notes(directory.path()), violations })
+    Ok(Outcome { sections, charts, notes: notes(directory.path()), violations })
 }
 
-async fn natter(
+fn name(pace: Pace) -> String {
+    match pace {
+        Pace::Closed { window } => format!("closed loop, window {window}"),
+        Pace::Open { per_second } => format!("open loop, {per_second} msg/s"),
+    }
+}
+
+/// Messages of one pair that may be under way.
+fn window(pace: Pace) -> usize {
+    match pace {
+        Pace::Closed { window } => window,
+        Pace::Open { .. } => proto::limits::SENDS_IN_FLIGHT_MAX,
+    }
+}
+
+/// One load on natter; the pairs come back for the next one.
+pub(crate) async fn natter(
     server: &Server,
     pairs: Vec<Pair>,
-    window: usize,
+    pace: Pace,
     seconds: u64,
     directory: &Path,
 ) -> Result<(Vec<Pair>, Measured)> {
     let course = Arc::new(Course::default());
     let mut tasks = JoinSet::new();
-    let before = counters(&server.address).await;
-    for mut pair in pairs {
+    let before = counters(server.address()).await;
+    let (count, start) = (pairs.len(), Instant::now());
+    for (n, mut pair) in pairs.into_iter().enumerate() {
         let course = Arc::clone(&course);
+        let schedule = Schedule::of(pace, n, count, start);
         tasks.spawn(async move {
-            let tally = pair::drive(&mut pair, window, &course).await?;
+            let tally = pair::drive(&mut pair, window(pace), schedule, &course).await?;
             Ok((pair, tally))
         });
     }
-    let (pairs, natter) = course::run(tasks, course, server.usage(), seconds).await?;
-    let grouping = before.zip(counters(&server.address).await).and_then(|(b, a)| grouping(b, a));
+    let (pairs, natter) = course::run(tasks, course, &server.usage()?, seconds).await?;
+    let grouping = before.zip(counters(server.address()).await).and_then(|(b, a)| grouping(b, a));
     let shape = shape(&pairs[0], &natter);
-    Ok((pairs, Measured { window, natter, grouping, shape, sync: rows::sync_latency(directory)? }))
+    Ok((pairs, Measured { pace, natter, grouping, shape, sync: rows::sync_latency(directory)? }))
 }
 
 /// Messages, transactions and cursor moves so far. None: the server does not tell.
@@ -124,58 +149,73 @@ fn grouping(before: [u64; 3], after: [u64; 3]) -> Option<Grouping> {
 /// The frames as they were, from one of each kind.
 fn shape(pair: &Pair, load: &Load) -> Shape {
     let (conv_id, seq, now) = (pair.conv_id, pair.next_seq, clock::now_ms());
-    let client = |body| Codec::Protobuf.write_client(&frame::from_client(1, body)).len();
-    let server = |r#ref, body| {
-        let bytes = Codec::Protobuf.write_server(&frame::answer(r#ref, body)).len();
-        u16::try_from(bytes).expect("these frames are small")
-    };
     let (client_key, body) = (proto::id::random_key(), text::line(seq.unsigned_abs()));
-    let state = proto::SentState::OnItsWay.into();
-    let message = proto::Message {
-        conv_id,
-        seq,
-        sender_id: pair.recipient_id,
-        sent_at: now,
-        body: body.clone(),
-        ..Default::default()
-    };
-    let sent = proto::Sent {
-        conv_id,
-        client_key,
-        seq,
-        sent_at: now,
-        state,
-        members_online: 1,
-        members: 1,
-        ..Default::default()
-    };
-    let receipt = proto::Receipt {
-        conv_id,
-        user_id: pair.recipient_id,
-        delivered_seq: seq,
-        read_seq: 0,
-        at: now,
-    };
+    let user_id = pair.recipient_id;
+    let receipt = proto::Receipt { conv_id, user_id, delivered_seq: seq, read_seq: 0, at: now };
+    let message = message(conv_id, seq, user_id, now, body.clone());
     let tally = &load.tally;
     Shape {
-        send_bytes: client(Say::Send(proto::Send { conv_id, client_key, body, reply_seq: 0 })),
-        sent_bytes: server(1, Heard::Sent(sent)),
-        message_bytes: server(0, Heard::Message(message)),
-        delivered_bytes: client(Say::Delivered(proto::Delivered { conv_id, seq })),
-        receipt_bytes: server(0, Heard::Receipt(receipt)),
+        send_bytes: client_bytes(Say::Send(proto::Send {
+            conv_id,
+            client_key,
+            body,
+            reply_seq: 0,
+        })),
+        sent_bytes: server_bytes(1, Heard::Sent(sent(conv_id, seq, client_key, now))),
+        message_bytes: server_bytes(0, Heard::Message(message)),
+        delivered_bytes: client_bytes(Say::Delivered(proto::Delivered { conv_id, seq })),
+        receipt_bytes: server_bytes(0, Heard::Receipt(receipt)),
         delivered_per_message: tally.per_message(tally.delivered_said),
         receipts_at_sender_per_message: tally.per_message(tally.receipts_at_sender),
         receipts_at_recipient_per_message: tally.per_message(tally.receipts_at_recipient),
     }
 }
 
+pub(crate) fn client_bytes(body: Say) -> usize {
+    Codec::Protobuf.write_client(&frame::from_client(1, body)).len()
+}
+
+pub(crate) fn server_bytes(r#ref: u32, body: Heard) -> u16 {
+    let bytes = Codec::Protobuf.write_server(&frame::answer(r#ref, body)).len();
+    u16::try_from(bytes).expect("these frames are small")
+}
+
+pub(crate) fn message(
+    conv_id: i64,
+    seq: i64,
+    sender_id: i64,
+    sent_at: i64,
+    body: String,
+) -> proto::Message {
+    proto::Message { conv_id, seq, sender_id, sent_at, body, ..Default::default() }
+}
+
+pub(crate) fn sent(conv_id: i64, seq: i64, client_key: i64, sent_at: i64) -> proto::Sent {
+    let state = proto::SentState::OnItsWay.into();
+    proto::Sent {
+        conv_id,
+        client_key,
+        seq,
+        sent_at,
+        state,
+        members_online: 1,
+        members: 1,
+        ..Default::default()
+    }
+}
+
 async fn limits_of(one: &Measured, options: &Options, directory: &Path) -> Result<Limits> {
-    let (window, shape) = (one.window, one.shape);
-    say(&format!("the same frames by the echo server, window {window}, {} s", options.seconds));
+    let shape = one.shape;
+    // At a fixed rate hardly two frames meet, so there the limit is one pair alone.
+    let (pairs, window) = match one.pace {
+        Pace::Closed { window } => (options.pairs, window),
+        Pace::Open { .. } => (1, 1),
+    };
+    say(&format!("the same frames by the echo server: {}, {} s", name(one.pace), options.seconds));
     let child = Child::start_echo().await?;
     let course = Arc::new(Course::default());
     let mut tasks = JoinSet::new();
-    for _ in 0..options.pairs {
+    for _ in 0..pairs {
         let mut pair = EchoPair::open(&child.address).await?;
         let course = Arc::clone(&course);
         tasks.spawn(async move {
@@ -183,7 +223,7 @@ async fn limits_of(one: &Measured, options: &Options, directory: &Path) -> Resul
             Ok((pair, tally))
         });
     }
-    let (pairs, echo) = course::run(tasks, course, child.usage(), options.seconds).await?;
+    let (pairs, echo) = course::run(tasks, course, &child.usage(), options.seconds).await?;
     stream::iter(pairs).for_each_concurrent(limits::OPENING_AT_ONCE, EchoPair::close).await;
     child.stop().await?;
 
@@ -196,7 +236,9 @@ async fn limits_of(one: &Measured, options: &Options, directory: &Path) -> Resul
 
 fn section(pairs: usize, one: &Measured, limits: &Limits) -> Section {
     let standard = pairs == TARGET_PAIRS;
-    let target = |window: usize, value: f64| (standard && one.window == window).then_some(value);
+    let target = |window: usize, value: f64| {
+        (standard && one.pace == Pace::Closed { window }).then_some(value)
+    };
     let mut figures = costs(one, limits, target(16, TARGET_PER_SECOND), target(16, TARGET_CPU_US));
     let mut latencies = one.natter.tally.to_recipient.figures("to the recipient");
     latencies.extend(one.natter.tally.to_answer.figures("to Sent"));
@@ -208,8 +250,8 @@ fn section(pairs: usize, one: &Measured, limits: &Limits) -> Section {
     figures.extend(latencies);
     figures.extend(explanations(one, limits));
     let title = format!(
-        "send: {pairs} pairs, window {}, {:.0} s, {}-byte texts, stored, delivered, with receipts",
-        one.window,
+        "send: {pairs} pairs, {}, {:.0} s, {}-byte texts, stored, delivered, with receipts",
+        name(one.pace),
         one.natter.seconds,
         limits::TEXT_BYTES
     );
@@ -224,11 +266,7 @@ fn costs(
 ) -> Vec<Figure> {
     let (load, echo, rows) = (&one.natter, &limits.echo, &limits.rows);
     vec![
-        Figure {
-            limit: Some(echo.arrived_per_second()),
-            target: per_second,
-            ..higher("delivered", "msg/s", Some(load.arrived_per_second()))
-        },
+        delivered(one.pace, load, echo, per_second),
         higher("acked", "msg/s", Some(load.acked_per_second())),
         Figure {
             limit: sum(echo.cpu_per_message_us(), rows.cpu_per_message_us),
@@ -244,13 +282,24 @@ fn costs(
     ]
 }
 
+/// In an open loop the rate is given, and the limit is to keep it.
+fn delivered(pace: Pace, load: &Load, echo: &Load, target: Option<f64>) -> Figure {
+    let limit = match pace {
+        Pace::Closed { .. } => echo.arrived_per_second(),
+        Pace::Open { per_second } => f64::from(per_second),
+    };
+    let arrived = Some(load.arrived_per_second());
+    Figure { limit: Some(limit), target, ..higher("delivered", "msg/s", arrived) }
+}
+
 /// What one has to know to judge the figures.
 fn explanations(one: &Measured, limits: &Limits) -> Vec<Figure> {
     let (load, shape) = (&one.natter, &one.shape);
     let heard =
         2.0 + shape.receipts_at_sender_per_message + shape.receipts_at_recipient_per_message;
     let grouping = one.grouping.map(|grouping| grouping.sends as f64);
-    vec![
+    let mut figures = per_process(load);
+    figures.extend([
         Figure { limit: one.sync.at(0.5), ..plain("one sync of the disk p50", "ms", None) },
         Figure { limit: one.sync.at(0.99), ..plain("one sync of the disk p99", "ms", None) },
         Figure {
@@ -267,7 +316,18 @@ fn explanations(one: &Measured, limits: &Limits) -> Vec<Figure> {
             Some(1.0 + shape.delivered_per_message),
         ),
         plain("frames from the server for a message", "frames", Some(heard)),
-    ]
+    ]);
+    figures
+}
+
+/// Where there are several processes: what each of them spent on a message.
+pub(crate) fn per_process(load: &Load) -> Vec<Figure> {
+    if load.spent.len() < 2 {
+        return Vec::new();
+    }
+    let each = |cpu_us: f64| Some(cpu_us / load.arrived.max(1) as f64);
+    let spent = load.spent.iter();
+    spent.map(|spent| plain(&format!("… of {}", spent.name), "µs", each(spent.cpu_us))).collect()
 }
 
 fn sum(a: Option<f64>, b: Option<f64>) -> Option<f64> {

@@ -15,17 +15,31 @@ pub(crate) fn run(
             Scenario::Idle => bench::Scenario::Idle,
             Scenario::Connect => bench::Scenario::Connect,
             Scenario::Catchup => bench::Scenario::CatchUp,
+            Scenario::Fanout => bench::Scenario::Fanout,
+            Scenario::Paint => bench::Scenario::Paint,
+            Scenario::Search => bench::Scenario::Search,
+            Scenario::All => bench::Scenario::All,
+            Scenario::Grow => bench::Scenario::Grow,
         },
         server,
         connections: args.connections,
         pairs: args.pairs,
         windows: args.window.clone(),
+        rates: args.rate.clone(),
+        watch: args.watch.clone(),
+        sizes: args.sizes.clone(),
         seconds: args.seconds,
         messages: args.messages,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let report = runtime.block_on(bench::run(options));
     let report = report.map_err(|e| Failure::new(Exit::Failed, e.to_string()))?;
+    if let Some(file) = &args.report {
+        std::fs::write(file, serde_json::to_vec_pretty(&report).map_err(std::io::Error::from)?)?;
+    }
+    if let Some(file) = &args.plot {
+        std::fs::write(file, report.svg())?;
+    }
     output.line(&report.to_string(), &report)?;
     match report.violations.is_empty() {
         true => Ok(()),

@@ -238,8 +238,10 @@ pub(crate) enum ServerAction {
 
 #[derive(Args)]
 pub(crate) struct BenchArgs {
+    /// What to measure; `--server A,B` measures servers that run already and are one system
     pub(crate) scenario: Scenario,
-    /// Connections of `idle` (1,000) and arrivals of a round of `connect` (200)
+    /// Connections of `idle` (1,000), arrivals of a round of `connect` (200), members of the group
+    /// of `fanout` (100), most idle connections of `grow` (1,000)
     #[arg(long, value_name = "N")]
     pub(crate) connections: Option<usize>,
     /// Pairs of people who write to each other
@@ -248,20 +250,42 @@ pub(crate) struct BenchArgs {
     /// Messages of one pair under way; several, separated by commas, one after the other
     #[arg(long, value_name = "N", value_delimiter = ',', default_value = "1,16")]
     pub(crate) window: Vec<usize>,
+    /// Messages a second of all pairs in an open loop; several, separated by commas
+    #[arg(long, value_name = "N", value_delimiter = ',', default_value = "1000")]
+    pub(crate) rate: Vec<u32>,
     /// How long each measurement takes
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     pub(crate) seconds: u64,
     /// Messages that `catchup` missed
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     pub(crate) messages: u32,
+    /// Messages and people of `grow`, separated by commas, from small to large
+    #[arg(long, value_name = "N", value_delimiter = ',', default_value = "1000,100000")]
+    pub(crate) sizes: Vec<u64>,
+    /// A process behind the server whose processor time counts: its port, or `pid:PID`
+    #[arg(long, value_name = "NAME=PORT")]
+    pub(crate) watch: Vec<String>,
+    /// Write the figures to this file, as one JSON object
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+    /// Draw the figures into this file
+    #[arg(long, value_name = "FILE.svg")]
+    pub(crate) plot: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum Scenario {
-    Send,
-    Idle,
     Connect,
+    Send,
+    Fanout,
+    Paint,
     Catchup,
+    Search,
+    Idle,
+    /// All of the above
+    All,
+    /// How cost grows with messages, people, members and connections
+    Grow,
 }
 
 #[derive(Subcommand)]

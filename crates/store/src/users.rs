@@ -42,33 +42,15 @@ impl Store {
     /// `Taken("handle")` or `Taken("email")` if somebody has it already; `Taken("number")` if the
     /// user_id is in use (draw another).
     pub async fn create_user(&self, user: &NewUser, now: i64) -> Result<()> {
+        self.create_users(std::slice::from_ref(user), now).await
+    }
+
+    /// Many at once, in one transaction: all of them, or with an error none.
+    pub async fn create_users(&self, users: &[NewUser], now: i64) -> Result<()> {
         let mut tx = self.directory().begin().await?;
         let link = &mut tx.link();
-        let made = exec!(
-            link,
-            "INSERT INTO app_user (user_id, handle, name, email, pass_hash, created_at)
-             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
-            user.user_id,
-            &user.handle,
-            &user.name,
-            &user.email,
-            &user.pass_hash,
-            now
-        )?;
-        if made == 0 {
-            return Err(what_is_taken(link, user).await?);
-        }
-        for word in words::of_person(&user.handle, &user.name) {
-            exec!(
-                link,
-                "INSERT INTO user_word (word, user_id) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-                word,
-                user.user_id
-            )?;
-        }
-        if user.email.is_some() {
-            let user_id = user.user_id;
-            outbox::put(link, &Job::Confirm { user_id }, now).await?;
+        for user in users {
+            create(link, user, now).await?;
         }
         tx.commit().await
     }
@@ -143,6 +125,36 @@ impl Store {
         )?;
         tx.commit().await
     }
+}
+
+async fn create(link: &mut Link<'_>, user: &NewUser, now: i64) -> Result<()> {
+    let made = exec!(
+        link,
+        "INSERT INTO app_user (user_id, handle, name, email, pass_hash, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
+        user.user_id,
+        &user.handle,
+        &user.name,
+        &user.email,
+        &user.pass_hash,
+        now
+    )?;
+    if made == 0 {
+        return Err(what_is_taken(link, user).await?);
+    }
+    for word in words::of_person(&user.handle, &user.name) {
+        exec!(
+            link,
+            "INSERT INTO user_word (word, user_id) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+            word,
+            user.user_id
+        )?;
+    }
+    if user.email.is_some() {
+        let user_id = user.user_id;
+        outbox::put(link, &Job::Confirm { user_id }, now).await?;
+    }
+    Ok(())
 }
 
 async fn what_is_taken(link: &mut Link<'_>, user: &NewUser) -> Result<Error> {

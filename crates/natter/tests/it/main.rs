@@ -4,6 +4,7 @@
 
 mod bench;
 mod commands;
+mod corpora;
 mod first_run;
 #[cfg(target_os = "linux")]
 mod full_disk;

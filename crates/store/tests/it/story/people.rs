@@ -23,6 +23,9 @@ pub(super) async fn people_sign_up(store: &Store) -> [i64; 3] {
     assert_eq!(same_email, Err(Error::Taken("email")));
     let same_number = store.create_user(&taken(ann, "new", "new@example.org"), NOW).await;
     assert_eq!(same_number, Err(Error::Taken("number")));
+    let two = [taken(2, "dora", "dora@example.org"), taken(3, "ann", "new@example.org")];
+    assert_eq!(store.create_users(&two, NOW).await, Err(Error::Taken("handle")));
+    assert!(store.credential("dora").await.unwrap().is_none(), "all of them or none");
 
     assert_eq!(store.credential("ann").await.unwrap().unwrap().user_id, ann);
     assert!(store.credential("nobody").await.unwrap().is_none());
