@@ -44,6 +44,8 @@ pub(crate) fn run(ed: &mut Editor, area: Area) {
             if !ed.row().is_empty() && area.first_column != area.last_column {
                 ed.inc_cursor();
             }
+            // The end of an area may be the last byte of a letter.
+            ed.cursor.col = floor(ed.row(), ed.cursor.col);
         }
     }
     let count = area.times();

@@ -116,6 +116,19 @@ fn leave(editor: &mut Editor) {
     }
 }
 
+/// Found by fuzzing: the cursor stood within the letter, and Enter broke the line there.
+#[test]
+fn appending_to_one_selected_letter_of_several_bytes_survives_a_line_break() {
+    for text in ["ä", "\u{fffd}", "日"] {
+        let mut editor = Editor::new(text);
+        for key in keys_from_notation("vAx<CR>y<Esc>") {
+            editor.press(key);
+        }
+        assert_eq!(editor.line_count(), 2);
+        assert_eq!(editor.text().replace(['x', 'y', '\n'], ""), text, "the letter is whole");
+    }
+}
+
 #[test]
 fn huge_counts_and_endless_macros_end() {
     for keys in [
