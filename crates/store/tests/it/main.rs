@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may end on the spot")]
 
 mod faults;
+mod hot;
 mod maxima;
 mod model;
 mod plans;

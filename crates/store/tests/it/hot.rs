@@ -1,0 +1,128 @@
+//! What is large or struck often: a person with 5,000 conversations, a group in which everybody
+//! writes, a database that ends transactions at random.
+
+use std::time::Instant;
+
+use proto::id;
+use sqlx::{Connection, PgConnection};
+use store::{Batch, SendOutcome, Store};
+use tokio::task::JoinSet;
+
+use crate::support::{Home, NOW, On, message, options, person};
+
+/// The Paint of somebody with 5,000 conversations is whole, and its cost is shown.
+#[tokio::test]
+async fn a_person_with_5000_conversations_is_painted() {
+    const MANY: i64 = 5_000;
+    let home = Home::new(On::TwoPostgres).await;
+    let ann = person(&home.store, "ann", "Ann").await;
+    // Written behind the store's back, each in the database of its shard.
+    for (database, from, to) in [(0, 0, 512), (1, 512, 1_024)] {
+        home.tamper_at(
+            database,
+            &format!(
+                "INSERT INTO conversation (conv_id, kind, title, member_count, last_at, created_at)
+                 SELECT (n::bigint << 22) | ((n % 1024)::bigint << 12) | 7, 2, 'Group ' || n, 1,
+                        {NOW} + n, {NOW}
+                   FROM generate_series(1, {MANY}) n
+                  WHERE n % 1024 >= {from} AND n % 1024 < {to};
+                 INSERT INTO member (conv_id, user_id)
+                 SELECT conv_id, {ann} FROM conversation; ANALYZE"
+            ),
+        )
+        .await;
+    }
+    let since = Instant::now();
+    let paint = home.store.conversations(ann, 200).await.unwrap();
+    let (painted, since) = (since.elapsed(), Instant::now());
+    let digest = home.store.digest(ann).await.unwrap();
+    println!("5,000 conversations: Paint {painted:?}, digest {:?}", since.elapsed());
+    assert_eq!(digest.len(), MANY as usize);
+    assert_eq!(paint.len(), 200);
+    let newest: Vec<i64> = paint.iter().map(|conversation| conversation.last_at - NOW).collect();
+    assert_eq!(newest, (MANY - 199..=MANY).rev().collect::<Vec<_>>());
+    home.remove().await;
+}
+
+/// 200 people write into one group of a thousand, through two gateways: the numbers are dense, and
+/// everybody's own messages keep their order.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hot_group_of_a_thousand_stays_dense() {
+    const SENDERS: usize = 200;
+    const EACH: usize = 5;
+    let home = Home::new(On::Postgres).await;
+    let ann = person(&home.store, "ann", "Ann").await;
+    let group = home.store.create_group(ann, "Hot", &[], NOW).await.unwrap().conv_id;
+    let first = id::new(0, NOW);
+    home.tamper(&format!(
+        "INSERT INTO member (conv_id, user_id, joined_seq, delivered_seq, read_seq)
+         SELECT {group}, {first} + n, 1, 1, 1 FROM generate_series(1, 999) n;
+         UPDATE conversation SET member_count = 1000"
+    ))
+    .await;
+    let other = Store::open(&home.urls, &options()).await.unwrap();
+    let since = Instant::now();
+    let mut gateways = JoinSet::new();
+    for (n, store) in [home.store.clone(), other].into_iter().enumerate() {
+        gateways.spawn(async move {
+            let mut stored = Vec::new();
+            for round in 0..EACH {
+                let senders = (0..SENDERS as i64).filter(|of| *of as usize % 2 == n);
+                let sends =
+                    senders.map(|of| message(group, first + 1 + of, &format!("{of:03} {round}")));
+                let batch = Batch { sends: sends.collect(), moves: Vec::new() };
+                for outcome in store.commit(0, &batch, NOW).await.unwrap().sends {
+                    let SendOutcome::Stored { seq, .. } = outcome else { panic!("{outcome:?}") };
+                    stored.push(seq);
+                }
+            }
+            assert!(stored.is_sorted(), "one gateway's numbers grow");
+            stored
+        });
+    }
+    let mut stored = gateways.join_all().await.concat();
+    let rate = stored.len() as f64 / since.elapsed().as_secs_f64();
+    println!("a group of 1,000, 200 senders, two gateways: {rate:.0} messages/s");
+    stored.sort_unstable();
+    let end = 1 + (SENDERS * EACH) as i64;
+    assert_eq!(stored, (2..=end).collect::<Vec<_>>());
+    assert_eq!(home.store.integrity().await.unwrap(), Vec::<String>::new());
+    home.remove().await;
+}
+
+/// PostgreSQL ends every fourth transaction with a serialization failure or a deadlock: no sender
+/// ever learns of it, and nothing is stored twice.
+#[tokio::test]
+async fn transactions_that_postgresql_ends_are_run_again_unseen() {
+    const BATCHES: i64 = 64;
+    let home = Home::new(On::Postgres).await;
+    let ann = person(&home.store, "ann", "Ann").await;
+    let group = home.store.create_group(ann, "Unlucky", &[], NOW).await.unwrap().conv_id;
+    home.tamper(
+        "CREATE SEQUENCE struck;
+         CREATE FUNCTION strike() RETURNS trigger LANGUAGE plpgsql AS $$
+         DECLARE n BIGINT := nextval('struck');
+         BEGIN
+           IF n % 8 = 0 THEN RAISE EXCEPTION 'struck' USING ERRCODE = '40001'; END IF;
+           IF n % 8 = 4 THEN RAISE EXCEPTION 'struck' USING ERRCODE = '40P01'; END IF;
+           RETURN NULL;
+         END $$;
+         CREATE TRIGGER strike AFTER INSERT ON message
+           FOR EACH STATEMENT EXECUTE FUNCTION strike()",
+    )
+    .await;
+    for seq in 2..BATCHES + 2 {
+        let batch = Batch { sends: vec![message(group, ann, "unlucky")], moves: Vec::new() };
+        let sent = home.store.commit(0, &batch, NOW).await.unwrap().sends[0];
+        assert_eq!(sent, SendOutcome::Stored { seq, sent_at: NOW });
+    }
+    let mut connection = PgConnection::connect(&home.urls[0]).await.unwrap();
+    let struck: (i64,) = sqlx::query_as("SELECT last_value / 4 FROM struck")
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+    assert!(struck.0 >= BATCHES / 4, "void: only {} transactions were ended", struck.0);
+    connection.close().await.unwrap();
+    assert_eq!(home.store.integrity().await.unwrap(), Vec::<String>::new());
+    home.remove().await;
+}
