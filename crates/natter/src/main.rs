@@ -145,7 +145,7 @@ async fn screen(profile: &Profile, server: Option<&str>) -> Result<(), Failure> 
     let (client, events) = client::start(profile, login, client::Options::default()).await?;
     let own = profile.login()?.is_some_and(|login| login.server == background::LOCAL);
     let keeper = own.then(|| tokio::spawn(keep_running(client.clone())));
-    let exit = tui::run(client.clone(), events, screen_options()).await;
+    let exit = tui::run(client.clone(), events, screen_options(profile)).await;
     if let Some(keeper) = keeper {
         keeper.abort();
     }
@@ -177,12 +177,15 @@ async fn keep_running(client: client::Client) {
 }
 
 /// What `config.toml` says. Whatever is wrong with it is told on the screen, and nothing more.
-fn screen_options() -> tui::Options {
-    let base = etcetera::choose_base_strategy().ok();
-    let path = base.map(|base| base.config_dir().join("natter").join("config.toml"));
-    let read = path.as_ref().map_or(Ok(String::new()), std::fs::read_to_string);
+fn screen_options(profile: &Profile) -> tui::Options {
     let mut options = tui::Options::default();
-    match read {
+    let Ok(base) = etcetera::choose_base_strategy() else {
+        return options;
+    };
+    let state = base.state_dir().unwrap_or_else(|| base.data_dir()).join("natter");
+    options.history = Some(state.join("history").join(&profile.name));
+    let path = base.config_dir().join("natter").join("config.toml");
+    match std::fs::read_to_string(path) {
         Ok(text) => {
             let (settings, mistakes) = tui::settings::parse(&text);
             options.settings = settings;

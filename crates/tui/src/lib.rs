@@ -13,6 +13,7 @@ pub mod decode;
 pub mod effect;
 pub mod finder;
 pub mod help;
+mod history;
 mod keyboard;
 pub mod keymap;
 pub mod keys;

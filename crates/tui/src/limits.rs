@@ -22,6 +22,8 @@ pub const MAPPING_WAIT_MS: i64 = 500;
 pub const CONFIG_BYTES_MAX: usize = 256 * 1024;
 /// Lines of the `:` history. More: the oldest are forgotten.
 pub const HISTORY_LINES_MAX: usize = 200;
+/// Bytes of it that are read from the disk. More: the rest is not.
+pub const HISTORY_BYTES_MAX: u64 = 1024 * 1024;
 /// A line in the finder, the command line or the reaction box, in bytes. More is not taken.
 pub const LINE_BYTES_MAX: usize = 4 * 1024;
 /// Text in the message box, in bytes, that a paste may fill. More is cut. The editor has a bound of

@@ -80,6 +80,8 @@ pub struct Model {
     pub marks: HashMap<char, Spot>,
     /// Lines of the `:` history, oldest first.
     pub history: Vec<String>,
+    /// So many of the last ones were run here; the others were kept from before.
+    pub history_own: usize,
     /// A key was pressed or a conversation opened: from here on nothing opens by itself.
     pub begun: bool,
     /// Something that can be seen has changed since the last frame.
@@ -450,6 +452,7 @@ impl Model {
             undo: None,
             marks: HashMap::new(),
             history: Vec::new(),
+            history_own: 0,
             begun: false,
             stale: true,
         }
@@ -478,6 +481,11 @@ impl Model {
     pub fn is_unfinished(&self) -> bool {
         let boxed = self.over.is_none() && self.place == Place::Compose;
         !self.held.is_empty() || !self.pending.is_empty() || (boxed && self.composer.is_waiting())
+    }
+
+    /// The lines of the `:` history that are this screen's.
+    pub fn own_history(&self) -> &[String] {
+        &self.history[self.history.len().saturating_sub(self.history_own)..]
     }
 
     pub fn area(&self) -> Rect {

@@ -2,6 +2,7 @@
 //! done, and what has changed is drawn. The only place that waits.
 
 use std::io;
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use client::{Client, Event};
@@ -14,6 +15,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 use crate::clipboard;
 use crate::decode::Told;
 use crate::effect::{Answer, Effect, Exit, Input, Trouble};
+use crate::history;
 use crate::keyboard::Keyboard;
 use crate::keys::Key;
 use crate::limits::{CALLS_MAX, EVENTS_PER_FRAME_MAX, SUSPENDED_MS};
@@ -43,6 +45,8 @@ pub struct Options {
     /// What is wrong with the file of settings, in words; empty = nothing.
     pub mistakes: String,
     pub colors: Colors,
+    /// Where the `:` history is kept; None: only until the screen ends.
+    pub history: Option<PathBuf>,
     /// Open this conversation at the start.
     pub open: Option<i64>,
 }
@@ -53,6 +57,7 @@ impl Default for Options {
             settings: Settings::default(),
             mistakes: String::new(),
             colors: colors(),
+            history: None,
             open: None,
         }
     }
@@ -110,8 +115,13 @@ pub async fn run(
 ) -> Result<Exit> {
     let (screen, guard) = terminal::enter()?;
     let mut here = start(client, screen, &options).await;
+    here.model.history = options.history.as_deref().map_or_else(Vec::new, history::read);
     let ended = turn(&mut here, &mut events).await;
     here.calls.shutdown().await;
+    if let Some(path) = &options.history {
+        // a history that is not kept is no reason to fail
+        let _ = history::add(path, here.model.own_history());
+    }
     drop(guard);
     match ended {
         Ok(exit) => Ok(exit),

@@ -57,8 +57,9 @@ fn menu(model: &Model, layer: Layer) -> Rows {
                     _ => {}
                 }
             }
-            if !single.is_empty() {
-                rows.push((single.join(" "), row.help.to_string()));
+            // one way to press it is enough here, and there is not much room
+            if let Some(first) = single.into_iter().next() {
+                rows.push((first, row.help.to_string()));
             }
         }
     }

@@ -2,10 +2,19 @@
 
 use serde_json::Value;
 
-use crate::world::{PASSWORD, Run, Server, two};
+use crate::world::{PASSWORD, Run, Server, World, two};
 
 fn json(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
+}
+
+#[test]
+fn the_printed_settings_are_those_without_a_file() {
+    let world = World::new();
+    let run = world.run(&["--print-config"], "");
+    assert_eq!((run.code, run.err.as_str()), (0, ""));
+    let (settings, mistakes) = tui::settings::parse(&run.out);
+    assert_eq!((settings, mistakes), (tui::settings::Settings::default(), Vec::new()));
 }
 
 #[test]

@@ -431,6 +431,32 @@ fn an_open_screen_starts_this_machines_own_server_again() {
     ann.ends();
 }
 
+#[test]
+fn a_line_of_the_last_screen_is_one_key_away_and_nobody_else_can_read_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let (world, _server) = two();
+    for (keys, shown) in [(":msg bob a private word\r", "a private word"), (":status\r", "status")]
+    {
+        let mut ann = Terminal::open(&world, "ann", 24, 80);
+        ann.sees("● connected");
+        ann.keys(keys);
+        ann.sees(shown);
+        ann.keys("\x1b:qa\r");
+        ann.ends();
+    }
+    let path = world.home.path().join("state/natter/history/ann");
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let mut ann = Terminal::open(&world, "ann", 24, 80);
+    ann.sees("● connected");
+    ann.keys(":m\x1b[A");
+    ann.sees(":msg bob a private word");
+    ann.keys("\x1b:\x1b[A\x1b[A");
+    ann.sees(":status");
+    ann.keys("\x1b");
+    ann.keys("ZZ");
+    ann.ends();
+}
+
 fn contains(raw: &[u8], text: &str) -> bool {
     raw.windows(text.len()).any(|window| window == text.as_bytes())
 }

@@ -283,6 +283,7 @@ fn run_line(model: &mut Model, line: &str) -> Vec<Effect> {
     }
     if model.history.last().is_none_or(|last| last != line) {
         model.history.push(line.to_string());
+        model.history_own += 1;
     }
     if model.history.len() > HISTORY_LINES_MAX {
         model.history.remove(0);

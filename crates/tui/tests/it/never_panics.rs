@@ -22,7 +22,8 @@ enum Happens {
 fn key() -> impl Strategy<Value = Key> {
     let named = "<CR><A-CR><Esc><Tab><S-Tab><BS><Del><Left><Right><Up><Down><Home><End>\
                  <PageUp><PageDown><F1><C-d><C-u>\
-                 <C-e><C-y><C-w><C-a><C-n><C-p><C-c><C-^><C-j><C-o><C-r><C-v><C-i>";
+                 <C-e><C-y><C-w><C-a><C-n><C-p><C-c><C-^><C-j><C-o><C-r><C-v><C-i>\
+                 <C-x><C-l><C-z><F5><Space>";
     prop_oneof![
         proptest::sample::select(parse(named)),
         proptest::sample::select(parse(
@@ -73,6 +74,10 @@ fn event(kind: u8, user_id: i64, seq: i64, text: &str) -> Event {
     }
 }
 
+/// Keys of the user's own are among the keys.
+const OWN_KEYS: &str = "theme = 'dark'\n[keys.messages]\n'gq' = ':status'\n'ZZ' = 'gg'\n'q' = ''\n\
+                        [keys.insert]\n'jk' = '<Esc>'\n[keys.normal]\n'gs' = ':bn'\n'd' = 'x'\n";
+
 /// Answers as the disk and the gateway might.
 fn answers(effect: Effect) -> Option<Answer> {
     match effect {
@@ -105,6 +110,7 @@ fn answers(effect: Effect) -> Option<Answer> {
             let seq = Some(seq / 2).filter(|seq| *seq > 0);
             Some(Answer::FoundIn { conv_id, sought, up, seq })
         }
+        Effect::Edit { text } => Some(Answer::Edited { text: Ok(format!("{text}\u{7}日")) }),
         Effect::LoadDraft { conv_id } => Some(Answer::Draft { conv_id, text: "a draft".into() }),
         Effect::Send { conv_id, body, .. } => {
             Some(Answer::Queued(vec![queued(conv_id, 9, &body, "")]))
@@ -140,6 +146,7 @@ proptest! {
         all in proptest::collection::vec(happens(), 1..80),
     ) {
         let mut stage = friends(columns, rows);
+        stage.model.settings = tui::settings::parse(OWN_KEYS).0;
         for one in all {
             match one {
                 Happens::Key(key) => stage.input(Input::Key(key)),
