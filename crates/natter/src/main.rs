@@ -6,6 +6,7 @@ mod admin;
 mod background;
 mod bench;
 mod chat;
+mod check;
 mod cli;
 mod failure;
 mod guide;
@@ -67,7 +68,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Some(Command::Admin(action)) => {
             return Ok(admin::admin(action, &Output { json: cli.json })?);
         }
-        Some(Command::Check(args)) => return Ok(serve::check(args, &Output { json: cli.json })?),
+        Some(Command::Check(args)) => return Ok(check::check(args, &Output { json: cli.json })?),
         Some(Command::Server { action }) => return server(*action, cli.json),
         Some(Command::Mail { number, data }) => {
             return mail::mail(data.as_deref(), *number, &Output { json: cli.json });

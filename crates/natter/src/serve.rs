@@ -7,7 +7,6 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use sd_notify::NotifyState;
-use serde_json::json;
 use server::{Config, LogFormat};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -15,7 +14,6 @@ use tracing_subscriber::EnvFilter;
 use crate::background;
 use crate::cli::{ServeArgs, Settings};
 use crate::guide;
-use crate::output::Output;
 
 /// `natter serve`: in the foreground, until SIGTERM or Ctrl-C. A second signal ends it at once.
 pub(crate) fn serve(args: &ServeArgs) -> Result<()> {
@@ -180,42 +178,22 @@ pub(crate) fn config(settings: &Settings) -> Result<Config> {
 /// One server per data directory: two writers of one SQLite file would each believe to be the only
 /// one.
 fn claim(data: &Path) -> Result<File> {
+    match try_claim(data)? {
+        Some(claimed) => Ok(claimed),
+        None => bail!("another natter serves {}", data.display()),
+    }
+}
+
+/// `None`: another process holds it.
+pub(crate) fn try_claim(data: &Path) -> Result<Option<File>> {
     let show = || data.display().to_string();
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data).with_context(show)?;
     let mut options = OpenOptions::new();
     options.create(true).truncate(false).write(true).mode(0o600);
     let file = options.open(data.join("lock")).with_context(show)?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => bail!("another natter serves {}", data.display()),
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(e)) => Err(e).with_context(show),
     }
-}
-
-/// `natter check`: everything that can be said to be wrong before anything starts.
-pub(crate) fn check(settings: &Settings, output: &Output) -> Result<()> {
-    let config = config(settings)?;
-    let _data = claim(&config.data)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let listener = tokio::net::TcpListener::bind(config.listen).await;
-        listener.with_context(|| format!("cannot listen on {}", config.listen))?;
-        let urls: Vec<String> = config.databases().iter().map(|url| (**url).to_owned()).collect();
-        let store =
-            store::Store::open(&urls, &store::Options::default()).await.context("database")?;
-        let wrong = store.integrity().await.context("database")?;
-        store.close().await;
-        if !wrong.is_empty() {
-            bail!("the database is damaged:\n{}", wrong.join("\n"));
-        }
-        Ok(())
-    })?;
-    let open_files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    let enough = open_files.is_none_or(|n| n >= config.connections_max as u64 + 100);
-    let note =
-        if enough { "" } else { " · warning: fewer open files allowed than connections_max" };
-    let shown: Vec<String> = config.databases().iter().map(ToString::to_string).collect();
-    let text = format!("ok: {} · {}{note}", config.listen, shown.join(", "));
-    let value = json!({ "type": "check", "ok": true, "open_files_enough": enough });
-    Ok(output.line(&text, &value)?)
 }

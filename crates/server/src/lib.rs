@@ -38,4 +38,4 @@ pub use config::{Config, LogFormat, Rates, Roles, Timers, keys};
 pub use error::Error;
 pub use keys::{Key, Kind, Secret};
 pub use rate::Rate;
-pub use run::{Server, run, start};
+pub use run::{Server, check_files, run, start};

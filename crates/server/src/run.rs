@@ -62,6 +62,18 @@ pub async fn start(config: Config) -> Result<Server, Error> {
     Ok(Server { address, store, url, tls, drain, ended: tokio::spawn(serving) })
 }
 
+/// Looks at what the settings name beside the databases: the certificate, the mail server. For each
+/// the setting, and what is wrong with it.
+pub fn check_files(config: &Config) -> Vec<(&'static str, Result<(), Error>)> {
+    let certificate = ("tls_cert", Tls::open(config).map(|_| ()));
+    let mail = ("smtp", Mailer::open(config).map(|_| ()));
+    let is_set = |name: &str| match name {
+        "tls_cert" => config.tls_cert.is_some(),
+        _ => config.roles.notify && config.smtp.is_some(),
+    };
+    [certificate, mail].into_iter().filter(|(name, _)| is_set(name)).collect()
+}
+
 impl Server {
     /// Reads the certificate and its key again, for new connections. `Err`: they do not work, and
     /// those from before stay. Nothing happens where there is no TLS.

@@ -73,6 +73,11 @@ impl Store {
         Ok(Self { databases: Arc::new(databases), shards, forgotten })
     }
 
+    /// Looks at one database without changing anything, also while others work with it.
+    pub async fn inspect(url: &str, options: &Options) -> Result<Inspection> {
+        engine::inspect(url, options).await
+    }
+
     /// Waits for what is under way, checkpoints SQLite, closes all connections.
     pub async fn close(&self) {
         for database in self.databases.iter() {

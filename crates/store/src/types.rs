@@ -51,6 +51,21 @@ impl Default for Options {
     }
 }
 
+/// What a database says of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Inspection {
+    /// Which engine, and its version.
+    pub engine: String,
+    /// Versions of the schema that the next opening applies.
+    pub pending: Vec<i64>,
+    /// How far its clock is ahead of ours, in milliseconds; `None`: it has ours.
+    pub clock_ahead_ms: Option<i64>,
+    /// What would keep us from working with it, in sentences.
+    pub wrong: Vec<String>,
+    /// What is good to know.
+    pub notes: Vec<String>,
+}
+
 /// The connections to one database now.
 #[derive(Debug, Clone, Copy)]
 pub struct Pool {

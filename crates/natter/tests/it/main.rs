@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod bench;
+mod check;
 mod commands;
 mod corpora;
 mod first_run;

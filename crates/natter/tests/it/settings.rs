@@ -126,7 +126,8 @@ fn what_is_wrong_is_told_with_its_place_and_without_secrets() {
     let path = path.display().to_string();
     let said = |run: Run, wanted: &str| {
         assert_eq!(run.code, 1, "{run:?}");
-        assert!(run.err.contains(wanted) && !run.err.contains("hunter2"), "{run:?}");
+        let told = run.out.clone() + &run.err;
+        assert!(told.contains(wanted) && !told.contains("hunter2"), "{run:?}");
     };
     for command in ["serve", "check"] {
         let run = world.run(&[command, "--config", &path], "");

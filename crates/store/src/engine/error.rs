@@ -38,6 +38,8 @@ fn of_postgres(error: &PgDatabaseError) -> Error {
         "40001" | "40P01" => Error::Unavailable(CONFLICT.into()),
         "55P03" => Error::Unavailable("a lock was not free in time".into()),
         "57014" => Error::Unavailable("a statement took too long".into()),
+        "28000" | "28P01" => Error::Unavailable("it refuses the name or the password".into()),
+        "3D000" => Error::Unavailable("it has no database of that name".into()),
         "25006" => Error::Unavailable("it takes no writes".into()),
         // connection trouble, resources, a state that passes (a database that is closed for
         // connections), operator intervention (shutdown, failover), the system

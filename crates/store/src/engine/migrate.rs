@@ -79,6 +79,13 @@ async fn migrate(mut tx: Tx) -> Result<()> {
     tx.commit().await
 }
 
+/// The versions that an opening would apply. Error: this program cannot work with the database.
+pub(super) fn pending(applied: &[(i64, String, i16)]) -> Result<Vec<i64>> {
+    refuse_foreign(applied)?;
+    let known = MIGRATIONS.iter().map(|migration| migration.version);
+    Ok(known.filter(|version| !applied.iter().any(|(done, ..)| done == version)).collect())
+}
+
 fn refuse_foreign(applied: &[(i64, String, i16)]) -> Result<()> {
     for (version, sum, additive) in applied {
         match MIGRATIONS.iter().find(|known| known.version == *version) {

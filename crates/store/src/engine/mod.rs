@@ -4,6 +4,7 @@
 //! how they are opened. Everything else is one text.
 
 mod error;
+mod inspect;
 mod migrate;
 mod postgres;
 mod sqlite;
@@ -16,6 +17,7 @@ use sqlx::{PgConnection, Postgres, Sqlite, SqliteConnection, Transaction};
 use crate::{Error, Options, Pool, Result};
 
 pub(crate) use error::{fault, is_conflict};
+pub(crate) use inspect::inspect;
 use postgres::PostgresDb;
 use sqlite::SqliteDb;
 

@@ -72,7 +72,11 @@ impl PostgresDb {
 /// For one statement that reads a whole table.
 pub(super) const LONG_READ: Duration = Duration::from_secs(3_600);
 
-fn connect_options(url: &str, process: &str, timeout: Duration) -> Result<PgConnectOptions> {
+pub(super) fn connect_options(
+    url: &str,
+    process: &str,
+    timeout: Duration,
+) -> Result<PgConnectOptions> {
     let timeout_ms = timeout.as_millis().to_string();
     let options = PgConnectOptions::from_str(url)
         .map_err(fault)?

@@ -104,6 +104,13 @@ fn path_of(url: &str) -> Result<PathBuf> {
     }
 }
 
+/// For somebody who only looks. `None`: there is no file.
+pub(super) fn look_options(url: &str, timeout: Duration) -> Result<Option<SqliteConnectOptions>> {
+    let path = path_of(url)?;
+    let options = SqliteConnectOptions::new().filename(&path).busy_timeout(timeout);
+    Ok(path.exists().then(|| options.read_only(true)))
+}
+
 /// The file is made here and not by SQLite, so that nobody else can ever read it; the WAL inherits
 /// its mode.
 fn make_private(path: &Path) -> std::io::Result<()> {

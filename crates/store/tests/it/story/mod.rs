@@ -8,7 +8,7 @@ mod talk;
 use proto::limits;
 use store::{Error, NewMessage, SendOutcome, Store};
 
-use crate::support::{Home, NOW, On, message, send};
+use crate::support::{self, Home, NOW, On, message, send};
 
 const HOUR: i64 = 3_600_000;
 const DAY: i64 = 24 * HOUR;
@@ -32,6 +32,13 @@ pub(crate) async fn the_story(mut home: Home) {
     let store = home.store.clone();
     assert_eq!(store.databases(), home.urls.len());
     store.ping().await.unwrap();
+
+    for url in &home.urls {
+        let seen = Store::inspect(url, &support::options()).await.unwrap();
+        assert!(seen.wrong.is_empty() && seen.pending.is_empty(), "{seen:?}");
+        assert!(seen.engine.contains(['1', '3']), "{seen:?}");
+        assert!(seen.clock_ahead_ms.is_none_or(|ms| ms.abs() < 60_000), "{seen:?}");
+    }
 
     let [ann, bob, carl] = people::people_sign_up(&store).await;
     people::people_are_found(&store, ann, bob).await;
