@@ -218,7 +218,8 @@ fn as_account(program: PathBuf, account: Option<(u32, u32)>) -> Command {
 }
 
 /// Programs that tests start themselves, and the Debian package that brings each.
-const PROGRAMS: &[(&str, &str)] = &[("redis-server", "redis-server"), ("redis-cli", "redis-tools")];
+const PROGRAMS: &[(&str, &str)] =
+    &[("redis-server", "redis-server"), ("redis-cli", "redis-tools"), ("haproxy", "haproxy")];
 
 /// Installs what tests start.
 pub(crate) fn programs() -> Result<()> {

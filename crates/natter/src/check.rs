@@ -59,6 +59,7 @@ pub(crate) fn check(settings: &Settings, output: &Output) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let alone = claimed.is_some() || !config.database.is_empty();
     findings.extend(runtime.block_on(databases(&config, alone)));
+    findings.extend(runtime.block_on(redis(&config)));
     for (setting, found) in server::check_files(&config) {
         findings.push(match found {
             Ok(()) => Finding::new(setting, State::Ok, "can be used"),
@@ -100,6 +101,33 @@ fn door(config: &Config, is_served: bool) -> Finding {
         }
         Err(error) => Finding::new("listen", State::Wrong, format!("{address}: {error}")),
     }
+}
+
+async fn redis(config: &Config) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (number, url) in config.redis.iter().enumerate() {
+        let what = format!("redis {}", number + 1);
+        let mut say = |state, text| findings.push(Finding::new(&what, state, text));
+        let seen = match server::inspect_redis(url).await {
+            Ok(seen) => seen,
+            Err(why) => {
+                say(State::Wrong, format!("{url}: {why}"));
+                continue;
+            }
+        };
+        let state = if seen.is_old { State::Wrong } else { State::Ok };
+        let old = if seen.is_old { ": it must be 7 or newer" } else { "" };
+        say(state, format!("{url}: Redis {}{old}", seen.version));
+        if seen.eviction != "noeviction" {
+            let text = format!("when it is full it drops what it likes ({})", seen.eviction);
+            say(State::Note, text);
+        }
+        if seen.clock_ahead_ms.abs() > CLOCK_APART_MS_MAX {
+            let text = format!("its clock is {} ms ahead of this machine's", seen.clock_ahead_ms);
+            say(State::Note, text);
+        }
+    }
+    findings
 }
 
 /// `alone`: nobody holds the embedded database, so that it may be read from end to end.

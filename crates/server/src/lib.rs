@@ -37,5 +37,6 @@ mod harness;
 pub use config::{Config, LogFormat, Rates, Roles, Timers, keys};
 pub use error::Error;
 pub use keys::{Key, Kind, Secret};
+pub use links::inspect::{RedisSeen, inspect_redis};
 pub use rate::Rate;
 pub use run::{Server, check_files, run, start};

@@ -85,6 +85,12 @@ fn a_postgresql_is_asked_what_it_is_and_whether_it_has_that_database() {
     found(&run, "database 1", "ok", ": PostgreSQL 1");
     found(&run, "database 1", "note", "the next start brings its schema to 1");
     found(&check(&url), "database 1", "note", "the next start brings its schema to 1");
+    let redis = bench::redis::Redis::start().unwrap();
+    let place = ["check", "--json", "--listen", "127.0.0.1:0", "--data", &data, "--database", &url];
+    let both = |redis: &str| world.run(&[&place[..], &["--redis", redis]].concat(), "");
+    found(&both(&redis.url()), "redis 1", "ok", ": Redis 7");
+    drop(redis);
+    found(&both("redis://:hunter2@127.0.0.1:1"), "redis 1", "wrong", "redis://:…@127.0.0.1:1: ");
     let (server, _) = url.rsplit_once('/').unwrap();
     let nowhere = check(&format!("{server}/no_such_database"));
     found(&nowhere, "database 1", "wrong", "it has no database of that name");

@@ -6,6 +6,7 @@ mod bench;
 mod check;
 mod commands;
 mod corpora;
+mod deploy;
 mod first_run;
 #[cfg(target_os = "linux")]
 mod full_disk;

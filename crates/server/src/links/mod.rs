@@ -5,6 +5,7 @@
 //! or a channel has a slot, a slot has a server. Who keeps the pairs alive is `bus/keeper.rs`.
 
 mod find;
+pub(crate) mod inspect;
 mod pair;
 mod slots;
 
