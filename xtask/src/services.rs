@@ -218,8 +218,12 @@ fn as_account(program: PathBuf, account: Option<(u32, u32)>) -> Command {
 }
 
 /// Programs that tests start themselves, and the Debian package that brings each.
-const PROGRAMS: &[(&str, &str)] =
-    &[("redis-server", "redis-server"), ("redis-cli", "redis-tools"), ("haproxy", "haproxy")];
+const PROGRAMS: &[(&str, &str)] = &[
+    ("redis-server", "redis-server"),
+    ("redis-cli", "redis-tools"),
+    ("haproxy", "haproxy"),
+    ("faketime", "faketime"),
+];
 
 /// Installs what tests start.
 pub(crate) fn programs() -> Result<()> {

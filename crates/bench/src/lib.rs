@@ -6,6 +6,7 @@
 //! comparable between machines; figures are not.
 
 mod catch_up;
+pub mod check;
 mod child;
 mod clock;
 mod connect;
@@ -23,6 +24,7 @@ mod people;
 mod plot;
 mod population;
 mod procfs;
+pub mod proxy;
 mod raw;
 pub mod redis;
 mod report;

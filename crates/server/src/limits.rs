@@ -118,6 +118,8 @@ pub const SUBSCRIBE_MS_MAX: u64 = 1_000;
 pub const BUS_ORDERS_MAX: usize = 16_384;
 /// Commands that are sent to one server of Redis in one piece. The rest are the next piece.
 pub const BUS_COMMANDS_AT_ONCE: usize = 1_024;
+/// Users of a dead gateway whose friends one other gateway tells in one go. The rest are next.
+pub const INHERITED_AT_ONCE: usize = 256;
 /// Users who could not be told something while Redis was away and are to be told to look into the
 /// store. More: they find it when positions are compared.
 pub const MISSED_USERS_MAX: usize = 65_536;

@@ -4,6 +4,8 @@
 
 mod bench;
 mod check;
+#[cfg(target_os = "linux")]
+mod cluster;
 mod commands;
 mod corpora;
 mod deploy;
@@ -15,5 +17,7 @@ mod logs;
 mod mail;
 mod screen;
 mod settings;
+#[cfg(target_os = "linux")]
+mod talk;
 mod tls;
 mod world;

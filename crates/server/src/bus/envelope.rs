@@ -56,6 +56,11 @@ pub(super) fn channel(user_id: i64) -> String {
     format!("natter:u:{user_id}")
 }
 
+/// The channel of a gateway. It only shows that somebody listens there.
+pub(super) fn gateway_channel(process: u64) -> String {
+    format!("natter:g:{process:016x}")
+}
+
 /// Whose channel it is.
 pub(super) fn user_of(channel: &[u8]) -> Option<i64> {
     std::str::from_utf8(channel.strip_prefix(b"natter:u:")?).ok()?.parse().ok()

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::envelope;
 use super::redis::{Redis, ear};
 use crate::limits;
-use crate::links::{Fault, Network, OnPush, Pair, find};
+use crate::links::{self, Fault, Network, OnPush, Pair, find};
 use crate::listen::announced;
 
 /// What the keeper is to do about one channel. `done` is told when Redis has confirmed it, and
@@ -125,9 +125,12 @@ async fn subscribe_all(redis: &Redis, old: &Network, new: &Network, overrun: boo
             overrun || !is_same
         })
         .collect();
-    let mut well = true;
+    let mut well = stand_up(redis, old, new).await;
     for some in moved.chunks(limits::BUS_COMMANDS_AT_ONCE) {
         let wants = some.iter().map(|user_id| (*user_id, true)).collect();
+        let mut users = Pipeline::new();
+        some.iter().for_each(|user_id| state(redis, &mut users, *user_id, true));
+        record(redis, &users).await;
         let failed = send(redis, new, wants).await;
         well &= failed.is_empty();
         for user_id in some.iter().filter(|user_id| !failed.contains(user_id)) {
@@ -141,23 +144,57 @@ async fn subscribe_all(redis: &Redis, old: &Network, new: &Network, overrun: boo
     well
 }
 
+/// Auth sends clients to gateways whose own channel has a listener.
+async fn stand_up(redis: &Redis, old: &Network, new: &Network) -> bool {
+    let channel = envelope::gateway_channel(redis.process);
+    let (old, new) = (old.pair_of(channel.as_bytes()), new.pair_of(channel.as_bytes()));
+    let Some(pair) = new else {
+        return false;
+    };
+    if old.is_some_and(|old| Arc::ptr_eq(old, pair)) {
+        return true;
+    }
+    let mut listen = Pipeline::new();
+    listen.cmd("SSUBSCRIBE").arg(channel);
+    redis.links.call_all(pair.listening(), &listen).await.is_ok()
+}
+
 /// Subscribes and leaves, in the order that was given.
 async fn carry_out(redis: &Redis, orders: impl Iterator<Item = Order>) {
     let (mut wants, mut waiting) = (Vec::new(), Vec::new());
+    let mut users = Pipeline::new();
     for order in orders {
         let (user_id, listens, done) = match order {
             Order::Listen { user_id, done } => (user_id, true, done),
             Order::Leave { user_id, done } => (user_id, false, done),
         };
+        state(redis, &mut users, user_id, listens);
         wants.push((user_id, listens));
         waiting.push((user_id, listens, done));
     }
     let failed = send(redis, &redis.links.network(), wants).await;
+    record(redis, &users).await;
     for (user_id, listens, done) in waiting {
         // Whoever did not wait so long has read the store before he was subscribed.
         if !failed.contains(&user_id) && done.send(()).is_err() && listens {
             redis.here.look_again(user_id);
         }
+    }
+}
+
+/// Whom this gateway has is written down only for the case that it dies: then another one tells
+/// their friends. What is lost of it is written again with the next link or lease.
+fn state(redis: &Redis, users: &mut Pipeline, user_id: i64, is_here: bool) {
+    let command = users.cmd(if is_here { "SADD" } else { "SREM" });
+    command.arg(links::users_key(redis.process)).arg(user_id);
+}
+
+async fn record(redis: &Redis, users: &Pipeline) {
+    let network = redis.links.network();
+    if let Some(pair) = network.pair_of(links::GATEWAYS.as_bytes())
+        && let Err(error) = redis.links.call_all(pair.commands(), users).await
+    {
+        tracing::debug!(%error, "who is here could not be written down");
     }
 }
 

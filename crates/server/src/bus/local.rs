@@ -91,6 +91,15 @@ impl Local {
         user_ids
     }
 
+    pub(super) fn end_all(&self) {
+        for shard in &self.shards {
+            let users = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            for subscriber in users.values().flatten() {
+                subscriber.queue.end(GoodbyeReason::Unspecified);
+            }
+        }
+    }
+
     /// Bells may have been lost: the user's connections are to look into the store.
     pub(super) fn look_again(&self, user_id: i64) {
         for subscriber in self.lock(user_id).get(&user_id).into_iter().flatten() {

@@ -132,6 +132,33 @@ impl Bus {
         self.here().revoke(user_id, session);
     }
 
+    /// Is this gateway connected to the others? `true` where nobody can say.
+    pub(crate) async fn is_reached(&self, process: u64) -> bool {
+        match self {
+            Self::Local(_) => true,
+            Self::Redis(redis) => redis.is_reached(process).await,
+        }
+    }
+
+    /// The users of a gateway that is taken for dead are not online any more.
+    pub(crate) async fn cut_off(&self, process: u64) {
+        if let Self::Redis(redis) = self {
+            redis.cut_off(process).await;
+        }
+    }
+
+    /// Redis has forgotten this gateway: it is to be told again whom we have.
+    pub(crate) fn restate(&self) {
+        if let Self::Redis(redis) = self {
+            redis.restate();
+        }
+    }
+
+    /// Ends all connections of this process.
+    pub(crate) fn end_all(&self) {
+        self.here().end_all();
+    }
+
     /// Bells of other gateways may be missing right now, so positions are to be compared more
     /// often.
     pub(crate) fn is_degraded(&self) -> bool {

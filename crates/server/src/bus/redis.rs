@@ -104,8 +104,7 @@ impl Redis {
 
     fn order(&self, order: Order) {
         if self.orders.try_send(order).is_err() {
-            self.overrun.store(true, Ordering::Relaxed);
-            self.links.raise_doubt();
+            self.restate();
         }
     }
 
@@ -230,6 +229,25 @@ impl Redis {
         if missed.len() < limits::MISSED_USERS_MAX {
             missed.insert(user_id);
         }
+    }
+
+    /// Everybody is to be subscribed and written down anew.
+    pub(super) fn restate(&self) {
+        self.overrun.store(true, Ordering::Relaxed);
+        self.links.raise_doubt();
+    }
+
+    /// Is this gateway connected to Redis? `true` where nobody can say.
+    pub(super) async fn is_reached(&self, process: u64) -> bool {
+        let channel = envelope::gateway_channel(process);
+        let mut ask = redis::cmd("PUBSUB");
+        ask.arg("SHARDNUMSUB").arg(&channel);
+        let answer = self.links.call(&channel, &ask).await;
+        answer.map_or(true, |answer| counts(&answer).iter().any(|count| *count > 0))
+    }
+
+    pub(super) async fn cut_off(&self, process: u64) {
+        self.links.cut_off(process).await;
     }
 
     // ── who is there ────────────────────────────────────────────────────────────────────────────

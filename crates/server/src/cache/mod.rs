@@ -105,10 +105,10 @@ impl Cache {
         self.buckets.take(key, rate, Instant::now())
     }
 
-    /// Renews the lease of a gateway.
-    pub(crate) async fn announce(&self, gateway: &Announcement) -> Result<(), Fault> {
+    /// Renews the lease of a gateway. `true`: it was not on the list.
+    pub(crate) async fn announce(&self, gateway: &Announcement) -> Result<bool, Fault> {
         match &self.engine {
-            Engine::Local(_) => Ok(()),
+            Engine::Local(_) => Ok(false),
             Engine::Redis(links) => redis::announce(links, gateway).await,
         }
     }
@@ -118,6 +118,23 @@ impl Cache {
         match &self.engine {
             Engine::Local(_) => Ok(()),
             Engine::Redis(links) => redis::withdraw(links).await,
+        }
+    }
+
+    /// Gateways whose lease is over and whose users nobody has looked after yet.
+    pub(crate) async fn expired(&self) -> Result<Vec<u64>, Fault> {
+        match &self.engine {
+            Engine::Local(_) => Ok(Vec::new()),
+            Engine::Redis(links) => redis::expired(links).await,
+        }
+    }
+
+    /// Some of the users that a dead gateway had. Nobody else gets the same ones. None: that is
+    /// all, and the gateway is off the list.
+    pub(crate) async fn inherit(&self, process: u64) -> Result<Vec<i64>, Fault> {
+        match &self.engine {
+            Engine::Local(_) => Ok(Vec::new()),
+            Engine::Redis(links) => redis::inherit(links, process).await,
         }
     }
 

@@ -7,7 +7,8 @@ use std::time::Duration;
 use redis::Value;
 
 use super::{Grant, RateKey, hash};
-use crate::links::{Fault, Links};
+use crate::limits;
+use crate::links::{Fault, GATEWAYS, Links, users_key};
 use crate::rate::Rate;
 
 // ── tickets ─────────────────────────────────────────────────────────────────────────────────────
@@ -102,9 +103,6 @@ pub(super) async fn take_rate(links: &Links, key: RateKey, rate: Rate) -> Option
 
 // ── gateways ────────────────────────────────────────────────────────────────────────────────────
 
-/// All gateways: number → `expires draining connections url`, by the clock of Redis.
-const GATEWAYS: &str = "natter:{gateways}";
-
 /// What a gateway says of itself.
 #[derive(Debug, Clone)]
 pub(crate) struct Announcement {
@@ -117,6 +115,7 @@ pub(crate) struct Announcement {
 /// A gateway that is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Standing {
+    pub(crate) process: u64,
     pub(crate) url: String,
     pub(crate) connections: u64,
 }
@@ -127,33 +126,78 @@ local expires = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[2]
 local line = string.format('%d %s %s %s', expires, ARGV[3], ARGV[4], ARGV[5])
 return redis.call('HSET', KEYS[1], ARGV[1], line)";
 
-/// Renews the lease of a gateway.
-pub(super) async fn announce(links: &Links, gateway: &Announcement) -> Result<(), Fault> {
+pub(super) async fn announce(links: &Links, gateway: &Announcement) -> Result<bool, Fault> {
     let mut announce = redis::cmd("EVAL");
     announce.arg(ANNOUNCE).arg(1).arg(GATEWAYS).arg(own_field(links));
     announce.arg(gateway.lease_ms).arg(u8::from(gateway.draining));
     announce.arg(gateway.connections).arg(&gateway.url);
-    links.call(GATEWAYS, &announce).await.map(drop)
+    Ok(links.call(GATEWAYS, &announce).await? == Value::Int(1))
 }
 
 pub(super) async fn withdraw(links: &Links) -> Result<(), Fault> {
     let mut withdraw = redis::cmd("HDEL");
     withdraw.arg(GATEWAYS).arg(own_field(links));
-    links.call(GATEWAYS, &withdraw).await.map(drop)
+    links.call(GATEWAYS, &withdraw).await?;
+    let users = users_key(links.process);
+    links.call(GATEWAYS, redis::cmd("DEL").arg(users)).await.map(drop)
 }
 
 fn own_field(links: &Links) -> String {
     format!("{:016x}", links.process)
 }
 
+pub(super) async fn expired(links: &Links) -> Result<Vec<u64>, Fault> {
+    let mut expired = redis::cmd("EVAL");
+    let answer = links.call(GATEWAYS, expired.arg(EXPIRED).arg(1).arg(GATEWAYS)).await?;
+    let fields: Vec<String> = redis::from_redis_value(answer).unwrap_or_default();
+    Ok(fields.iter().filter_map(|field| u64::from_str_radix(field, 16).ok()).collect())
+}
+
+const EXPIRED: &str = r"
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local expired, all = {}, redis.call('HGETALL', KEYS[1])
+for i = 1, #all, 2 do
+  local expires = tonumber(string.match(all[i + 1], '%d+'))
+  if not expires or expires <= now then
+    expired[#expired + 1] = all[i]
+  end
+end
+return expired";
+
+/// A gateway that has come back meanwhile keeps its place and its users.
+const INHERIT: &str = r"
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local line = redis.call('HGET', KEYS[1], ARGV[1])
+local expires = line and tonumber(string.match(line, '%d+'))
+if expires and expires > now then
+  return {}
+end
+local users = redis.call('SPOP', KEYS[2], ARGV[2])
+if #users == 0 then
+  redis.call('HDEL', KEYS[1], ARGV[1])
+end
+return users";
+
+pub(super) async fn inherit(links: &Links, process: u64) -> Result<Vec<i64>, Fault> {
+    let mut inherit = redis::cmd("EVAL");
+    inherit.arg(INHERIT).arg(2).arg(GATEWAYS).arg(users_key(process));
+    inherit.arg(format!("{process:016x}")).arg(limits::INHERITED_AT_ONCE);
+    let answer = links.call(GATEWAYS, &inherit).await?;
+    let users: Vec<String> = redis::from_redis_value(answer).unwrap_or_default();
+    Ok(users.iter().filter_map(|user_id| user_id.parse().ok()).collect())
+}
+
 const LIST: &str = r"
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local live = {}
-for _, line in ipairs(redis.call('HVALS', KEYS[1])) do
-  local expires, draining, connections, url = string.match(line, '(%d+) (%d) (%d+) (.+)')
+local all = redis.call('HGETALL', KEYS[1])
+for i = 1, #all, 2 do
+  local expires, draining, rest = string.match(all[i + 1], '(%d+) (%d) (.+)')
   if expires and tonumber(expires) > now and draining == '0' then
-    live[#live + 1] = connections .. ' ' .. url
+    live[#live + 1] = all[i] .. ' ' .. rest
   end
 end
 return live";
@@ -165,8 +209,10 @@ pub(super) async fn gateways(links: &Links) -> Option<Vec<Standing>> {
     let answer = answer.inspect_err(|error| tracing::warn!(%error, "no list of gateways")).ok()?;
     let lines: Vec<String> = redis::from_redis_value(answer).ok()?;
     let standing = lines.iter().filter_map(|line| {
-        let (connections, url) = line.split_once(' ')?;
-        Some(Standing { url: url.to_owned(), connections: connections.parse().ok()? })
+        let (process, rest) = line.split_once(' ')?;
+        let (connections, url) = rest.split_once(' ')?;
+        let process = u64::from_str_radix(process, 16).ok()?;
+        Some(Standing { process, url: url.to_owned(), connections: connections.parse().ok()? })
     });
     Some(standing.collect())
 }

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::fragments::Watched;
+use super::pulse::Pulse;
 use super::{Gateway, connection};
 use crate::cache::Grant;
 use crate::listen::Socket;
@@ -98,6 +99,7 @@ async fn upgraded(
     codec: Codec,
     upgrade: hyper::upgrade::OnUpgrade,
 ) {
+    let life = gateway.pulse.as_ref().map(Pulse::life);
     let upgraded = match upgrade.await {
         Ok(upgraded) => upgraded,
         Err(error) => {
@@ -109,7 +111,7 @@ async fn upgraded(
         tracing::error!("an upgraded connection is not one of our sockets");
         return;
     };
-    let socket = Watched::new(parts.io.into_inner(), parts.read_buf);
+    let socket = Watched::new(parts.io.into_inner(), parts.read_buf, life);
     connection::run(gateway, grant, codec, socket).await;
 }
 

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use bytes::{Buf, Bytes};
 use tokio::io::{self, AsyncRead, AsyncWrite, ReadBuf};
 
+use super::pulse::Life;
 use crate::limits;
 use crate::listen::Socket;
 
@@ -21,15 +22,27 @@ pub(crate) struct Watched {
     /// What HTTP had read already.
     early: Bytes,
     scan: Scan,
+    /// Nothing is written after it.
+    life: Option<Life>,
 }
 
 impl Watched {
-    pub(crate) fn new(socket: Socket, early: Bytes) -> Self {
+    pub(crate) fn new(socket: Socket, early: Bytes, life: Option<Life>) -> Self {
         Self {
             socket,
             // Bytes without content would keep HTTP's whole read buffer for as long as this lives.
             early: if early.is_empty() { Bytes::new() } else { early },
             scan: Scan::default(),
+            life,
+        }
+    }
+}
+
+impl Watched {
+    fn check_life(&self) -> io::Result<()> {
+        match self.life.as_ref().is_some_and(Life::is_over) {
+            true => Err(io::ErrorKind::ConnectionAborted.into()),
+            false => Ok(()),
         }
     }
 }
@@ -61,14 +74,17 @@ impl AsyncWrite for Watched {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.check_life()?;
         Pin::new(&mut self.socket).poll_write(cx, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.check_life()?;
         Pin::new(&mut self.socket).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.check_life()?;
         Pin::new(&mut self.socket).poll_shutdown(cx)
     }
 }

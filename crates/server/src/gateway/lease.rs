@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::Gateway;
+use super::{Gateway, presence};
 use crate::cache::Announcement;
+use crate::links::Fault;
 use crate::listen::announced;
 
 /// Renews the lease until the gateway has ended; the list says at once when it drains.
@@ -18,8 +19,13 @@ pub(super) async fn run(gateway: Arc<Gateway>, url: String, mut finish: watch::R
         let draining = *drain.borrow();
         let connections = gateway.counters.connections.get();
         let announcement = Announcement { url: url.clone(), connections, draining, lease_ms };
-        if let Err(error) = gateway.cache.announce(&announcement).await {
-            tracing::warn!(%error, "the lease of this gateway was not renewed");
+        match gateway.cache.announce(&announcement).await {
+            Ok(true) => gateway.bus.restate(),
+            Ok(false) => {}
+            Err(error) => tracing::warn!(%error, "the lease of this gateway was not renewed"),
+        }
+        if let Err(error) = bury(&gateway).await {
+            tracing::debug!(%error, "whether a gateway has died could not be asked");
         }
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
@@ -30,4 +36,25 @@ pub(super) async fn run(gateway: Arc<Gateway>, url: String, mut finish: watch::R
     if let Err(error) = gateway.cache.withdraw().await {
         tracing::debug!(%error, "this gateway stays on the list until its lease ends");
     }
+}
+
+/// Gateways that died left users behind whose friends nobody has told, and whom nobody has given a
+/// mail for what they have not read. All gateways that live share in that.
+async fn bury(gateway: &Gateway) -> Result<(), Fault> {
+    for process in gateway.cache.expired().await? {
+        gateway.bus.cut_off(process).await;
+        loop {
+            let users = gateway.cache.inherit(process).await?;
+            if users.is_empty() {
+                break;
+            }
+            let online = gateway.bus.online(&users).await;
+            let gone = users.iter().zip(online).filter(|(_, online)| !online);
+            for (user_id, _) in gone {
+                presence::tell_gone(gateway, *user_id).await;
+            }
+        }
+        tracing::warn!(process = format!("{process:016x}"), "a gateway has died");
+    }
+    Ok(())
 }

@@ -14,6 +14,7 @@ mod journey;
 mod lease;
 mod people;
 mod presence;
+mod pulse;
 mod put_off;
 #[cfg(test)]
 mod race;
@@ -41,6 +42,7 @@ use crate::limits;
 use crate::tasks::Tasks;
 use journey::Journeys;
 use presence::Presence;
+use pulse::Pulse;
 #[cfg(test)]
 pub(crate) use writer::DEADLY;
 use writer::Writer;
@@ -55,6 +57,8 @@ pub(crate) struct Gateway {
     /// One for each database, by its number.
     writers: Vec<Writer>,
     presence: Presence,
+    /// Where there are other gateways, which may take this one for dead.
+    pulse: Option<Arc<Pulse>>,
     journeys: Journeys,
     /// How many may read their Paint at once.
     paints: Semaphore,
@@ -84,7 +88,10 @@ pub(crate) fn start(
 ) -> Running {
     let (finish, finished) = watch::channel(false);
     let (writers, queues): (Vec<_>, Vec<_>) = (0..store.databases()).map(|_| writer::new()).unzip();
+    let pulse = Pulse::new(config.timers.lease_ms);
+    let pulse = (!config.redis.is_empty()).then(|| Arc::new(pulse));
     let gateway = Arc::new(Gateway {
+        pulse,
         config,
         store,
         bus,
@@ -113,6 +120,10 @@ impl Running {
     pub(crate) fn announce(&self, tasks: &mut Tasks, url: String) {
         let lease = lease::run(Arc::clone(&self.gateway), url, self.finish.subscribe());
         tasks.spawn("the lease", lease);
+        if let Some(pulse) = &self.gateway.pulse {
+            let (gateway, pulse) = (Arc::clone(&self.gateway), Arc::clone(pulse));
+            tasks.spawn("the pulse", pulse::run(gateway, pulse, self.finish.subscribe()));
+        }
     }
 
     /// After the drain was announced: waits for the connections to end, then asks the writers to

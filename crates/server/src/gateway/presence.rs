@@ -84,7 +84,7 @@ async fn at(moment: Option<Instant>) {
     }
 }
 
-async fn tell_gone(gateway: &Gateway, user_id: i64) {
+pub(super) async fn tell_gone(gateway: &Gateway, user_id: i64) {
     let now = clock::now();
     if let Err(error) = gateway.store.set_last_seen(user_id, now).await {
         tracing::warn!(%error, user_id, "when somebody was last seen could not be written");

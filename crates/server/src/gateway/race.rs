@@ -279,7 +279,7 @@ impl Receiver {
         let (client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
         let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
         let stream = Stream::Plain(accepted.unwrap().0);
-        let socket = Watched::new(Socket::new(stream, place), bytes::Bytes::new());
+        let socket = Watched::new(Socket::new(stream, place), bytes::Bytes::new(), None);
         let c = Connection::new(gateway, grant);
         let timers = &gateway.config.timers;
         let wire = Wire::new(socket, Codec::Protobuf, Arc::clone(&c.queue), timers).await;

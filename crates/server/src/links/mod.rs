@@ -22,6 +22,14 @@ pub(crate) use find::find;
 pub(crate) use pair::Pair;
 use slots::Slots;
 
+/// All gateways: number → `expires draining connections url`, by the clock of Redis.
+pub(crate) const GATEWAYS: &str = "natter:{gateways}";
+
+/// Whom a gateway has. On the same server as the list.
+pub(crate) fn users_key(process: u64) -> String {
+    format!("{GATEWAYS}:users:{process:016x}")
+}
+
 /// What is done with each word that comes unasked.
 pub(crate) type OnPush = Arc<dyn Fn(&Pair, PushInfo) + Send + Sync>;
 
@@ -73,7 +81,7 @@ impl Links {
         Ok(Self {
             seeds,
             process,
-            name: format!("natter-{process:016x}"),
+            name: name_of(process),
             network: watch::Sender::default(),
             doubt: AtomicBool::new(false),
             doubted: Notify::new(),
@@ -139,6 +147,27 @@ impl Links {
         }
     }
 
+    /// Closes the connections of a process that does not live any more or does not know it. To be
+    /// subscribed is to be online, so its users go offline by that.
+    pub(crate) async fn cut_off(&self, process: u64) {
+        let network = self.network();
+        let name = format!(" name={} ", name_of(process));
+        for pair in network.pairs() {
+            let mut list = redis::cmd("CLIENT");
+            list.arg("LIST").arg("TYPE").arg("PUBSUB");
+            let listed = pair.commands().send_packed_command(&list).await;
+            let listed: Option<String> = listed.ok().and_then(|v| redis::from_redis_value(v).ok());
+            for line in listed.iter().flat_map(|text| text.lines()).filter(|l| l.contains(&name)) {
+                let id = line.strip_prefix("id=").and_then(|rest| rest.split(' ').next());
+                let mut kill = redis::cmd("CLIENT");
+                kill.arg("KILL").arg("ID").arg(id);
+                if let Err(error) = pair.commands().send_packed_command(&kill).await {
+                    tracing::warn!(%error, "the connection of a dead gateway could not be closed");
+                }
+            }
+        }
+    }
+
     /// A server that has other slots than we think, or none that we reach.
     fn judge(&self, error: &RedisError) {
         tracing::debug!(%error, "Redis did not take a command");
@@ -148,6 +177,10 @@ impl Links {
             self.raise_doubt();
         }
     }
+}
+
+fn name_of(process: u64) -> String {
+    format!("natter-{process:016x}")
 }
 
 impl Network {
