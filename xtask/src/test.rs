@@ -106,6 +106,11 @@ fn unit_tests(root: &Path, runner_args: &[String]) -> Result<()> {
     let postgres = services::postgres(&target_directory(root)?)?;
     services::programs()?;
     println!("{}={}", services::POSTGRES, postgres.url());
+    let url = postgres.url();
+    let on_a_cluster = match runner_args {
+        [] => on_a_cluster(root, url),
+        _ => Ok(()),
+    };
     let mut command = Command::new("cargo");
     if has_nextest() {
         command.args(["nextest", "run", "--locked"]);
@@ -116,7 +121,30 @@ fn unit_tests(root: &Path, runner_args: &[String]) -> Result<()> {
     if runner_args.is_empty() {
         command.arg("--workspace");
     }
-    command.args(runner_args).env(services::POSTGRES, postgres.url());
+    command.args(runner_args).env(services::POSTGRES, url);
+    finish(root, command).and(on_a_cluster)
+}
+
+/// What users do with one server they do here with three, each line at the next one. Tests that
+/// look at one server's own files or restarts are left out, and the one about the grace of a
+/// reconnect: each gateway has its own, so friends may be told again that somebody is there.
+const ON_A_CLUSTER: &[&str] =
+    &["accounts", "changes", "groups", "lost_bells", "people", "presence", "story", "tickets"];
+
+fn on_a_cluster(root: &Path, postgres: &str) -> Result<()> {
+    let mut command = Command::new("cargo");
+    if has_nextest() {
+        let parts = ON_A_CLUSTER.join("|");
+        let filter =
+            format!("package(natter-server) & test(/^({parts})::/) - test(within_the_grace)");
+        command.args(["nextest", "run", "--locked", "--workspace", "-E", &filter]);
+    } else {
+        command.args(["test", "--tests", "--locked", "--workspace", "--"]);
+        command.args(["--skip", "within_the_grace"]);
+        command.args(ON_A_CLUSTER.iter().map(|part| format!("{part}::")));
+    }
+    command.env(services::POSTGRES, postgres).env("NATTER_TEST_CLUSTER", "1");
+    println!("on three servers that are one");
     finish(root, command)
 }
 

@@ -2,7 +2,7 @@
 //! one Redis: killed, stopped, restarted and set to a wrong time under load.
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bench::proxy::Proxy;
 use bench::redis::Redis;
@@ -94,15 +94,14 @@ impl Cluster {
     /// Somebody whose line is with this very gateway: he comes again until chance has it so.
     fn person_at(&self, gateway: usize, handle: &str) -> (Client, mpsc::Receiver<Event>) {
         let before = self.connections(gateway);
-        let (client, events) =
+        let (client, mut events) =
             self.runtime.block_on(person(&self.world, &self.auths[0].url(), handle));
         let since = Instant::now();
         while self.connections(gateway) <= before {
             assert!(since.elapsed() < PATIENCE, "{handle} never comes to gateway {gateway}");
             self.runtime.block_on(async {
                 client.reconnect();
-                tokio::time::sleep(Duration::from_millis(20)).await;
-                client.caught_up(PATIENCE.as_millis() as u64).await.expect("a line");
+                until(&mut events, |e| matches!(e, Event::Line(client::Line::Live))).await;
             });
         }
         (client, events)

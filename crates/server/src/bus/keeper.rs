@@ -96,6 +96,10 @@ async fn settle(redis: &Redis, search: &mut Search, found: Result<Arc<Network>, 
         Ok(network) => network,
         Err(error) => {
             tracing::warn!(%error, "Redis is away; users of other gateways hear us later");
+            // Dead connections are hung up: the other side may still believe in them.
+            if redis.links.network().pairs().iter().all(|pair| pair.is_lost()) {
+                redis.links.set_network(Arc::default());
+            }
             return search.put_off();
         }
     };

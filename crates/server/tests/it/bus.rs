@@ -154,3 +154,114 @@ async fn a_redis_that_hangs_delays_no_answer_for_long() {
     }
     cluster.end().await;
 }
+
+#[tokio::test]
+async fn who_is_put_out_of_a_group_on_one_gateway_cannot_write_on_the_other() {
+    let redis = Redis::start().unwrap();
+    let cluster = Cluster::start(2, &[redis.url()], |_| {}).await;
+    let mut ann = user(&cluster.hosts[0], "ann").await;
+    let mut bob = user(&cluster.hosts[1], "bob").await;
+    let create = proto::CreateGroup { title: "garden".into(), user_ids: vec![bob.id] };
+    let Hear::Conversation(garden) = ann.line.ask(Say::CreateGroup(create)).await else {
+        panic!("no group")
+    };
+    let garden = garden.conv_id;
+    bob.line.conversation(garden).await;
+    bob.line.send(garden, "hello").await;
+    ann.line.ask(Say::Kick(proto::Kick { conv_id: garden, user_id: bob.id })).await;
+    let is_out = |b: &Hear| matches!(b, Hear::Conversation(c) if c.conv_id == garden && c.left);
+    bob.line.until(is_out).await;
+    let send = crate::harness::send(garden, "still here", 1);
+    assert_eq!(bob.line.refused(Say::Send(send)).await, proto::ErrorCode::Forbidden);
+
+    let chat = ann.open(bob.id).await;
+    ann.line.ask(Say::Block(proto::Block { user_id: bob.id })).await;
+    let send = crate::harness::send(chat, "blocked?", 2);
+    let said = bob.line.ask(Say::Send(send)).await;
+    assert!(!matches!(said, Hear::Sent(_)), "{said:?}");
+    cluster.end().await;
+}
+
+#[tokio::test]
+async fn a_redis_that_is_emptied_logs_nobody_out_and_is_told_everything_again() {
+    let redis = Redis::start().unwrap();
+    let quick = |config: &mut server::Config| config.timers.lease_ms = 600;
+    let cluster = Cluster::start(2, &[redis.url()], quick).await;
+    let mut ann = user(&cluster.hosts[0], "ann").await;
+    let mut bob = user(&cluster.hosts[1], "bob").await;
+    let chat = ann.open(bob.id).await;
+    let (_, unused) = cluster.hosts[0].redirect(&ann.granted.token).await;
+    redis.ask(&["FLUSHALL"]).unwrap();
+    let refused = cluster.hosts[0].open(&unused, proto::Codec::Protobuf).await;
+    assert_eq!(refused.err(), Some(401), "what nobody knows opens nothing");
+    assert_eq!(ann.line.send(chat, "still here").await.state(), SentState::OnItsWay);
+    assert_eq!(bob.line.message(chat).await.body, "still here");
+    let told_again = async {
+        loop {
+            let listed = redis.ask(&["HLEN", "natter:{gateways}"]).unwrap();
+            let keys = redis.ask(&["KEYS", "natter:{gateways}:users:*"]).unwrap();
+            if listed.trim() == "2" && keys.lines().count() == 2 {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, told_again).await.expect("gateways and users are written again");
+    cluster.hosts[0].pinned(&ann.granted).await;
+    cluster.end().await;
+}
+
+#[tokio::test]
+async fn a_link_that_redis_cuts_is_made_again_and_nothing_is_missing() {
+    let redis = Redis::start().unwrap();
+    let cluster = Cluster::start(2, &[redis.url()], |_| {}).await;
+    let mut ann = user(&cluster.hosts[0], "ann").await;
+    let mut bob = user(&cluster.hosts[1], "bob").await;
+    let chat = ann.open(bob.id).await;
+    let mut shown = Vec::new();
+    for n in 0..200 {
+        if n % 50 == 25 {
+            // As Redis does with a listener that does not keep up.
+            redis.ask(&["CLIENT", "KILL", "TYPE", "pubsub"]).unwrap();
+        }
+        ann.line.send(chat, &format!("message {n}")).await;
+    }
+    while shown.len() < 200 {
+        match bob.line.until(|b| matches!(b, Hear::Page(_) | Hear::Message(_))).await {
+            Hear::Page(page) => shown.extend(page.messages.into_iter().map(|m| m.seq)),
+            Hear::Message(message) => shown.push(message.seq),
+            _ => unreachable!(),
+        }
+    }
+    assert_eq!(shown, (1..=200).collect::<Vec<_>>(), "each once, in order");
+    assert!(cluster.hosts[1].metric("natter_bus_links_total").await >= 2, "the link was cut");
+    cluster.end().await;
+}
+
+#[tokio::test]
+async fn a_line_to_redis_that_swallows_everything_is_noticed() {
+    let redis = Redis::start().unwrap();
+    let proxy = bench::proxy::Proxy::start(&format!("127.0.0.1:{}", redis.port())).await.unwrap();
+    let through = [format!("redis://{}", proxy.address)];
+    let cluster = Cluster::start(2, &through, |_| {}).await;
+    let mut ann = user(&cluster.hosts[0], "ann").await;
+    let mut bob = user(&cluster.hosts[1], "bob").await;
+    let chat = ann.open(bob.id).await;
+    proxy.cut_down(true);
+    ann.line.send(chat, "swallowed").await;
+    // Both gateways hang up when a heartbeat stays without an answer.
+    let noticed = async {
+        while redis.ask(&["CLIENT", "LIST"]).unwrap().contains(" name=natter-") {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(2 * PATIENCE, noticed).await.expect("the heartbeat finds it");
+    proxy.cut_down(false);
+    let said = match bob.line.until(|b| matches!(b, Hear::Page(_) | Hear::Message(_))).await {
+        Hear::Page(page) => page.messages[0].body.clone(),
+        Hear::Message(message) => message.body,
+        _ => unreachable!(),
+    };
+    assert_eq!(said, "swallowed");
+    cluster.end().await;
+}

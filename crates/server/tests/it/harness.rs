@@ -1,8 +1,11 @@
 //! A server of one's own for each test, and users who talk to it.
 
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::http::Request;
+use bench::redis::Redis;
 use futures_util::{SinkExt, StreamExt};
 use proto::client_frame::Body as Say;
 use proto::server_frame::Body as Hear;
@@ -44,6 +47,7 @@ impl Drop for Dir {
 pub(crate) struct Host {
     pub(crate) server: Server,
     pub(crate) dir: Dir,
+    pub(crate) others: Others,
 }
 
 /// Several servers on one PostgreSQL and one Redis.
@@ -63,7 +67,7 @@ impl Cluster {
                 config.timers.presence_grace_ms = 50;
                 change(config);
             };
-            hosts.push(host_with(configure).await);
+            hosts.push(alone_with(configure).await);
         }
         Self { hosts, urls: vec![database] }
     }
@@ -75,10 +79,7 @@ impl Cluster {
             host.server.stop().await.unwrap();
         }
         for url in self.urls {
-            let (server, name) = url.rsplit_once('/').unwrap();
-            let mut admin = PgConnection::connect(&format!("{server}/postgres")).await.unwrap();
-            let sql = AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)"));
-            sqlx::raw_sql(sql).execute(&mut admin).await.unwrap();
+            drop_database(&url).await;
         }
     }
 }
@@ -105,12 +106,67 @@ pub(crate) async fn host() -> Host {
     host_with(|_| {}).await
 }
 
+/// What tests talk to: one server, or where `NATTER_TEST_CLUSTER` is set, three that are one.
 pub(crate) async fn host_with(change: impl FnOnce(&mut Config)) -> Host {
+    match std::env::var_os("NATTER_TEST_CLUSTER") {
+        None => alone_with(change).await,
+        Some(_) => cluster_with(change).await,
+    }
+}
+
+async fn alone_with(change: impl FnOnce(&mut Config)) -> Host {
     let dir = Dir::new();
     let mut config = config(&dir);
     change(&mut config);
     let server = server::start(config).await.unwrap();
-    Host { server, dir }
+    Host { server, dir, others: Others::default() }
+}
+
+async fn cluster_with(change: impl FnOnce(&mut Config)) -> Host {
+    let (dir, redis, database) = (Dir::new(), Redis::start().unwrap(), create_database().await);
+    let mut config = config(&dir);
+    change(&mut config);
+    config.database = vec![database.as_str().into()];
+    config.redis = vec![redis.url().into()];
+    let server = server::start(config.clone()).await.unwrap();
+    let mut servers = Vec::new();
+    for _ in 0..2 {
+        servers.push(server::start(config.clone()).await.unwrap());
+    }
+    let turn = AtomicUsize::new(0);
+    let others = Others { servers, turn, redis: Some(redis), database: Some(database) };
+    Host { server, dir, others }
+}
+
+/// The rest of a cluster. Each line that is opened goes to the next server.
+#[derive(Default)]
+pub(crate) struct Others {
+    servers: Vec<Server>,
+    turn: AtomicUsize,
+    redis: Option<Redis>,
+    database: Option<String>,
+}
+
+impl Drop for Others {
+    fn drop(&mut self) {
+        drop(self.redis.take());
+        let Some(url) = self.database.take() else {
+            return;
+        };
+        // A test that is over has no time of its own left to wait in.
+        let dropping = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.unwrap().block_on(drop_database(&url));
+        });
+        let _ = dropping.join();
+    }
+}
+
+async fn drop_database(url: &str) {
+    let (server, name) = url.rsplit_once('/').unwrap();
+    let mut admin = PgConnection::connect(&format!("{server}/postgres")).await.unwrap();
+    let sql = AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)"));
+    sqlx::raw_sql(sql).execute(&mut admin).await.unwrap();
 }
 
 // ── HTTP ────────────────────────────────────────────────────────────────────────────────────────
@@ -137,7 +193,11 @@ impl Answer {
 
 impl Host {
     pub(crate) async fn raw(&self, request: &str) -> Answer {
-        let mut stream = TcpStream::connect(self.server.address).await.unwrap();
+        self.raw_at(self.server.address, request).await
+    }
+
+    async fn raw_at(&self, address: SocketAddr, request: &str) -> Answer {
+        let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut bytes = Vec::new();
         let read = stream.read_to_end(&mut bytes);
@@ -163,12 +223,22 @@ impl Host {
         std::str::from_utf8(&line[9..]).unwrap().parse().ok()
     }
 
-    /// One number of `/metrics`.
+    fn addresses(&self) -> impl Iterator<Item = SocketAddr> + Clone {
+        let others = self.others.servers.iter().map(|server| server.address);
+        std::iter::once(self.server.address).chain(others)
+    }
+
+    /// One number of `/metrics`, over all servers.
     pub(crate) async fn metric(&self, name: &str) -> u64 {
-        let answer = self.call("GET", "/metrics", "", "").await;
-        let text = String::from_utf8(answer.body).unwrap();
-        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        line.expect("this number is told").parse().unwrap()
+        let mut sum = 0;
+        for address in self.addresses() {
+            let call =
+                format!("GET /metrics HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+            let text = String::from_utf8(self.raw_at(address, &call).await.body).unwrap();
+            let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+            sum += line.expect("this number is told").parse::<u64>().unwrap();
+        }
+        sum
     }
 
     pub(crate) async fn call(&self, method: &str, path: &str, token: &str, body: &str) -> Answer {
@@ -210,7 +280,8 @@ impl Host {
     /// The ticket in the redirect.
     pub(crate) async fn ticket(&self, token: &str) -> String {
         let (gateway, ticket) = self.redirect(token).await;
-        assert_eq!(gateway, format!("ws://{}", self.server.address));
+        let is_ours = |address: SocketAddr| gateway == format!("ws://{address}");
+        assert!(self.addresses().any(is_ours), "{gateway}");
         ticket
     }
 
@@ -224,12 +295,14 @@ impl Host {
 
     /// The HTTP status where the gateway does not want this ticket.
     pub(crate) async fn open(&self, ticket: &str, codec: Codec) -> Result<Client, u16> {
+        let turn = self.others.turn.fetch_add(1, Ordering::Relaxed);
+        let address = self.addresses().cycle().nth(turn).expect("there is a server");
         let subprotocol = match codec {
             Codec::Json => frame::JSON_SUBPROTOCOL,
             Codec::Protobuf => frame::PROTOBUF_SUBPROTOCOL,
         };
-        let request = Request::get(format!("ws://{}/v1/ws", self.server.address))
-            .header("host", self.server.address.to_string())
+        let request = Request::get(format!("ws://{address}/v1/ws"))
+            .header("host", address.to_string())
             .header("connection", "upgrade")
             .header("upgrade", "websocket")
             .header("sec-websocket-version", "13")
@@ -238,7 +311,7 @@ impl Host {
             .header("authorization", format!("Ticket {ticket}"))
             .body(())
             .unwrap();
-        let stream = TcpStream::connect(self.server.address).await.unwrap();
+        let stream = TcpStream::connect(address).await.unwrap();
         match tokio_tungstenite::client_async(request, stream).await {
             Ok((socket, _)) => Ok(Client { socket, codec, next_ref: 1, aside: Vec::new() }),
             Err(tungstenite::Error::Http(answer)) => Err(answer.status().as_u16()),
