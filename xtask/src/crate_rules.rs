@@ -73,6 +73,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("axum", &["natter-server"]),
     ("clap", &["natter"]),
     ("crossterm", &["natter-tui"]),
+    ("lapin", &["natter-server"]),
     ("lettre", &["natter-server"]),
     ("protox", &["xtask"]),
     ("ratatui", &["natter-tui"]),
@@ -102,6 +103,10 @@ const DUPLICATES_ALLOWED: &[(&str, &str)] = &[
     ("base64", "lettre 0.11 has 0.23, sqlx and prost-reflect 0.22"),
     ("bitflags", "portable-pty 0.9 (tests only) has 1"),
     ("block-buffer", "digest 0.10"),
+    (
+        "core-foundation",
+        "system-configuration (hickory, an option of lapin) has 0.9; never built here",
+    ),
     ("cpufeatures", "sha1 0.10 and sha2 0.10"),
     ("crypto-common", "digest 0.10"),
     ("digest", "sha1 0.10 and sha2 0.10"),

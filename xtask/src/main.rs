@@ -5,6 +5,7 @@ mod code_rules;
 mod codegen;
 mod crate_rules;
 mod doc_rules;
+mod rabbitmq;
 mod services;
 mod source;
 mod test;

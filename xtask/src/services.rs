@@ -105,12 +105,11 @@ fn find_postgres() -> Option<PathBuf> {
 }
 
 fn install_postgres() -> Result<PathBuf> {
-    let debian = Path::new("/etc/debian_version").exists();
-    if !debian || !rustix::process::geteuid().is_root() {
+    if !may_install() {
         bail!(
             "the tests need PostgreSQL 13 or newer (initdb, pg_ctl). Install it: {}; or name a \
              running one: {POSTGRES}=postgres://USER@HOST:PORT/DATABASE",
-            if debian {
+            if is_debian() {
                 "sudo apt-get install -y --no-install-recommends postgresql"
             } else if cfg!(target_os = "macos") {
                 "brew install postgresql"
@@ -128,7 +127,16 @@ fn install_postgres() -> Result<PathBuf> {
     find_postgres().context("PostgreSQL was installed, but initdb and pg_ctl are not there")
 }
 
-fn apt_get(args: &[&str]) -> Result<()> {
+fn is_debian() -> bool {
+    Path::new("/etc/debian_version").exists()
+}
+
+/// Whether what is missing can be installed here without asking anybody.
+pub(crate) fn may_install() -> bool {
+    is_debian() && rustix::process::geteuid().is_root()
+}
+
+pub(crate) fn apt_get(args: &[&str]) -> Result<()> {
     let mut command = Command::new("apt-get");
     command.args(args).env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null());
     let status = command.status()?;
@@ -251,6 +259,34 @@ pub(crate) fn programs() -> Result<()> {
     let status = command.status()?;
     ensure!(status.success(), "{command:?} ended with {status}");
     Ok(())
+}
+
+/// The Python that tests run their mail server with: it must know the package `aiosmtpd`.
+pub(crate) const MAIL_PYTHON: &str = "NATTER_TEST_MAIL_PYTHON";
+
+/// Installs the mail server of the tests where it is missing. Each test starts its own.
+pub(crate) fn mail_python() -> Result<String> {
+    let knows = |python: &String| {
+        let mut command = Command::new(python);
+        command.args(["-c", "import aiosmtpd, ssl"]).stderr(Stdio::null());
+        command.status().is_ok_and(|status| status.success())
+    };
+    let pythons = || {
+        let named = std::env::var(MAIL_PYTHON).ok();
+        named.into_iter().chain(["python3", "/usr/bin/python3"].map(String::from))
+    };
+    if let Some(python) = pythons().find(knows) {
+        return Ok(python);
+    }
+    ensure!(
+        may_install(),
+        "the tests need the mail server aiosmtpd: install the package python3-aiosmtpd, or run \
+         pip install aiosmtpd; {MAIL_PYTHON} may name the Python that knows it"
+    );
+    println!("installing aiosmtpd");
+    apt_get(&["update"])?;
+    apt_get(&["install", "-y", "--no-install-recommends", "python3-aiosmtpd"])?;
+    pythons().find(knows).context("aiosmtpd was installed, but no Python knows it")
 }
 
 /// SQLite is compiled from source, as a part of natter.

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::{codegen, services, tidy};
+use crate::{codegen, rabbitmq, services, tidy};
 
 /// The steps in the order they run: cheap ones first, the test runner last, so that its summary
 /// stands at the end of the output.
@@ -103,26 +103,68 @@ fn doc_tests(root: &Path) -> Result<()> {
 }
 
 fn unit_tests(root: &Path, runner_args: &[String]) -> Result<()> {
-    let postgres = services::postgres(&target_directory(root)?)?;
+    // RabbitMQ needs its time to start. It has it while the tests are built.
+    let target = target_directory(root)?;
+    let services = std::thread::spawn(move || start_services(&target));
+    let built = finish(root, test_command(runner_args, &["--no-run"]));
+    let services = services.join().expect("starting services does not panic")?;
+    built?;
+    let environment = services.environment();
+    for (name, value) in &environment {
+        println!("{name}={value}");
+    }
+    finish(root, with(&environment, test_command(runner_args, &[])))?;
+    if runner_args.is_empty() {
+        println!("on three servers that are one");
+        finish(root, with(&environment, cluster_command()))?;
+    }
+    Ok(())
+}
+
+struct Services {
+    postgres: services::Postgres,
+    rabbitmq: rabbitmq::RabbitMq,
+    mail_python: String,
+}
+
+fn with(environment: &[(&'static str, String)], mut command: Command) -> Command {
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
+    command
+}
+
+/// One after the other: each may have to be installed.
+fn start_services(target: &Path) -> Result<Services> {
     services::programs()?;
-    println!("{}={}", services::POSTGRES, postgres.url());
-    let url = postgres.url();
-    let on_a_cluster = match runner_args {
-        [] => on_a_cluster(root, url),
-        _ => Ok(()),
-    };
+    let mail_python = services::mail_python()?;
+    let rabbitmq = rabbitmq::rabbitmq(target)?;
+    Ok(Services { postgres: services::postgres(target)?, rabbitmq, mail_python })
+}
+
+impl Services {
+    /// What tells the tests where to find them.
+    fn environment(&self) -> [(&'static str, String); 4] {
+        [
+            (services::POSTGRES, self.postgres.url().to_owned()),
+            (rabbitmq::RABBITMQ, self.rabbitmq.url.clone()),
+            (rabbitmq::RABBITMQ_BIN, self.rabbitmq.bin.display().to_string()),
+            (services::MAIL_PYTHON, self.mail_python.clone()),
+        ]
+    }
+}
+
+fn test_command(runner_args: &[String], more: &[&str]) -> Command {
     let mut command = Command::new("cargo");
     if has_nextest() {
         command.args(["nextest", "run", "--locked"]);
     } else {
-        println!("cargo-nextest is not installed: using cargo test");
         command.args(["test", "--tests", "--no-fail-fast", "--locked"]);
     }
+    command.args(more);
     if runner_args.is_empty() {
         command.arg("--workspace");
     }
-    command.args(runner_args).env(services::POSTGRES, url);
-    finish(root, command).and(on_a_cluster)
+    command.args(runner_args);
+    command
 }
 
 /// What users do with one server they do here with three, each line at the next one. Tests that
@@ -131,7 +173,7 @@ fn unit_tests(root: &Path, runner_args: &[String]) -> Result<()> {
 const ON_A_CLUSTER: &[&str] =
     &["accounts", "changes", "groups", "lost_bells", "people", "presence", "story", "tickets"];
 
-fn on_a_cluster(root: &Path, postgres: &str) -> Result<()> {
+fn cluster_command() -> Command {
     let mut command = Command::new("cargo");
     if has_nextest() {
         let parts = ON_A_CLUSTER.join("|");
@@ -143,9 +185,8 @@ fn on_a_cluster(root: &Path, postgres: &str) -> Result<()> {
         command.args(["--skip", "within_the_grace"]);
         command.args(ON_A_CLUSTER.iter().map(|part| format!("{part}::")));
     }
-    command.env(services::POSTGRES, postgres).env("NATTER_TEST_CLUSTER", "1");
-    println!("on three servers that are one");
-    finish(root, command)
+    command.env("NATTER_TEST_CLUSTER", "1");
+    command
 }
 
 fn has_nextest() -> bool {

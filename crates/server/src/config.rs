@@ -9,6 +9,7 @@ use toml::Table;
 
 use crate::error::Error;
 use crate::keys::{self, Key, Kind, Secret};
+use crate::limits;
 use crate::rate::Rate;
 
 /// The rows of one part of the settings: what a setting means, its field, its name in the file
@@ -80,6 +81,12 @@ settings! {
         smtp: Option<Secret> = None, Secret r#""smtps://natter:PASSWORD@mail.example.org""#;
         /// Who mails are from: `NAME <ADDRESS>`.
         mail_from: String = "natter <natter@localhost>".to_owned(), Text;
+        /// The RabbitMQ between the relays and the workers of the notify roles, as
+        /// `amqp://NAME:PASSWORD@HOST[:PORT]/VHOST`. None: each does what it claims itself.
+        amqp: Option<Secret> = None, Secret r#""amqp://natter:PASSWORD@queue/natter""#;
+        /// What the names of the queues in that RabbitMQ begin with. Servers of one name share the
+        /// work.
+        amqp_queue: String = "natter".to_owned(), Text;
         /// The handle of somebody who becomes a friend of everybody who signs up. None: nobody.
         greeter: Option<String> = None, Text r#""example""#;
         /// Web pages that may connect, exactly as browsers write them (`https://chat.example.org`).
@@ -142,6 +149,15 @@ settings! {
         lease_ms: u64 = 15_000, Number;
         /// Draining clients are asked to come back at a random moment within this.
         reconnect_within_ms: u64 = 5_000, Number;
+        /// Connecting to a mail server or to what else jobs call. A whole mail may take three times
+        /// that.
+        mail_step_ms: u64 = 20_000, Number;
+        /// A job belongs to who does it for so long; after that somebody else may do it. Longer
+        /// than a whole mail.
+        mail_lease_ms: i64 = 5 * 60_000, Number;
+        /// From a first try that failed to the second; each further pause is four times as long, up
+        /// to 64 times.
+        mail_retry_ms: i64 = 60_000, Number;
     }
 }
 
@@ -264,6 +280,10 @@ impl Config {
             return wrong("TLS needs both settings, `tls_cert` and `tls_key`");
         }
         self.check_cluster()?;
+        let mail_ms = u64::from(limits::MAIL_STEPS).saturating_mul(self.timers.mail_step_ms);
+        if self.timers.mail_lease_ms.unsigned_abs() <= mail_ms || self.timers.mail_retry_ms < 1 {
+            return wrong("a mail takes longer than its lease (setting `timers.mail_lease_ms`)");
+        }
         if self.connections_max == 0 {
             return wrong("nobody could connect (setting `connections_max`)");
         }
@@ -347,6 +367,7 @@ mod tests {
             ("role = []", "no role is left"),
             ("public_url = 'http://x'", "`public_url`"),
             ("connections_max = 0", "`connections_max`"),
+            ("[timers]\nmail_lease_ms = 9", "`timers.mail_lease_ms`"),
             ("data = 'a'\nsmtp = 'smtp://a:hunter2@b", "line 2: "),
             ("database = 'postgres://a:hunter2@b'\nsmtp = 1", "line 2: "),
             ("log = 1\nsmtp = 'smtp://a:hunter2@b'", "line 1: "),

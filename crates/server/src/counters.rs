@@ -48,6 +48,10 @@ impl Gauge {
         self.0.fetch_sub(n, Ordering::Relaxed);
     }
 
+    pub(crate) fn set(&self, n: u64) {
+        self.0.store(n, Ordering::Relaxed);
+    }
+
     pub(crate) fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
@@ -229,10 +233,26 @@ figures! {
     mails_unread: Counter = "natter_mails_unread_total";
     /// Mails about accounts that were taken over by the mail server.
     mails_account: Counter = "natter_mails_account_total";
-    /// Tries to send a mail that will be repeated.
-    mails_put_off: Counter = "natter_mails_put_off_total";
+    /// Tries to send a mail that will be repeated, by why. refused: this one was not wanted now.
+    mails_put_off: Counter = "natter_mails_put_off_total" [why = "refused"];
+    /// Nobody could be reached: away, hanging, TLS that does not hold.
+    mails_away: Counter = "natter_mails_put_off_total" [why = "unreachable"];
     /// Mails that were given up.
     jobs_dead: Counter = "natter_mails_given_up_total";
+    /// Jobs that a worker has begun, mails or not.
+    jobs_tried: Counter = "natter_jobs_tried_total";
+    /// Jobs that RabbitMQ has taken over.
+    jobs_published: Counter = "natter_jobs_published_total";
+    /// Jobs that RabbitMQ did not confirm, and that will be published again.
+    jobs_unconfirmed: Counter = "natter_jobs_unconfirmed_total";
+    /// How long the last job that a worker took from RabbitMQ had been due.
+    job_waited: Age = "natter_job_waited_seconds";
+    /// 1 while the line to RabbitMQ stands.
+    queue_lines: Gauge = "natter_queue_connected";
+    /// Jobs in RabbitMQ, by what they wait for. worker: somebody to do them.
+    queue_jobs: Gauge = "natter_queue_jobs" [waiting = "worker"];
+    /// A later try.
+    queue_later: Gauge = "natter_queue_jobs" [waiting = "later"];
     /// How long the oldest account mail that is due has waited.
     oldest_job: Age = "natter_mail_oldest_job_seconds";
 }

@@ -1,7 +1,7 @@
 //! THE ROLES: auth (who you are), gateway (live connections), notify (mail), and what they stand
 //! on. `docs/flows` tells the journeys.
 //!
-//! What must not happen: the roles do not name each other, and bus and cache name none.
+//! What must not happen: the roles do not name each other, and bus, cache and queue name none.
 //! Only `run.rs` names all. SQL is the store's, the bytes of a frame are `proto`'s.
 
 mod auth;
@@ -20,6 +20,7 @@ mod listen;
 mod notify;
 mod outbound;
 mod process;
+mod queue;
 mod rate;
 mod run;
 mod tasks;

@@ -133,19 +133,13 @@ pub const POSITION_CHECK_DEGRADED_MS: u64 = 20_000;
 
 /// How often the notify role looks for what is due, in milliseconds.
 pub const RELAY_MS: u64 = 1_000;
-/// Jobs that are claimed and done at once, of each kind (nudges: and database). The rest are next.
+/// Jobs that one process does at once, of each kind (nudges: and database). The rest are next.
 pub const JOBS_AT_ONCE: u32 = 16;
-/// A claimed job belongs to who claimed it for so long, in milliseconds. Must be longer than a mail
-/// can take. After that, somebody else does it.
-pub const JOB_LEASE_MS: i64 = 5 * 60_000;
-/// Tries of one account mail. After that it waits for a person, in `outbox_dead`.
-pub const JOB_ATTEMPTS_MAX: u32 = 5;
-/// Claims of one account mail without an end, that is, processes that died with it: it may be what
-/// they die of. More: it waits for a person too. Larger than the tries, because it may as well have
-/// been a neighbour.
-pub const JOB_CLAIMS_MAX: u32 = 20;
-/// From the first try to the second, in milliseconds; each further pause is four times as long.
-pub const JOB_RETRY_MS: i64 = 60_000;
+/// Tries of one job that fail for what it is. After that it waits for a person, in `outbox_dead`.
+pub const JOB_TRIES_MAX: u32 = 5;
+/// Tries that fail because nobody can be reached who would take it: three days, at the longest
+/// pause of about an hour. After that as above.
+pub const JOB_TRIES_AWAY_MAX: u32 = 72;
 /// A mail about messages that could not be sent is tried again after this, in milliseconds, as long
 /// as something is unread.
 pub const NUDGE_RETRY_MS: i64 = 5 * 60_000;
@@ -158,10 +152,37 @@ pub const MAIL_CONVERSATIONS_MAX: usize = 10;
 pub const MAIL_TEXTS_MAX: u32 = 3;
 /// … cut to this many characters.
 pub const MAIL_TEXT_CHARS_MAX: usize = 200;
-/// One command of the dialogue with a mail server, in milliseconds. Longer: tried again later.
-pub const SMTP_STEP_MS_MAX: u64 = 20_000;
-/// A whole mail, in milliseconds. Longer: tried again later.
-pub const SMTP_MS_MAX: u64 = 60_000;
+/// A whole mail may take as long as so many of its steps (`timers.mail_step_ms`). Longer: tried
+/// again later.
+pub const MAIL_STEPS: u32 = 3;
+/// What RabbitMQ hands to one process at once. More would only wait here and not at another one.
+pub const PREFETCH: u16 = JOBS_AT_ONCE as u16;
+/// Jobs that the relay publishes at once, of each kind: as many confirms are awaited together.
+pub const RELAY_AT_ONCE: u32 = 256;
+/// A job that is being published belongs to its relay for so long, in milliseconds. Longer than the
+/// wait for the confirm. After that, another relay publishes it too.
+pub const RELAY_LEASE_MS: i64 = 30_000;
+/// A nudge that RabbitMQ has taken over is looked at again after this, in milliseconds, should
+/// RabbitMQ have lost it.
+pub const NUDGE_QUEUED_MS: i64 = 3_600_000;
+/// Jobs in one queue of RabbitMQ. More are refused and wait in their tables: RabbitMQ is for work
+/// that flows, and long queues are what it is worst at.
+pub const QUEUE_JOBS_MAX: i64 = 100_000;
+/// How often RabbitMQ hands one job out again whose worker vanished. More: to the dead ones. Each
+/// worker that says it has begun is counted in the database, and five of those are enough; this is
+/// for those that die before.
+pub const DELIVERIES_MAX: i64 = 20;
+/// Connecting to RabbitMQ and declaring the queues, in milliseconds. Longer: tried again.
+pub const AMQP_OPEN_MS_MAX: u64 = 10_000;
+/// RabbitMQ's word that a job is safe, in milliseconds. Longer: it is published again.
+pub const CONFIRM_MS_MAX: u64 = 10_000;
+/// A silent line to RabbitMQ is asked for a sign of life after half of this, in seconds, and given
+/// up after twice of it.
+pub const AMQP_HEARTBEAT_S: u16 = 10;
+/// The pause before RabbitMQ is tried again, in milliseconds, doubles from this …
+pub const AMQP_PAUSE_MS_MIN: u64 = 100;
+/// … to this.
+pub const AMQP_PAUSE_MS_MAX: u64 = 10_000;
 /// Mails in the directory that stands for a mail server. The oldest give way.
 pub const MAILS_KEPT_MAX: usize = 1_000;
 /// A link that confirms an address is good for so long, in milliseconds …

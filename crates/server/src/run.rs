@@ -20,6 +20,7 @@ use crate::error::Error;
 use crate::links::Links;
 use crate::listen::Door;
 use crate::notify::{Mailer, Notify};
+use crate::queue::Queue;
 use crate::tasks::Tasks;
 use crate::tls::Tls;
 use crate::{auth, clock, gateway, limits, listen, notify, process};
@@ -43,7 +44,7 @@ pub async fn start(config: Config) -> Result<Server, Error> {
     process::begin();
     let config = Arc::new(config);
     let mailer = match config.roles.notify {
-        true => Some(Mailer::open(&config)?),
+        true => Some((Mailer::open(&config)?, notify::queue(&config)?)),
         false => None,
     };
     let tls = Tls::open(&config)?;
@@ -139,7 +140,7 @@ async fn serve(
     config: Arc<Config>,
     store: Store,
     links: Option<Arc<Links>>,
-    mailer: Option<Mailer>,
+    mailer: Option<(Mailer, Queue)>,
     door: Door,
     drain: watch::Sender<bool>,
     draining: watch::Receiver<bool>,
@@ -158,12 +159,14 @@ async fn serve(
             Arc::clone(&counters),
         ));
     }
-    if let Some(mailer) = mailer {
+    if let Some((mailer, queue)) = mailer {
         let notify = Notify {
             store: store.clone(),
             bus: Arc::clone(&bus),
             counters: Arc::clone(&counters),
             mailer,
+            queue,
+            timers: config.timers,
             site: site(&config, &door.listener),
         };
         tasks.spawn("the notify role", notify::run(notify, draining.clone()));

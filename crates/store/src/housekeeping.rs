@@ -73,7 +73,7 @@ async fn forget_sessions(directory: &Database, now: i64) -> Result<u64> {
         link,
         "DELETE FROM mail_job WHERE (topic, id) IN (
            SELECT topic, id FROM mail_job WHERE until_at <= $1 ORDER BY until_at LIMIT $2)",
-        now,
+        now - limits::DEATHS_REMEMBERED_MS,
         limits::FORGET_ROWS
     )?;
     tx.commit().await?;

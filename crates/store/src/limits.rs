@@ -74,6 +74,11 @@ pub(crate) const NUDGE_PAUSES_MS: [i64; 3] = [3_600_000, 6 * 3_600_000, 24 * 3_6
 pub(crate) const UNREAD_MAX: i64 = 50;
 /// A job that was done is remembered for so long, in milliseconds: no queue brings it again later.
 pub(crate) const JOB_REMEMBERED_MS: i64 = 7 * 24 * 3_600 * 1_000;
+/// Workers that one job may take with it. After that it is given up: the next one would die too.
+pub(crate) const JOB_DEATHS_MAX: i64 = 5;
+/// Whoever held a job and whose lease has ended is remembered for so long, in milliseconds, so that
+/// deaths are counted. Longer than any pause before the next try.
+pub(crate) const DEATHS_REMEMBERED_MS: i64 = 24 * 3_600 * 1_000;
 /// Undeliverable facts that one call lists.
 pub(crate) const DEAD_MAX: i64 = 1_000;
 /// Rows that one round of forgetting looks at, for each table and database.

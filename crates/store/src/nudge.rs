@@ -74,6 +74,23 @@ impl Store {
         Ok(people.into_iter().collect())
     }
 
+    /// These people's nudges, as they were claimed (`due_at` is the lease that was given), are due
+    /// at `moved_to`. A nudge that somebody else has moved meanwhile stays as it is.
+    pub async fn nudge_move(&self, people: &[i64], due_at: i64, moved_to: i64) -> Result<()> {
+        for database in self.databases.iter() {
+            let mut tx = database.begin().await?;
+            let _: Done = each!(
+                execute query, &mut tx.link(), [due_at, moved_to],
+                sqlite(people) "SELECT value AS user_id FROM json_each($3)",
+                postgres(people) "SELECT unnest($3::bigint[]) AS user_id",
+                "UPDATE nudge SET due_at = $2
+                  WHERE user_id IN (SELECT user_id FROM input) AND due_at = $1"
+            )?;
+            tx.commit().await?;
+        }
+        Ok(())
+    }
+
     /// Where this person has something unread that a mail may tell of, as the cursors stand now:
     /// direct conversations and mentions, not muted, not closed by a block. The newest first, at
     /// most 50.

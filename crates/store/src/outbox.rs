@@ -5,7 +5,7 @@
 
 use proto::id;
 
-use crate::engine::{Link, exec, row, rows};
+use crate::engine::{Done, Link, each, exec, row, rows};
 use crate::{Claimed, DeadJob, Error, Job, Result, Store, Turn, limits};
 
 /// Writes a job down beside what caused it.
@@ -73,17 +73,27 @@ impl Store {
         Ok(claimed)
     }
 
-    /// The job has been done, or somebody who does not forget has taken it over.
-    pub async fn outbox_done(&self, id: i64) -> Result<()> {
+    /// These jobs have been done, or somebody who does not forget has taken them over.
+    pub async fn outbox_done(&self, ids: &[i64]) -> Result<()> {
         let mut tx = self.directory().begin_freeing().await?;
-        exec!(&mut tx.link(), "DELETE FROM outbox WHERE id = $1", id)?;
+        let _: Done = each!(
+            execute query, &mut tx.link(), [],
+            sqlite(ids) "SELECT value AS id FROM json_each($1)",
+            postgres(ids) "SELECT unnest($1::bigint[]) AS id",
+            "DELETE FROM outbox WHERE id IN (SELECT id FROM input)"
+        )?;
         tx.commit().await
     }
 
-    /// The job could not be done now; it is due again at `due_at`.
-    pub async fn outbox_release(&self, id: i64, due_at: i64) -> Result<()> {
+    /// These jobs could not be done now; they are due again at `due_at`.
+    pub async fn outbox_release(&self, ids: &[i64], due_at: i64) -> Result<()> {
         let mut tx = self.directory().begin().await?;
-        exec!(&mut tx.link(), "UPDATE outbox SET due_at = $2 WHERE id = $1", id, due_at)?;
+        let _: Done = each!(
+            execute query, &mut tx.link(), [due_at],
+            sqlite(ids) "SELECT value AS id FROM json_each($2)",
+            postgres(ids) "SELECT unnest($2::bigint[]) AS id",
+            "UPDATE outbox SET due_at = $1 WHERE id IN (SELECT id FROM input)"
+        )?;
         tx.commit().await
     }
 
@@ -91,6 +101,30 @@ impl Store {
     pub async fn outbox_dead(&self, id: i64, why: &str, now: i64) -> Result<()> {
         let mut tx = self.directory().begin().await?;
         bury(&mut tx.link(), id, why, now).await?;
+        tx.commit().await
+    }
+
+    /// A job that has left the outbox is given up: as `outbox_dead`. `payload` is what the queue
+    /// held, readable or not.
+    pub async fn job_bury(
+        &self,
+        id: i64,
+        topic: &str,
+        payload: &[u8],
+        why: &str,
+        now: i64,
+    ) -> Result<()> {
+        let mut tx = self.directory().begin().await?;
+        exec!(
+            &mut tx.link(),
+            "INSERT INTO outbox_dead (id, topic, payload, why, died_at)
+             VALUES ($1, $2, $3, $4, $5) ON CONFLICT (id) DO NOTHING",
+            id,
+            topic,
+            payload,
+            why,
+            now
+        )?;
         tx.commit().await
     }
 
@@ -103,11 +137,13 @@ impl Store {
               WHERE id > 0 ORDER BY id LIMIT $1",
             limits::DEAD_MAX
         )?;
-        let jobs = rows.into_iter().map(|(id, payload, why, died_at)| {
-            let job = read(&payload)?;
-            Ok(DeadJob { id, job, why, died_at })
+        let jobs = rows.into_iter().map(|(id, payload, why, died_at)| DeadJob {
+            id,
+            job: read(&payload).ok(),
+            why,
+            died_at,
         });
-        jobs.collect()
+        Ok(jobs.collect())
     }
 
     /// Gives a dead job another set of tries. `NotFound` if there is none of that number.
@@ -137,7 +173,9 @@ impl Store {
         Ok(oldest.map(|(due_at,)| due_at))
     }
 
-    /// Asks for the right to do a job, so that of two who were handed it only one does it.
+    /// Asks for the right to do a job, so that of two who were handed it only one does it. Who
+    /// had it and neither did it nor gave it back has died with it; that is counted, and the last
+    /// of so many deaths makes the job `Poison`.
     pub async fn job_begin(
         &self,
         topic: &str,
@@ -147,19 +185,21 @@ impl Store {
     ) -> Result<Turn> {
         let mut tx = self.directory().begin().await?;
         let link = &mut tx.link();
-        let begun = exec!(
+        let begun: Option<(i16,)> = row!(
             link,
             "INSERT INTO mail_job (topic, id, until_at) VALUES ($1, $2, $3)
-             ON CONFLICT (topic, id) DO UPDATE SET until_at = $3
-              WHERE mail_job.done = 0 AND mail_job.until_at <= $4",
+             ON CONFLICT (topic, id) DO UPDATE SET until_at = $3, deaths = mail_job.deaths + 1
+              WHERE mail_job.done = 0 AND mail_job.until_at <= $4
+             RETURNING deaths",
             topic,
             id,
             lease_until,
             now
         )?;
-        if begun == 1 {
+        if let Some((deaths,)) = begun {
             tx.commit().await?;
-            return Ok(Turn::Yours);
+            let poison = i64::from(deaths) >= limits::JOB_DEATHS_MAX;
+            return Ok(if poison { Turn::Poison } else { Turn::Yours });
         }
         let done: Option<(i16,)> =
             row!(link, "SELECT done FROM mail_job WHERE topic = $1 AND id = $2", topic, id)?;

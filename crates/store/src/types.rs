@@ -275,7 +275,8 @@ pub struct Claimed {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadJob {
     pub id: i64,
-    pub job: Job,
+    /// None: this program cannot read what it was.
+    pub job: Option<Job>,
     pub why: String,
     pub died_at: i64,
 }
@@ -289,6 +290,8 @@ pub enum Turn {
     Busy,
     /// It was done.
     Done,
+    /// You, but only to give it up: too many have died with it.
+    Poison,
 }
 
 /// How much a mail tells of what was written.

@@ -1,16 +1,17 @@
 //! Mails about accounts: is this address yours; a new password.
 
 use proto::clean;
-use store::{Claimed, Job, Purpose, Recipient};
+use store::{Job, Purpose, Recipient};
 
 use super::letter::{Block, Letter};
 use super::{Fault, Notify};
 use crate::limits;
+use crate::queue::Task;
 use crate::token::{random_token, token_hash};
 
 /// Writes and sends the mail that the job asks for, if there is still reason for it.
-pub(super) async fn mail(notify: &Notify, fact: &Claimed, now: i64) -> Result<(), Fault> {
-    let user_id = match fact.job {
+pub(super) async fn mail(notify: &Notify, task: &Task, now: i64) -> Result<(), Fault> {
+    let user_id = match task.job {
         Job::Confirm { user_id } | Job::Reset { user_id } | Job::Nudge { user_id } => user_id,
     };
     let Some(person) = notify.store.recipient(user_id).await? else {
@@ -19,12 +20,12 @@ pub(super) async fn mail(notify: &Notify, fact: &Claimed, now: i64) -> Result<()
     let Some(address) = person.email.clone() else {
         return Ok(());
     };
-    let letter = match fact.job {
+    let letter = match task.job {
         Job::Confirm { .. } if !person.email_ok => {
-            confirm(notify, fact.id, &person, address, now).await?
+            confirm(notify, task.id, &person, address, now).await?
         }
         Job::Reset { .. } if person.email_ok => {
-            reset(notify, fact.id, &person, address, now).await?
+            reset(notify, task.id, &person, address, now).await?
         }
         // Confirmed meanwhile; an address that was taken away; nudges wait in their own table.
         Job::Confirm { .. } | Job::Reset { .. } | Job::Nudge { .. } => return Ok(()),

@@ -1,10 +1,12 @@
 //! The last step of a mail: to a mail server, or, where none is configured, to a directory.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use lettre::message::Mailbox;
-use lettre::transport::smtp::PoolConfig;
+use lettre::transport::smtp::response::{Category, Code, Detail, Severity};
+use lettre::transport::smtp::{AsyncSmtpTransportBuilder, PoolConfig};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
 use tokio::fs;
 
@@ -18,12 +20,31 @@ use crate::limits;
 pub(crate) struct Mailer {
     from: Mailbox,
     way: Way,
+    /// For connecting; see `limits::MAIL_STEPS` for a whole mail.
+    step: Duration,
 }
 
 enum Way {
-    Smtp(AsyncSmtpTransport<Tokio1Executor>),
+    Smtp(Smtp),
     /// Files named so that they sort by time; `natter mail` shows them.
     Directory(PathBuf),
+}
+
+/// 503, "bad sequence of commands": somebody left this line in the middle of a mail. It says
+/// nothing about the next one.
+const OUT_OF_STEP: Code = Code {
+    severity: Severity::PermanentNegativeCompletion,
+    category: Category::Syntax,
+    detail: Detail::Three,
+};
+
+type Pool = AsyncSmtpTransport<Tokio1Executor>;
+
+struct Smtp {
+    builder: AsyncSmtpTransportBuilder,
+    /// A mail that is given up in the middle gives its line back as it is. So a pool in which a
+    /// line hung is not used again; mails that are under way keep it until they are done.
+    pool: Mutex<Pool>,
 }
 
 impl Mailer {
@@ -31,6 +52,7 @@ impl Mailer {
         let wrong = |setting: &str, why: String| Error::Config(format!("{why} (`{setting}`)"));
         let from = config.mail_from.parse();
         let from = from.map_err(|error| wrong("mail_from", format!("no address: {error}")))?;
+        let step = Duration::from_millis(config.timers.mail_step_ms);
         let way = match &config.smtp {
             None => Way::Directory(config.data.join("mail")),
             Some(url) => {
@@ -39,11 +61,11 @@ impl Mailer {
                 let why = |_| wrong("smtp", "not smtp://… or smtps://…".into());
                 let pool = PoolConfig::new().max_size(limits::JOBS_AT_ONCE);
                 let transport = transport.map_err(why)?.pool_config(pool);
-                let each = Duration::from_millis(limits::SMTP_STEP_MS_MAX);
-                Way::Smtp(transport.timeout(Some(each)).build())
+                let builder = transport.timeout(Some(step));
+                Way::Smtp(Smtp { pool: Mutex::new(builder.clone().build()), builder })
             }
         };
-        Ok(Self { from, way })
+        Ok(Self { from, way, step })
     }
 
     /// When this returns Ok the mail server has taken the mail over, or it is on the disk.
@@ -55,18 +77,33 @@ impl Mailer {
                 let kept = keep(directory, &name, &message.formatted()).await;
                 kept.map_err(|error| Fault::Later(format!("{}: {error}", directory.display())))
             }
-            Way::Smtp(transport) => {
-                let longest = Duration::from_millis(limits::SMTP_MS_MAX);
-                match tokio::time::timeout(longest, transport.send(message)).await {
+            Way::Smtp(smtp) => {
+                let longest = self.step * limits::MAIL_STEPS;
+                let pool = smtp.lock().clone();
+                match tokio::time::timeout(longest, pool.send(message)).await {
                     Ok(Ok(_)) => Ok(()),
+                    Ok(Err(error)) if error.status() == Some(OUT_OF_STEP) => {
+                        *smtp.lock() = smtp.builder.clone().build();
+                        Err(Fault::Away(error.to_string()))
+                    }
                     Ok(Err(error)) if error.is_permanent() => {
                         Err(Fault::Refused(error.to_string()))
                     }
-                    Ok(Err(error)) => Err(Fault::Later(error.to_string())),
-                    Err(_) => Err(Fault::Later("the mail server does not answer".into())),
+                    Ok(Err(error)) if error.is_transient() => Err(Fault::Later(error.to_string())),
+                    Ok(Err(error)) => Err(Fault::Away(error.to_string())),
+                    Err(_) => {
+                        *smtp.lock() = smtp.builder.clone().build();
+                        Err(Fault::Away("the mail server does not answer".into()))
+                    }
                 }
             }
         }
+    }
+}
+
+impl Smtp {
+    fn lock(&self) -> MutexGuard<'_, Pool> {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -7,21 +7,28 @@
 mod account;
 mod letter;
 mod mailer;
+#[cfg(test)]
+mod queue_tests;
 mod relay;
 #[cfg(test)]
 mod tests;
 mod unread;
+mod worker;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use rand::RngExt;
 use store::Store;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
 use crate::bus::Bus;
+use crate::config::{Config, Timers};
 use crate::counters::Counters;
+use crate::error::Error;
 use crate::listen::announced;
+use crate::queue::{Inbox, Line, Queue, Rabbit};
 use crate::{clock, limits};
 
 pub(crate) use mailer::Mailer;
@@ -32,6 +39,8 @@ pub(crate) struct Notify {
     pub(crate) bus: Arc<Bus>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) mailer: Mailer,
+    pub(crate) queue: Queue,
+    pub(crate) timers: Timers,
     /// Where the links in mails lead to, without a slash at the end.
     pub(crate) site: String,
 }
@@ -43,8 +52,10 @@ enum Fault {
     Store(store::Error),
     /// Nothing will help: the address is refused.
     Refused(String),
-    /// It may work later.
+    /// This one is refused for now.
     Later(String),
+    /// Who should take it cannot be reached, whatever it is.
+    Away(String),
 }
 
 impl From<store::Error> for Fault {
@@ -53,9 +64,29 @@ impl From<store::Error> for Fault {
     }
 }
 
-/// Does what is due, every second, until the drain. A round that has begun is ended, so that what
-/// was sent is also written down.
-pub(crate) async fn run(notify: Notify, mut drain: watch::Receiver<bool>) {
+/// The queue that the settings name.
+pub(crate) fn queue(config: &Config) -> Result<Queue, Error> {
+    let Some(url) = &config.amqp else {
+        return Ok(Queue::Direct);
+    };
+    let timers = &config.timers;
+    let pauses = worker::pauses(timers.mail_retry_ms, timers.mail_lease_ms);
+    match Rabbit::new(url, &config.amqp_queue, pauses) {
+        Ok(rabbit) => Ok(Queue::Rabbit(rabbit)),
+        Err(why) => Err(Error::Config(format!("{why} (setting `amqp`)"))),
+    }
+}
+
+/// Does what is due until the drain. What has begun is ended, so that what was sent is also written
+/// down.
+pub(crate) async fn run(notify: Notify, drain: watch::Receiver<bool>) {
+    match &notify.queue {
+        Queue::Direct => run_directly(&notify, drain).await,
+        Queue::Rabbit(rabbit) => run_through(&notify, rabbit, clock::now, drain).await,
+    }
+}
+
+async fn run_directly(notify: &Notify, mut drain: watch::Receiver<bool>) {
     let mut interval = tokio::time::interval(Duration::from_millis(limits::RELAY_MS));
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -63,11 +94,113 @@ pub(crate) async fn run(notify: Notify, mut drain: watch::Receiver<bool>) {
             _ = interval.tick() => {}
             () = announced(&mut drain) => return,
         }
-        match relay::round(&notify, clock::now()).await {
+        match relay::round(notify, clock::now()).await {
             Ok(0) => {}
             // There may be more: without waiting for the next tick.
             Ok(_) => interval.reset_immediately(),
             Err(error) => tracing::warn!(%error, "mail has to wait for the database"),
         }
+    }
+}
+
+/// Keeps a line to RabbitMQ for as long as this process lives. While there is none, jobs wait in
+/// their tables, and nobody else notices.
+async fn run_through(
+    notify: &Notify,
+    rabbit: &Rabbit,
+    now: impl Fn() -> i64 + Copy,
+    mut drain: watch::Receiver<bool>,
+) {
+    let mut failures = 0;
+    loop {
+        let opened = tokio::select! {
+            opened = rabbit.open() => opened,
+            () = announced(&mut drain) => return,
+        };
+        match opened {
+            Ok((line, jobs, dead)) => {
+                tracing::info!("the line to RabbitMQ stands");
+                failures = 0;
+                notify.counters.queue_lines.set(1);
+                serve_line(notify, &line, jobs, dead, now, &drain).await;
+                notify.counters.queue_lines.set(0);
+                line.close().await;
+            }
+            Err(error) => tracing::warn!(error, failures, "mail has to wait for RabbitMQ"),
+        }
+        if *drain.borrow() {
+            return;
+        }
+        failures += 1;
+        let pause = rand::rng().random_range(limits::AMQP_PAUSE_MS_MIN..=reconnect_ms(failures));
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_millis(pause)) => {}
+            () = announced(&mut drain) => return,
+        }
+    }
+}
+
+/// The longest pause before the next try to reach RabbitMQ; the real one is random, so that many
+/// processes do not come at once.
+fn reconnect_ms(failures: u32) -> u64 {
+    let doubled = limits::AMQP_PAUSE_MS_MIN << failures.min(10);
+    doubled.min(limits::AMQP_PAUSE_MS_MAX)
+}
+
+/// Relay and worker on one line, until it breaks or the drain begins.
+async fn serve_line(
+    notify: &Notify,
+    line: &Line,
+    jobs: Inbox,
+    dead: Inbox,
+    now: impl Fn() -> i64 + Copy,
+    drain: &watch::Receiver<bool>,
+) {
+    let (end, ended) = watch::channel(false);
+    let relaying = async {
+        relay_through(notify, line, now, drain.clone(), ended.clone()).await;
+        end.send_replace(true);
+    };
+    let working = async {
+        worker::serve(notify, line, jobs, now, ended.clone()).await;
+        end.send_replace(true);
+    };
+    let burying = async {
+        worker::serve_dead(notify, dead, now, ended.clone()).await;
+        end.send_replace(true);
+    };
+    tokio::join!(relaying, working, burying);
+}
+
+/// Hands over what is due, every second, until the line breaks or somebody says that it is over.
+async fn relay_through(
+    notify: &Notify,
+    line: &Line,
+    now: impl Fn() -> i64,
+    mut drain: watch::Receiver<bool>,
+    mut ended: watch::Receiver<bool>,
+) {
+    let mut interval = tokio::time::interval(Duration::from_millis(limits::RELAY_MS));
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while line.is_alive() {
+        tokio::select! {
+            _ = interval.tick() => {}
+            () = announced(&mut drain) => return,
+            () = announced(&mut ended) => return,
+        }
+        match relay::hand_over(notify, line, now()).await {
+            Ok((0, true)) => count_waiting(notify, line).await,
+            // There may be more: without waiting for the next tick.
+            Ok((_, true)) => interval.reset_immediately(),
+            Ok((_, false)) => tracing::warn!("RabbitMQ does not take all jobs over"),
+            Err(error) => tracing::warn!(%error, "mail has to wait for the database"),
+        }
+    }
+}
+
+async fn count_waiting(notify: &Notify, line: &Line) {
+    if let Ok((jobs, later)) = line.waiting().await {
+        notify.counters.queue_jobs.set(jobs.into());
+        notify.counters.queue_later.set(later.into());
     }
 }

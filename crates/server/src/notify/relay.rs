@@ -1,116 +1,117 @@
-//! From the database to the work: claims what is due, has it done, and only then lets it go.
+//! From the database to the queue: claims what is due, hands it over, and only then lets it go.
 //!
-//! A claim is a lease, so whoever dies in the middle gives his jobs back by doing nothing; the same
-//! job in two hands is done by one of them (`Store::job_begin`). The time is given in.
+//! A claim is a lease, so whoever dies in the middle gives his jobs back by doing nothing. Handed
+//! over directly, a job is done here and now; handed to RabbitMQ, it is let go when RabbitMQ has
+//! confirmed it. The time is given in.
 
 use futures_util::future::join_all;
-use store::{Claimed, Turn};
+use store::Job;
 
-use super::{Fault, Notify, account, unread};
+use super::Notify;
+use super::worker::{self, Outcome};
 use crate::limits;
+use crate::queue::{Line, Task};
+
+/// What one round has claimed.
+struct Claims {
+    /// Rows of the table `outbox`.
+    facts: Vec<Task>,
+    /// People whose nudge is due.
+    people: Vec<i64>,
+}
+
+async fn claim(notify: &Notify, now: i64, lease: i64, at_once: u32) -> store::Result<Claims> {
+    let store = &notify.store;
+    let oldest = store.outbox_oldest(now).await?;
+    let waited = oldest.map_or(0, |due_at| (now - due_at).unsigned_abs());
+    notify.counters.oldest_job.set_ms(waited);
+    let claimed = store.outbox_claim(now, lease, at_once).await?;
+    let facts = claimed.into_iter().map(|fact| {
+        let tries = fact.attempts.saturating_sub(1);
+        Task { id: fact.id, job: fact.job, tries, due_at: now }
+    });
+    let facts = facts.collect();
+    let people = store.nudge_claim(now, lease, at_once).await?;
+    Ok(Claims { facts, people })
+}
+
+/// The nudge itself stays in its table until a worker has looked at the cursors: it is the standing
+/// question whether this person has something unread.
+fn nudge(user_id: i64, now: i64) -> Task {
+    Task { id: user_id, job: Job::Nudge { user_id }, tries: 0, due_at: now }
+}
+
+// ── directly ────────────────────────────────────────────────────────────────────────────────────
 
 /// Claims what is due at `now` and does it. How many jobs that were.
 pub(super) async fn round(notify: &Notify, now: i64) -> store::Result<usize> {
-    let oldest = notify.store.outbox_oldest(now).await?;
-    let waited = oldest.map_or(0, |due_at| (now - due_at).unsigned_abs());
-    notify.counters.oldest_job.set_ms(waited);
-    let lease_until = now + limits::JOB_LEASE_MS;
-    let at_once = limits::JOBS_AT_ONCE;
-    let facts = notify.store.outbox_claim(now, lease_until, at_once).await?;
-    let people = notify.store.nudge_claim(now, lease_until, at_once).await?;
-    join_all(facts.iter().map(|fact| do_fact(notify, fact, now))).await;
-    join_all(people.iter().map(|user_id| do_nudge(notify, *user_id, now))).await;
-    Ok(facts.len() + people.len())
+    let lease = now + notify.timers.mail_lease_ms;
+    let claims = claim(notify, now, lease, limits::JOBS_AT_ONCE).await?;
+    join_all(claims.facts.iter().map(|task| do_fact(notify, task, now))).await;
+    join_all(claims.people.iter().map(|user_id| do_nudge(notify, *user_id, now))).await;
+    Ok(claims.facts.len() + claims.people.len())
 }
 
-async fn do_fact(notify: &Notify, fact: &Claimed, now: i64) {
-    if let Err(error) = try_fact(notify, fact, now).await {
-        tracing::warn!(%error, id = fact.id, "a job has to wait for the database");
-    }
-}
-
-async fn try_fact(notify: &Notify, fact: &Claimed, now: i64) -> store::Result<()> {
-    let (store, id, topic) = (&notify.store, fact.id, fact.job.topic());
-    if fact.attempts > limits::JOB_CLAIMS_MAX {
-        return bury(notify, fact, "whoever began it died", now).await;
-    }
-    match store.job_begin(topic, id, now + limits::JOB_LEASE_MS, now).await? {
-        Turn::Yours => {}
-        Turn::Busy => return Ok(()),
-        Turn::Done => return store.outbox_done(id).await,
-    }
-    let why = match account::mail(notify, fact, now).await {
-        Ok(()) => {
-            store.job_done(topic, id, now).await?;
-            return store.outbox_done(id).await;
-        }
-        Err(Fault::Store(error)) => {
-            store.job_free(topic, id).await?;
-            return Err(error);
-        }
-        Err(Fault::Refused(why)) => {
-            store.job_free(topic, id).await?;
-            return bury(notify, fact, &why, now).await;
-        }
-        Err(Fault::Later(why)) => why,
+async fn do_fact(notify: &Notify, task: &Task, now: i64) {
+    let store = &notify.store;
+    let settled = match worker::perform(notify, task, now).await {
+        Outcome::Done => store.outbox_done(&[task.id]).await,
+        // The lease of the row ends when the lease of the job does.
+        Outcome::Busy => Ok(()),
+        Outcome::Again { pause } => store.outbox_release(&[task.id], now + pause).await,
+        Outcome::Dead { why } => store.outbox_dead(task.id, &why, now).await,
     };
-    store.job_free(topic, id).await?;
-    notify.counters.mails_put_off.add(1);
-    if fact.attempts >= limits::JOB_ATTEMPTS_MAX {
-        return bury(notify, fact, &why, now).await;
+    if let Err(error) = settled {
+        tracing::warn!(%error, id = task.id, "a job has to wait for the database");
     }
-    let due_at = now + retry_after_ms(fact.attempts);
-    tracing::info!(id, topic, why, due_at, "a mail will be tried again");
-    store.outbox_release(id, due_at).await
-}
-
-async fn bury(notify: &Notify, fact: &Claimed, why: &str, now: i64) -> store::Result<()> {
-    notify.counters.jobs_dead.add(1);
-    tracing::error!(id = fact.id, topic = fact.job.topic(), why, "a mail is given up");
-    notify.store.outbox_dead(fact.id, why, now).await
-}
-
-/// 1, 4, 16, 64 minutes.
-fn retry_after_ms(attempts: u32) -> i64 {
-    limits::JOB_RETRY_MS << (2 * (attempts - 1).min(4))
 }
 
 async fn do_nudge(notify: &Notify, user_id: i64, now: i64) {
-    if let Err(error) = try_nudge(notify, user_id, now).await {
-        tracing::warn!(%error, user_id, "a nudge has to wait for the database");
+    let task = nudge(user_id, now);
+    if let Outcome::Dead { why } = worker::perform(notify, &task, now).await
+        && let Err(error) = worker::bury(notify, &task, &why, now).await
+    {
+        tracing::warn!(%error, user_id, "a job has to wait for the database");
     }
 }
 
-async fn try_nudge(notify: &Notify, user_id: i64, now: i64) -> store::Result<()> {
-    let (store, topic) = (&notify.store, "nudge");
-    let lease_until = now + limits::JOB_LEASE_MS;
-    if store.job_begin(topic, user_id, lease_until, now).await? != Turn::Yours {
-        return Ok(());
-    }
-    let done = unread::mail(notify, user_id, now).await;
-    store.job_free(topic, user_id).await?;
-    match done {
-        Ok(()) => Ok(()),
-        Err(Fault::Store(error)) => Err(error),
-        Err(Fault::Later(why)) => {
-            notify.counters.mails_put_off.add(1);
-            tracing::info!(user_id, why, "a mail about messages will be tried again");
-            store.nudge_postpone(user_id, now + limits::NUDGE_RETRY_MS).await
-        }
-        // The next message makes a new nudge, and the address has another chance.
-        Err(Fault::Refused(why)) => {
-            notify.counters.jobs_dead.add(1);
-            tracing::error!(user_id, why, "a mail about messages is given up");
-            store.nudge_drop(user_id, i64::MAX, now).await
-        }
-    }
-}
+// ── to RabbitMQ ─────────────────────────────────────────────────────────────────────────────────
 
-#[cfg(test)]
-mod unit {
-    #[test]
-    fn the_pauses_between_tries_grow() {
-        let minutes = [1, 2, 3, 4].map(|attempts| super::retry_after_ms(attempts) / 60_000);
-        assert_eq!(minutes, [1, 4, 16, 64]);
+/// Claims what is due at `now` and publishes it. How many jobs RabbitMQ has taken over, and whether
+/// that was all.
+pub(super) async fn hand_over(
+    notify: &Notify,
+    line: &Line,
+    now: i64,
+) -> store::Result<(usize, bool)> {
+    let lease = now + limits::RELAY_LEASE_MS;
+    let Claims { facts, people } = claim(notify, now, lease, limits::RELAY_AT_ONCE).await?;
+    let nudges = people.iter().map(|user_id| nudge(*user_id, now));
+    let facts = facts.into_iter().map(|fact| Task { tries: 0, ..fact });
+    let tasks: Vec<Task> = facts.chain(nudges).collect();
+    if tasks.is_empty() {
+        return Ok((0, true));
     }
+    let confirmed = line.publish(&tasks).await;
+    let of = |wanted: bool, is_nudge: bool| -> Vec<i64> {
+        let pairs = tasks.iter().zip(&confirmed);
+        let chosen = pairs.filter(|(task, ok)| {
+            **ok == wanted && is_nudge == (task.job == Job::Nudge { user_id: task.id })
+        });
+        chosen.map(|(task, _)| task.id).collect()
+    };
+    let store = &notify.store;
+    let (done, told) = (of(true, false), of(true, true));
+    store.outbox_done(&done).await?;
+    // Should RabbitMQ lose its disk, the question comes up again by itself.
+    store.nudge_move(&told, lease, now + limits::NUDGE_QUEUED_MS).await?;
+    let taken = done.len() + told.len();
+    notify.counters.jobs_published.add(taken as u64);
+    if taken < tasks.len() {
+        // Full, or broken: it is tried again when RabbitMQ is better, not when the lease ends.
+        notify.counters.jobs_unconfirmed.add((tasks.len() - taken) as u64);
+        store.outbox_release(&of(false, false), now).await?;
+        store.nudge_move(&of(false, true), lease, now).await?;
+    }
+    Ok((taken, taken == tasks.len()))
 }

@@ -1,14 +1,14 @@
-//! The role at work: a real store, a real directory of mails, a mail server that misbehaves on
-//! demand, and a clock that is set by hand.
+//! The role at work: a real store, a real directory of mails, a real mail server that misbehaves on
+//! demand, and a clock that is set by hand. With a RabbitMQ in between: `queue_tests.rs`.
 
 use std::path::PathBuf;
+use std::process::Stdio;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proto::id;
 use store::{Batch, CursorMove, MailSettings, NewMessage, NewUser, Options, Preview, Store};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 
 use super::{Mailer, Notify, relay};
@@ -18,39 +18,61 @@ use crate::counters::Counters;
 use crate::limits;
 
 /// Noon of some day, UTC.
-const NOON: i64 = 20_833 * 24 * HOUR + 12 * HOUR;
-const MINUTE: i64 = 60_000;
-const HOUR: i64 = 60 * MINUTE;
+pub(super) const NOON: i64 = 20_833 * 24 * HOUR + 12 * HOUR;
+pub(super) const MINUTE: i64 = 60_000;
+pub(super) const HOUR: i64 = 60 * MINUTE;
+/// `timers.mail_lease_ms`, as it is by default.
+const LEASE: i64 = 5 * MINUTE;
 
-struct Stage {
-    notify: Notify,
+pub(super) struct Stage {
+    pub(super) notify: Notify,
+    config: Config,
     directory: PathBuf,
     ann: i64,
-    bob: i64,
+    pub(super) bob: i64,
     chat: i64,
 }
 
 impl Stage {
     /// Ann and Bob, both with confirmed addresses, and their conversation.
-    async fn new(smtp: Option<String>) -> Self {
+    pub(super) async fn new(smtp: Option<String>) -> Self {
+        Self::with(|config| config.smtp = smtp.map(Into::into)).await
+    }
+
+    pub(super) async fn with(change: impl FnOnce(&mut Config)) -> Self {
         let directory = std::env::temp_dir().join(format!("natter-notify-{}", id::random_key()));
         let url = format!("sqlite:{}", directory.join("natter.db").display());
         let store = Store::open(&[url], &Options::default()).await.unwrap();
-        let config =
-            Config { data: directory.clone(), smtp: smtp.map(Into::into), ..Config::default() };
+        let mut config = Config { data: directory.clone(), ..Config::default() };
+        change(&mut config);
         let notify = Notify {
             store: store.clone(),
             bus: Arc::new(Bus::local()),
             counters: Arc::new(Counters::default()),
             mailer: Mailer::open(&config).unwrap(),
+            queue: super::queue(&config).unwrap(),
+            timers: config.timers,
             site: "http://chat.example.org".into(),
         };
         let (ann, bob) = (person(&store, "ann").await, person(&store, "bob").await);
         let (chat, _) = store.open_direct(ann, bob, NOON).await.unwrap();
-        Self { notify, directory, ann, bob, chat }
+        Self { notify, config, directory, ann, bob, chat }
     }
 
-    async fn ann_writes(&self, text: &str, now: i64) {
+    /// Another process of the same role, on the same database and queue.
+    pub(super) fn another(&self) -> Notify {
+        Notify {
+            store: self.notify.store.clone(),
+            bus: Arc::clone(&self.notify.bus),
+            counters: Arc::default(),
+            mailer: Mailer::open(&self.config).unwrap(),
+            queue: super::queue(&self.config).unwrap(),
+            timers: self.notify.timers,
+            site: self.notify.site.clone(),
+        }
+    }
+
+    pub(super) async fn ann_writes(&self, text: &str, now: i64) {
         let message = NewMessage {
             conv_id: self.chat,
             sender_id: self.ann,
@@ -64,7 +86,7 @@ impl Stage {
         store.commit_and_nudge(0, &batch, &|_| false, now).await.unwrap();
     }
 
-    async fn bob_reads(&self, seq: i64, now: i64) {
+    pub(super) async fn bob_reads(&self, seq: i64, now: i64) {
         let read =
             CursorMove { conv_id: self.chat, user_id: self.bob, delivered_seq: seq, read_seq: seq };
         let batch = Batch { sends: Vec::new(), moves: vec![read] };
@@ -81,17 +103,18 @@ impl Stage {
     }
 
     /// The mails in the directory, the oldest first.
-    fn mails(&self) -> Vec<String> {
+    pub(super) fn mails(&self) -> Vec<String> {
         let Ok(entries) = std::fs::read_dir(self.directory.join("mail")) else {
             return Vec::new();
         };
         let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+        paths.retain(|path| !path.file_name().unwrap().to_string_lossy().starts_with('.'));
         paths.sort();
         let read = |path| std::fs::read_to_string(path).unwrap();
         paths.into_iter().map(read).collect()
     }
 
-    async fn end(self) {
+    pub(super) async fn end(self) {
         self.notify.store.close().await;
         std::fs::remove_dir_all(&self.directory).unwrap();
     }
@@ -108,7 +131,7 @@ async fn person(store: &Store, handle: &str) -> i64 {
     };
     store.create_user(&user, NOON).await.unwrap();
     for job in store.outbox_claim(NOON, NOON, 10).await.unwrap() {
-        store.outbox_done(job.id).await.unwrap();
+        store.outbox_done(&[job.id]).await.unwrap();
     }
     let hash = user.user_id.to_be_bytes();
     let purpose = store::Purpose::Confirm;
@@ -236,73 +259,63 @@ async fn who_is_online_sleeps_or_has_muted_it_is_not_written_to() {
     stage.end().await;
 }
 
-/// How the mail server behaves.
-#[derive(Clone, Copy)]
-enum Manner {
-    Takes,
-    /// Says this to MAIL.
-    Says(&'static str),
-    /// Closes the line after the greeting.
-    HangsUp,
+/// A real mail server, `tests/smtpd.py`, which tells what its manners can be.
+pub(super) struct MailServer {
+    pub(super) url: String,
+    mails: mpsc::Receiver<Mail>,
+    process: Child,
 }
 
-/// A mail server of RFC 5321's minimal dialogue; what it takes over comes out of the receiver.
-async fn mail_server(manners: Vec<Manner>) -> (String, mpsc::Receiver<String>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("smtp://{}", listener.local_addr().unwrap());
-    let (taken, mails) = mpsc::channel(100);
-    tokio::spawn(async move {
-        let count = AtomicUsize::new(0);
-        while let Ok((stream, _)) = listener.accept().await {
-            let turn = count.fetch_add(1, Ordering::Relaxed);
-            let manner = manners[turn.min(manners.len() - 1)];
-            tokio::spawn(dialogue(stream, manner, taken.clone()));
-        }
-    });
-    (url, mails)
+/// What it has taken over.
+#[derive(Debug, serde::Deserialize)]
+pub(super) struct Mail {
+    pub(super) to: Vec<String>,
+    pub(super) data: String,
 }
 
-async fn dialogue(stream: TcpStream, manner: Manner, taken: mpsc::Sender<String>) {
-    let (read, mut write) = stream.into_split();
-    let mut lines = BufReader::new(read).lines();
-    let mut data: Option<String> = None;
-    write.write_all(b"220 test\r\n").await.unwrap();
-    if matches!(manner, Manner::HangsUp) {
-        return;
+impl MailServer {
+    pub(super) async fn start(manners: &str) -> Self {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/smtpd.py");
+        let python = std::env::var("NATTER_TEST_MAIL_PYTHON");
+        let python = python.expect("run `cargo xtask test`, or name a Python that has aiosmtpd");
+        let mut process = Command::new(python)
+            .args([script, manners])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let port = lines.next_line().await.unwrap().expect("it says its port");
+        let url = port.replace("port ", "smtp://127.0.0.1:");
+        let (taken, mails) = mpsc::channel(10_000);
+        tokio::spawn(async move {
+            while let Some(line) = lines.next_line().await.unwrap() {
+                taken.send(serde_json::from_str(&line).unwrap()).await.unwrap();
+            }
+        });
+        Self { url, mails, process }
     }
-    while let Ok(Some(line)) = lines.next_line().await {
-        if let Some(mail) = &mut data {
-            if line != "." {
-                mail.push_str(&line);
-                mail.push('\n');
-                continue;
-            }
-            taken.send(data.take().unwrap()).await.unwrap();
-            write.write_all(b"250 kept\r\n").await.unwrap();
-            continue;
+
+    /// All that it has taken over and that was not looked at, when it has ended.
+    pub(super) async fn end(mut self) -> Vec<Mail> {
+        drop(self.process.stdin.take());
+        let mut rest = Vec::new();
+        while let Some(mail) = self.mails.recv().await {
+            rest.push(mail);
         }
-        let answer = match (line.split(' ').next().unwrap_or_default(), manner) {
-            ("MAIL", Manner::Says(answer)) => answer,
-            ("DATA", _) => {
-                data = Some(String::new());
-                "354 go on"
-            }
-            ("QUIT", _) => "221 bye",
-            _ => "250 ok",
-        };
-        if write.write_all(format!("{answer}\r\n").as_bytes()).await.is_err() {
-            return;
-        }
+        self.process.wait().await.unwrap();
+        rest
     }
 }
 
-/// Carl signs up; his address is not confirmed.
-async fn carl_signs_up(store: &Store) -> i64 {
+/// Somebody signs up; his address is not confirmed.
+pub(super) async fn signs_up(store: &Store, address: &str) -> i64 {
+    let handle = address.split('@').next().unwrap();
     let user = NewUser {
         user_id: id::new(0, NOON),
-        handle: "carl".into(),
-        name: "Carl".into(),
-        email: Some("carl@example.org".into()),
+        handle: handle.into(),
+        name: handle.to_uppercase(),
+        email: Some(address.into()),
         pass_hash: String::new(),
     };
     store.create_user(&user, NOON).await.unwrap();
@@ -311,65 +324,87 @@ async fn carl_signs_up(store: &Store) -> i64 {
 
 #[tokio::test]
 async fn signing_up_brings_a_mail_with_a_link_that_confirms_the_address() {
-    let (url, mut mails) = mail_server(vec![Manner::Takes]).await;
-    let stage = Stage::new(Some(url)).await;
-    let carl = carl_signs_up(&stage.notify.store).await;
+    let server = MailServer::start("take").await;
+    let stage = Stage::new(Some(server.url.clone())).await;
+    let carl = signs_up(&stage.notify.store, "carl@example.org").await;
     stage.minutes_pass(NOON, NOON + MINUTE).await;
-    let mail = mails.try_recv().unwrap();
-    assert!(mail.contains("To: Carl <carl@example.org>"), "{mail}");
+    let mails = server.end().await;
+    assert_eq!(mails.len(), 1);
+    assert_eq!(mails[0].to, ["carl@example.org"]);
+    let mail = &mails[0].data;
+    assert!(mail.contains("To: CARL <carl@example.org>"), "{mail}");
     let start = mail.find("/v1/confirm/").unwrap() + "/v1/confirm/".len();
-    let link = mail[start..].replace("=\n", "");
+    let link = mail[start..].replace("=\r\n", "");
     let hash = crate::token::token_hash(&link[..43]);
     let store = &stage.notify.store;
     assert_eq!(store.confirm_address(&hash, NOON + HOUR).await.unwrap(), Some(carl));
-    assert!(mails.try_recv().is_err(), "one mail");
     assert_eq!(stage.notify.counters.mails_account.get(), 1);
     stage.end().await;
 }
 
 #[tokio::test]
 async fn a_mail_server_that_cannot_now_is_asked_again_and_the_mail_comes_once() {
-    let manners = vec![Manner::HangsUp, Manner::Says("451 later"), Manner::Takes];
-    let (url, mut mails) = mail_server(manners).await;
-    let stage = Stage::new(Some(url)).await;
-    carl_signs_up(&stage.notify.store).await;
+    let server = MailServer::start("hangup,451,take").await;
+    let stage = Stage::new(Some(server.url.clone())).await;
+    signs_up(&stage.notify.store, "carl@example.org").await;
     stage.minutes_pass(NOON, NOON + 4 * MINUTE).await;
-    assert!(mails.try_recv().is_err());
-    assert_eq!(stage.notify.counters.mails_put_off.get(), 2);
+    assert_eq!(stage.notify.counters.mails_away.get(), 1);
+    assert_eq!(stage.notify.counters.mails_put_off.get(), 1);
     stage.minutes_pass(NOON + 5 * MINUTE, NOON + HOUR).await;
-    assert!(mails.try_recv().unwrap().contains("carl@example.org"));
-    assert!(mails.try_recv().is_err());
+    let mails = server.end().await;
+    assert_eq!(mails.len(), 1);
+    assert_eq!(mails[0].to, ["carl@example.org"]);
     stage.end().await;
 }
 
 #[tokio::test]
-async fn a_mail_that_is_refused_or_fails_five_times_waits_for_a_person() {
-    for (manner, tries) in [(Manner::Says("550 unknown"), 0), (Manner::Says("451 no"), 5)] {
-        let (url, mut mails) = mail_server(vec![manner]).await;
-        let stage = Stage::new(Some(url)).await;
-        carl_signs_up(&stage.notify.store).await;
+async fn a_mail_that_is_refused_or_put_off_five_times_waits_for_a_person() {
+    for (manner, tries) in [("550", 0), ("451", 5)] {
+        let server = MailServer::start(manner).await;
+        let stage = Stage::new(Some(server.url.clone())).await;
+        signs_up(&stage.notify.store, "carl@example.org").await;
         stage.minutes_pass(NOON, NOON + 3 * HOUR).await;
         let dead = stage.notify.store.dead_jobs().await.unwrap();
         assert_eq!(dead.len(), 1);
         assert_eq!(stage.notify.counters.mails_put_off.get(), tries, "{}", dead[0].why);
-        assert!(mails.try_recv().is_err());
+        assert_eq!(stage.notify.counters.jobs_dead.get(), 1);
+        assert!(server.end().await.is_empty());
         stage.end().await;
     }
 }
 
 #[tokio::test]
-async fn a_mail_about_messages_waits_out_a_server_that_is_away_for_a_day() {
-    let stage = Stage::new(Some("smtp://127.0.0.1:1".into())).await;
+async fn a_mail_server_that_hangs_is_let_go_and_the_mail_comes_when_it_does_not() {
+    let server = MailServer::start("hang,take").await;
+    let quick = |config: &mut Config| {
+        config.smtp = Some(server.url.clone().into());
+        config.timers.mail_step_ms = 300;
+    };
+    let stage = Stage::with(quick).await;
+    signs_up(&stage.notify.store, "carl@example.org").await;
+    stage.minutes_pass(NOON, NOON).await;
+    assert_eq!(stage.notify.counters.mails_away.get(), 1);
+    stage.minutes_pass(NOON + MINUTE, NOON + 2 * MINUTE).await;
+    assert_eq!(server.end().await.len(), 1);
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn mails_wait_out_a_server_that_is_away_for_a_day_and_come_once() {
+    let mut stage = Stage::new(Some("smtp://127.0.0.1:1".into())).await;
     stage.ann_writes("hello", NOON).await;
-    stage.minutes_pass(NOON, NOON + HOUR).await;
-    assert!(stage.notify.counters.mails_put_off.get() > 5);
-    let (url, mut mails) = mail_server(vec![Manner::Takes]).await;
-    let config = Config { smtp: Some(url.into()), ..Config::default() };
-    let mut stage = stage;
+    signs_up(&stage.notify.store, "carl@example.org").await;
+    stage.minutes_pass(NOON, NOON + 24 * HOUR).await;
+    assert!(stage.notify.counters.mails_away.get() > 24);
+    assert_eq!(stage.notify.store.dead_jobs().await.unwrap(), []);
+    let server = MailServer::start("take").await;
+    let config = Config { smtp: Some(server.url.clone().into()), ..Config::default() };
     stage.notify.mailer = Mailer::open(&config).unwrap();
-    stage.minutes_pass(NOON + 24 * HOUR, NOON + 25 * HOUR).await;
-    assert!(mails.try_recv().unwrap().contains("1 unread from ANN"));
-    assert!(mails.try_recv().is_err(), "once");
+    stage.minutes_pass(NOON + 24 * HOUR, NOON + 26 * HOUR).await;
+    let mails = server.end().await;
+    let to = |name: &str| mails.iter().filter(|mail| mail.to == [name]).collect::<Vec<_>>();
+    assert_eq!((mails.len(), to("carl@example.org").len()), (2, 1));
+    assert!(to("bob@example.org")[0].data.contains("1 unread from ANN"));
     stage.end().await;
 }
 
@@ -377,9 +412,9 @@ async fn a_mail_about_messages_waits_out_a_server_that_is_away_for_a_day() {
 async fn a_worker_that_died_gives_its_job_back_and_a_done_one_is_not_done_again() {
     let stage = Stage::new(None).await;
     let store = &stage.notify.store;
-    carl_signs_up(store).await;
+    signs_up(store, "carl@example.org").await;
     // Claimed and begun by somebody who is gone.
-    let lease = NOON + limits::JOB_LEASE_MS;
+    let lease = NOON + LEASE;
     let claimed = store.outbox_claim(NOON, lease, 10).await.unwrap();
     store.job_begin("confirm", claimed[0].id, lease, NOON).await.unwrap();
     stage.minutes_pass(NOON, lease - MINUTE).await;
@@ -410,14 +445,7 @@ async fn workers_that_die_at_any_moment_lose_no_mail_and_repeat_only_what_was_on
     let stage = Stage::new(None).await;
     let store = &stage.notify.store;
     for n in 0..PEOPLE {
-        let user = NewUser {
-            user_id: id::new(0, NOON),
-            handle: format!("user{n}"),
-            name: format!("User {n}"),
-            email: Some(format!("user{n}@example.org")),
-            pass_hash: String::new(),
-        };
-        store.create_user(&user, NOON).await.unwrap();
+        signs_up(store, &format!("user{n}@example.org")).await;
     }
     let mut now = NOON;
     for death in 0..DEATHS {
@@ -429,7 +457,7 @@ async fn workers_that_die_at_any_moment_lose_no_mail_and_repeat_only_what_was_on
             one.unwrap() + two.unwrap()
         };
         cut_after(polls, Box::pin(both)).await;
-        now += limits::JOB_LEASE_MS;
+        now += LEASE;
     }
     stage.minutes_pass(now, now + HOUR).await;
     let mails = stage.mails();
@@ -446,7 +474,7 @@ async fn workers_that_die_at_any_moment_lose_no_mail_and_repeat_only_what_was_on
     stage.end().await;
 }
 
-fn message_id(mail: &str) -> &str {
+pub(super) fn message_id(mail: &str) -> &str {
     let line = mail.lines().find_map(|line| line.strip_prefix("Message-ID: "));
     line.expect("every mail has one")
 }

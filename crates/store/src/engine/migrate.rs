@@ -19,7 +19,7 @@ struct Migration {
     text: &'static str,
 }
 
-const MIGRATIONS: [Migration; 3] = [
+const MIGRATIONS: [Migration; 4] = [
     Migration {
         version: 1,
         additive: false,
@@ -35,6 +35,7 @@ const MIGRATIONS: [Migration; 3] = [
         additive: true,
         text: include_str!("../../migrations/0003_shards.sql"),
     },
+    Migration { version: 4, additive: true, text: include_str!("../../migrations/0004_queue.sql") },
 ];
 
 /// "natter" in ASCII; who else uses advisory locks in this database will have chosen another

@@ -26,7 +26,7 @@ pub(super) async fn facts_leave_the_database(store: &Store) {
         for job in claimed {
             match job.job == confirm {
                 true => hers = Some(job),
-                false => store.outbox_done(job.id).await.unwrap(),
+                false => store.outbox_done(&[job.id]).await.unwrap(),
             }
         }
     }
@@ -34,19 +34,25 @@ pub(super) async fn facts_leave_the_database(store: &Store) {
     assert_eq!(first.attempts, 1);
     let again = store.outbox_claim(lease, lease + HOUR, 20).await.unwrap();
     assert_eq!((again[0].id, again[0].attempts), (first.id, 2), "a lease ends");
-    store.outbox_release(first.id, lease + MINUTE).await.unwrap();
+    store.outbox_release(&[first.id], lease + MINUTE).await.unwrap();
     let early = store.outbox_claim(lease + 1, lease + HOUR, 20).await;
     assert_eq!(early.unwrap(), []);
     store.outbox_dead(first.id, "550 no such user", LATER).await.unwrap();
     let dead = store.dead_jobs().await.unwrap();
-    assert_eq!((dead[0].id, &dead[0].job), (first.id, &confirm));
+    assert_eq!((dead[0].id, &dead[0].job), (first.id, &Some(confirm)));
     assert_eq!((dead[0].why.as_str(), dead[0].died_at), ("550 no such user", LATER));
     store.outbox_revive(first.id, LATER).await.unwrap();
     assert_eq!(store.outbox_revive(first.id, LATER).await, Err(Error::NotFound));
     let revived = store.outbox_claim(LATER, lease, 20).await.unwrap();
     assert_eq!((revived[0].id, revived[0].attempts), (first.id, 1));
-    store.outbox_done(first.id).await.unwrap();
+    store.outbox_done(&[first.id]).await.unwrap();
     assert_eq!(store.outbox_oldest(LATER + DAY).await.unwrap(), None);
+
+    store.job_bury(8, "reset", br#"{"kind":"reset","user_id":1}"#, "no", LATER).await.unwrap();
+    store.job_bury(8, "reset", b"told twice", "no", LATER).await.unwrap();
+    store.job_bury(9, "fax", b"???", "unreadable", LATER).await.unwrap();
+    let jobs = store.dead_jobs().await.unwrap().into_iter().map(|dead| dead.job);
+    assert_eq!(jobs.collect::<Vec<_>>(), [Some(Job::Reset { user_id: 1 }), None]);
 }
 
 pub(super) async fn a_job_is_done_once(store: &Store) {
@@ -58,6 +64,17 @@ pub(super) async fn a_job_is_done_once(store: &Store) {
     assert_eq!(begin(LATER + MINUTE + 1).await.unwrap(), Turn::Yours);
     store.job_done("confirm", 7, LATER).await.unwrap();
     assert_eq!(begin(LATER + 6 * DAY).await.unwrap(), Turn::Done);
+
+    // Whoever begins this one is never heard of again; the fifth to come only clears it away.
+    for death in 0..5 {
+        let now = LATER + death * HOUR;
+        store.forget(now).await.unwrap();
+        let turn = store.job_begin("reset", 7, now + MINUTE, now).await.unwrap();
+        assert_eq!(turn, Turn::Yours, "{death}");
+    }
+    let turn = store.job_begin("reset", 7, LATER + 6 * HOUR, LATER + 5 * HOUR).await.unwrap();
+    assert_eq!(turn, Turn::Poison);
+    store.job_free("reset", 7).await.unwrap();
 }
 
 /// One message in a transaction of its own, with nobody online.
@@ -95,6 +112,10 @@ pub(super) async fn who_is_away_is_nudged_once(store: &Store) {
     assert!(due(store, LATER + 10 * MINUTE - 1).await.is_empty());
     assert_eq!(due(store, LATER + 10 * MINUTE).await, [gus], "one row, from the first on");
     assert!(due(store, LATER + 10 * MINUTE).await.is_empty(), "it is leased");
+    store.nudge_move(&[gus], LATER, LATER).await.unwrap();
+    assert!(due(store, LATER + 10 * MINUTE).await.is_empty(), "moved by who has the lease only");
+    store.nudge_move(&[gus], LATER + 11 * MINUTE, LATER + 10 * MINUTE).await.unwrap();
+    assert_eq!(due(store, LATER + 10 * MINUTE).await, [gus], "given back");
     let unread = store.unread(gus, LATER).await.unwrap();
     assert_eq!((unread[0].peer_id, unread[0].read_seq, unread[0].last_seq), (finn, 1, 21));
     assert_eq!((unread[0].since, unread[0].last_at), (LATER, LATER + 19));
