@@ -392,7 +392,7 @@ pub static TABLE: &[Row] = &[
     row(L::Insert, "<CR>", C::Box(B::Send), "send", "send"),
     row(L::Insert, "<A-CR> <C-j>", C::Editor, "", "new line"),
     row(L::Insert, "<Esc> <C-c>", C::Box(B::Leave), "normal", "to NORMAL; if empty, leave"),
-    row(L::Insert, "<Tab>", C::Box(B::Complete), "", "complete @name; again for the next"),
+    row(L::Insert, "<Tab>", C::Box(B::Complete), "", "complete @name, :emoji; again: the next"),
     row(L::Insert, "<BS> <C-h> <Del>", C::Editor, "", "delete a character"),
     row(L::Insert, "<C-w> <C-u>", C::Editor, "", "delete the word, the line before the cursor"),
     row(L::Insert, "<C-r>", C::Editor, "", "insert a register: ^R a, ^R \""),
@@ -493,6 +493,7 @@ pub enum Typed {
     LogOut,
     Status,
     Search,
+    Tutor,
     Mentions,
     Open,
     Next,
@@ -565,6 +566,7 @@ pub static TYPED: &[TypedRow] = &[
     typed("unmap", "layer keys", T::Unmap, "give keys their first meaning back"),
     typed("theme", "[name]", T::Theme, "the colours: terminal, dark, light"),
     typed("logout", "", T::LogOut, "end this login, and quit"),
+    typed("tutor", "[off]", T::Tutor, "a few minutes of lessons that look what you do"),
     typed("help", "", T::Help, "all keys and commands"),
 ];
 

@@ -178,23 +178,30 @@ impl Composer {
         self.look();
     }
 
-    /// The `@` and what was typed of a name behind it, where the cursor stands at its end; after
-    /// Tab, what was typed before it.
-    pub fn name_begun(&self) -> Option<&str> {
+    /// What Tab completes at the cursor: what was typed of a name behind `@`, or of an emoji from
+    /// its `:` on; after Tab, what was typed before it.
+    pub fn begun(&self) -> Option<&str> {
         if let Some(completion) = &self.completion {
             return Some(&completion.typed);
         }
         let before = &self.text[..self.cursor];
-        let at = before.rfind('@')?;
-        let name = &before[at + 1..];
+        let at = before.rfind(['@', ':'])?;
         let stands_alone = before[..at].chars().next_back().is_none_or(|c| !c.is_alphanumeric());
-        let fits = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-        (stands_alone && name.chars().all(fits)).then_some(name)
+        let name = &before[at + 1..];
+        let fits = |c: char| c.is_ascii_alphanumeric() || "._-+".contains(c);
+        if !stands_alone || !name.chars().all(fits) {
+            return None;
+        }
+        match before[at..].starts_with('@') {
+            true => Some(name),
+            false if name.is_empty() => None,
+            false => Some(&before[at..]),
+        }
     }
 
     /// What Tab shows now: the next of the names, or the first.
     pub fn complete(&mut self, names: &[String]) {
-        let Some(typed) = self.name_begun().map(str::to_string) else {
+        let Some(typed) = self.begun().map(str::to_string) else {
             return;
         };
         let shown = match &self.completion {

@@ -165,7 +165,7 @@ const SIGNS: [(&str, Look); 5] = [
 /// Looks within a line: code, links, bold, italics, struck.
 fn inline(line: &str, looks: &mut [Look]) {
     let bytes = line.as_bytes();
-    let code_ends = code_ends(bytes);
+    let code_ends = if line.contains('`') { code_ends(bytes) } else { HashMap::new() };
     // where each sign was opened
     let mut open: [Option<usize>; SIGNS.len()] = [None; SIGNS.len()];
     let mut bracket = None;

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use proto::{Conversation, ConversationKind, Member, Message, Person, Relation, Sent};
 use ratatui::layout::Rect;
 
-use crate::commands::Layer;
+use crate::commands::{Command, Layer};
 use crate::composer::Composer;
 use crate::effect::Ask;
 use crate::keys::Key;
@@ -73,6 +73,10 @@ pub struct Model {
     pub search: Option<Sought>,
     /// The words that `/` had last.
     pub search_words: String,
+    /// Which lesson of `:tutor` is shown.
+    pub tutor: Option<usize>,
+    /// The command that the last key ran.
+    pub ran: Option<Command>,
     /// Where jumps began, oldest first.
     pub jumps: Vec<Spot>,
     /// Where one came back from, for the way on; the next one last.
@@ -446,6 +450,8 @@ impl Model {
             asked: None,
             search: None,
             search_words: String::new(),
+            tutor: None,
+            ran: None,
             jumps: Vec::new(),
             jumps_on: Vec::new(),
             repeat: None,

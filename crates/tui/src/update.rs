@@ -25,6 +25,7 @@ use crate::limits::{DRAFT_PAUSE_MS, MAPPING_WAIT_MS, PENDING_KEYS_MAX, WHICH_KEY
 use crate::model::{Asked, GoalAsked, Model, Newer, Older, Over, Place, Tone};
 use crate::scroll;
 use crate::settings::Receipts;
+use crate::tutor;
 
 /// Fewer loaded messages than this above the screen: more are read.
 const OLDER_MARGIN: usize = 20;
@@ -74,6 +75,7 @@ pub fn update(model: &mut Model, input: Input) -> Vec<Effect> {
     effects.extend(want_newer(model));
     effects.extend(want_goal(model));
     effects.extend(want_hunt(model));
+    tutor::watch(model, &effects);
     effects
 }
 
@@ -150,6 +152,7 @@ fn run(
     asked: Option<Asked>,
     pressed: &[Key],
 ) -> Vec<Effect> {
+    model.ran = Some(command);
     match command {
         Command::Jump(way) => {
             jumps::run(model, way, count);

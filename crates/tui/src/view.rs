@@ -34,6 +34,7 @@ pub fn draw(model: &Model, frame: &mut Frame<'_>) {
     frame::status(model, buffer, panes.status);
     frame::hints(model, buffer, panes.hints);
     let over_cursor = popups::draw(model, buffer, area, &panes);
+    popups::draw_tutor(model, buffer, area, &panes);
     if model.over.is_none() && model.which_key {
         popups::draw_which_key(model, buffer, area);
     }

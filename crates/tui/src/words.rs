@@ -65,6 +65,14 @@ fn zoned(at: i64, zone: &TimeZone) -> Option<jiff::Zoned> {
     Some(Timestamp::from_millisecond(at).ok()?.to_zoned(zone.clone()))
 }
 
+/// `0.9 ms`, `41 ms`: how long something took, to two digits or the millisecond.
+pub fn milliseconds(us: u64) -> String {
+    match us {
+        ..10_000 => format!("{}.{} ms", us / 1_000, us % 1_000 / 100),
+        _ => format!("{} ms", us / 1_000),
+    }
+}
+
 /// The connection.
 pub fn line(line: &Line, now: i64) -> Words {
     match line {

@@ -6,6 +6,7 @@ use super::moves;
 use crate::commands::{BoxDeed, Write};
 use crate::composer::{At, Pressed};
 use crate::effect::{Ask, Effect};
+use crate::emoji;
 use crate::keys::Key;
 use crate::limits::CLIPBOARD_BYTES_MAX;
 use crate::model::{Draft, Model, Place, Target, Tone};
@@ -86,14 +87,21 @@ fn escape(model: &mut Model) -> Vec<Effect> {
     save_draft(model).into_iter().collect()
 }
 
-/// Tab: the next name that begins as the one at the cursor, else blanks.
+/// Tab: the next name or emoji that begins as the one at the cursor, else blanks.
 fn complete(model: &mut Model) -> Vec<Effect> {
-    let Some(begun) = model.composer.name_begun().map(str::to_string) else {
+    let Some(begun) = model.composer.begun().map(str::to_string) else {
         return type_key(model, Key::Tab).1;
     };
-    let names = names(model, &begun);
+    let names = match begun.strip_prefix(':') {
+        Some(name) => emoji::beginning(name),
+        None => names(model, &begun),
+    };
     if names.is_empty() {
-        model.tell(Tone::Dim, format!("nobody here is called @{begun}…"));
+        let text = match begun.starts_with(':') {
+            true => format!("no emoji is called {begun}…"),
+            false => format!("nobody here is called @{begun}…"),
+        };
+        model.tell(Tone::Dim, text);
         return Vec::new();
     }
     model.composer.complete(&names);

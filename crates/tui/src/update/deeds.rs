@@ -167,10 +167,14 @@ fn details(model: &mut Model, id: ItemId) -> Vec<Effect> {
     let mut about = None;
     match item {
         Item::Queued(queued) => {
-            lines.push(format!("written {when}; on this machine"));
-            match queued.refused.as_str() {
-                "" => lines.push("it is sent as soon as there is a connection, once".into()),
-                why => lines.push(format!("the server refused it: {why}")),
+            lines.push(format!("waits on this machine since {when}"));
+            match (queued.refused.as_str(), words::line_trouble(&model.line)) {
+                ("", "") => lines.push("for its turn: it is sent in order, once".into()),
+                ("", why) => {
+                    lines.push(format!("for the connection: {why}"));
+                    lines.push("it is sent as soon as there is one, once".into());
+                }
+                (why, _) => lines.push(format!("for you: the server refused it: {why}")),
             }
         }
         Item::Stored(message) => {

@@ -97,6 +97,7 @@ fn execute(
         Typed::Unmap => show::unmap(model, rest).map(|()| Vec::new()),
         Typed::Theme => show::theme(model, rest).map(|()| Vec::new()),
         Typed::Mentions => Ok(fields::mentions(model)),
+        Typed::Tutor => tutor(model, rest),
         Typed::Help => {
             model.over = Some(Over::Help(Help::default()));
             Ok(Vec::new())
@@ -139,6 +140,21 @@ fn read(model: &mut Model) -> Result<Vec<Effect>, String> {
         chat.read_told = seq;
     }
     Ok(vec![Effect::Read { conv_id, seq }])
+}
+
+/// Begins the lessons, with the guide where there is one, or ends them.
+fn tutor(model: &mut Model, rest: &str) -> Result<Vec<Effect>, String> {
+    model.tutor = match rest {
+        "" => Some(0),
+        "off" => None,
+        _ => return Err(":tutor begins, :tutor off ends".into()),
+    };
+    let guide = model.people.values().find(|person| person.handle == "guide");
+    let with_guide = guide.and_then(|guide| go::direct_with(model, guide.user_id));
+    match with_guide.filter(|_| model.tutor.is_some()) {
+        Some(conv_id) => Ok(go::open(model, conv_id)),
+        None => Ok(Vec::new()),
+    }
 }
 
 /// A handle, with or without its `@`.
@@ -261,10 +277,14 @@ fn status(model: &Model) -> Details {
         count("replayed", figures.replayed, "messages that came while catching up"),
         count("resent", figures.resent, "sends repeated, because the line broke before the answer"),
     ]);
-    if figures.last_send_us > 0 {
-        let (ms, us) = (figures.last_send_us / 1_000, figures.last_send_us % 1_000);
-        lines.push(format!("the last message took {ms}.{us:03} ms from sending to stored"));
-    }
+    let last_send = match figures.last_send_us {
+        0 => "-".into(),
+        us => words::milliseconds(us),
+    };
+    lines.push(format!(
+        "{:<12}{last_send:>8}   {}",
+        "last send", "from sending to stored and answered"
+    ));
     lines.push(String::new());
     lines.push("Counted since this program was started. Gaps that stay open are lost".into());
     lines.push("messages; there should never be one.".into());

@@ -87,6 +87,9 @@ pub(super) fn status(model: &Model, buffer: &mut Buffer, area: Rect) {
         format!("resumed {}×", figures.resumed),
         format!("replayed {}", figures.replayed),
     ];
+    if figures.last_send_us > 0 {
+        parts.push(format!("last send {}", words::milliseconds(figures.last_send_us)));
+    }
     if !model.queued.is_empty() {
         parts.insert(0, format!("{} queued", model.queued.len()));
     }

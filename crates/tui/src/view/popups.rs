@@ -15,6 +15,7 @@ use crate::model::{
     ResultsFrom, Tone,
 };
 use crate::rows;
+use crate::tutor::LESSONS;
 use crate::which_key;
 use crate::words;
 use crate::wrap;
@@ -204,6 +205,28 @@ fn draw_help(model: &Model, buffer: &mut Buffer, area: Rect, open: &Help) {
     for (y, line) in (inside.top()..inside.bottom()).zip(lines.iter().skip(open.scroll.min(last))) {
         let tone = if line.heading { Tone::Accent } else { Tone::Plain };
         put(buffer, inside, inside.x + 1, y, &line.text, style::of(model, tone));
+    }
+}
+
+/// The lesson over the upper rows of the conversation; over the lower rows of what lies over that.
+pub(super) fn draw_tutor(model: &Model, buffer: &mut Buffer, area: Rect, panes: &Panes) {
+    let Some(at) = model.tutor else {
+        return;
+    };
+    let text = LESSONS[at].text;
+    let pane = panes.messages;
+    let rows = wrap::rows(text, usize::from(pane.width.saturating_sub(4)).max(1));
+    let height = u16::try_from(rows.len() + 2).unwrap_or(u16::MAX).min(pane.height);
+    let y = match &model.over {
+        None | Some(Over::CommandLine(_) | Over::Search(_)) => pane.y,
+        Some(_) => area.bottom().saturating_sub(height + panes.hints.height),
+    };
+    let popup = Rect { y, height, ..pane };
+    let title = format!("tutor {} of {}", at + 1, LESSONS.len());
+    bordered(buffer, popup, &title, style::of(model, Tone::Good));
+    let inside = layout::inside(popup);
+    for (y, row) in (inside.top()..inside.bottom()).zip(rows) {
+        put(buffer, inside, inside.x + 1, y, &text[row], style::of(model, Tone::Plain));
     }
 }
 

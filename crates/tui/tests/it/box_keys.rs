@@ -189,3 +189,17 @@ fn what_does_nothing_in_the_box_says_so() {
     stage.keys("hhh");
     assert_eq!(stage.notice(), "");
 }
+
+#[test]
+fn tab_completes_an_emoji_by_its_name() {
+    let mut stage = talking_with_ann(80, 24);
+    stage.keys("idone :tad<Tab>");
+    assert_eq!(text(&stage), "done 🎉");
+    stage.keys(" :thumbs<Tab><Tab>");
+    assert_eq!(text(&stage), "done 🎉 👍");
+    stage.keys(" :nosuch<Tab>");
+    assert_eq!(stage.notice(), "no emoji is called :nosuch…");
+    // a colon alone, or in a time of day, is none
+    stage.keys("<Esc>ccat 12:30<Tab>");
+    assert_eq!(text(&stage), "at 12:30    ");
+}

@@ -15,3 +15,4 @@ mod several;
 mod speed;
 mod stage;
 mod talking;
+mod tutor;

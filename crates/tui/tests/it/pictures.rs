@@ -199,3 +199,52 @@ fn search_results_reactions_and_the_figures_have_their_popups() {
     stage.keys("<Esc>:status<CR>");
     insta::assert_snapshot!("figures", stage.picture());
 }
+
+#[test]
+fn what_was_found_is_listed_at_every_size() {
+    pictures("found", |columns, rows| {
+        let mut stage = in_the_group(columns, rows);
+        stage.keys(":search corner<CR>");
+        let query = client::search::Query::words("corner").unwrap();
+        let sought = client::search::Sought::Text(query);
+        let long = format!("{} at the corner, as always", "so many words before it".repeat(4));
+        let messages = vec![
+            message(LUNCH, 3, BOB, NOW - 10 * MINUTE, &long),
+            message(WITH_ANN, 5, ME, NOW - 40 * MINUTE, "see you at the Corner, 日本"),
+        ];
+        stage.answer(Answer::Found { sought, found: client::Found { messages, below: None } });
+        stage
+    });
+}
+
+#[test]
+fn the_figures_are_explained_at_every_size() {
+    pictures("status", |columns, rows| {
+        let mut stage = talking_with_ann(columns, rows);
+        let figures = Figures { replayed: 41, last_send_us: 12_345, ..Figures::default() };
+        stage.input(Input::Tick { now: NOW, figures });
+        stage.keys(":status<CR>");
+        stage
+    });
+}
+
+#[test]
+fn what_waits_says_since_when_and_for_what() {
+    pictures("waits", |columns, rows| {
+        let mut stage = talking_with_ann(columns, rows);
+        stage.model.queued = vec![queued(WITH_ANN, 7, "sent when the line is back", "")];
+        let why = "the server does not answer".to_string();
+        stage.event(client::Event::Line(Line::Waiting { until: NOW + 2_500, why }));
+        stage.keys("K");
+        stage
+    });
+}
+
+#[test]
+fn the_reactions_can_be_seen_at_every_size() {
+    pictures("react", |columns, rows| {
+        let mut stage = talking_with_ann(columns, rows);
+        stage.keys("k+");
+        stage
+    });
+}
