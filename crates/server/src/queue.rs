@@ -1,5 +1,5 @@
 //! What stands between who writes a job down and who does it: nothing, or a RabbitMQ. The journey
-//! of a job is `docs/flows/notify.md`; why a broker at all is decision 0012.
+//! of a job is `docs/flows/notify.md`; why a broker at all is decision 0014.
 //!
 //! What must not happen: a job is let go before RabbitMQ has said that it is safe; a RabbitMQ that
 //! is away, slow or full is noticed by anything but this.
