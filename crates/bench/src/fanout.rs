@@ -147,7 +147,7 @@ async fn found_group(sockets: &mut [Socket], people: &[Person]) -> Result<(i64, 
     let title = "fanout".to_owned();
     let user_ids = slices.next().unwrap_or_default().to_vec();
     let founder = &mut sockets[0];
-    let create = proto::CreateGroup { title, user_ids };
+    let create = proto::CreateGroup { title, user_ids, client_key: proto::id::random_key() };
     let mut conversation = conversation(founder.ask(4, Say::CreateGroup(create)).await?)?;
     let conv_id = conversation.conv_id;
     for slice in slices {

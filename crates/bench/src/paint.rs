@@ -77,7 +77,8 @@ async fn found_groups(server: &Server, people: &[Person], count: usize) -> Resul
     let (mut socket, _) = people::connect(server.address(), &people[0]).await?;
     for n in 0..count {
         let title = format!("paint {n}");
-        let create = proto::CreateGroup { title, user_ids: vec![people[1].user_id] };
+        let (user_ids, client_key) = (vec![people[1].user_id], proto::id::random_key());
+        let create = proto::CreateGroup { title, user_ids, client_key };
         socket.ask(6, Say::CreateGroup(create)).await?;
     }
     socket.close().await;

@@ -264,7 +264,7 @@ impl Socket {
     /// Hello, and everything up to CaughtUp.
     pub(crate) async fn arrive(&mut self, have: Vec<Position>) -> Result<Arrival> {
         let client = "natter bench".to_owned();
-        self.feed(1, Say::Hello(Hello { have, client })).await?;
+        self.feed(1, Say::Hello(Hello { have, client, brief: false })).await?;
         self.flush().await?;
         let now = Instant::now();
         let mut arrival =

@@ -174,7 +174,8 @@ pub(crate) async fn paint(directory: &Path, conversations: usize) -> Result<Read
     let direct = direct(&store, 0).await?;
     let (me, peer) = (direct.sender_id, direct.recipient_id);
     for n in 1..conversations {
-        store.create_group(me, &format!("paint {n}"), &[peer], clock::now_ms()).await?;
+        let key = id::random_key();
+        store.create_group(me, &format!("paint {n}"), &[peer], key, clock::now_ms()).await?;
     }
     let (since, cpu) = (Instant::now(), Usage::own().cpu_us());
     let mut painted = 0;

@@ -151,7 +151,14 @@ fn shape(pair: &Pair, load: &Load) -> Shape {
     let (conv_id, seq, now) = (pair.conv_id, pair.next_seq, clock::now_ms());
     let (client_key, body) = (proto::id::random_key(), text::line(seq.unsigned_abs()));
     let user_id = pair.recipient_id;
-    let receipt = proto::Receipt { conv_id, user_id, delivered_seq: seq, read_seq: 0, at: now };
+    let receipt = proto::Receipt {
+        conv_id,
+        user_id,
+        delivered_seq: seq,
+        read_seq: 0,
+        at: now,
+        ..proto::Receipt::default()
+    };
     let message = message(conv_id, seq, user_id, now, body.clone());
     let tally = &load.tally;
     Shape {

@@ -356,7 +356,27 @@ impl Client {
     /// said no, `Error::Silent` after [`limits::ANSWER_MS`]. What the line says by itself (Hello,
     /// Send, Read …) is `Invalid`.
     pub async fn call(&self, body: client_frame::Body) -> Result<server_frame::Body> {
-        let body = cleaned::question(body)?;
+        let mut body = cleaned::question(body)?;
+        if let client_frame::Body::CreateGroup(group) = &mut body
+            && group.client_key == 0
+        {
+            group.client_key = id::random_key();
+        }
+        for _ in 1..limits::CALL_TRIES {
+            match self.call_once(body.clone()).await {
+                Err(Error::Refused {
+                    code: proto::ErrorCode::Unavailable, retry_after_ms, ..
+                }) => {
+                    let wait_ms = retry_after_ms.unsigned_abs().min(limits::CALL_RETRY_MS_MAX);
+                    tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+                }
+                answered => return answered,
+            }
+        }
+        self.call_once(body).await
+    }
+
+    async fn call_once(&self, body: client_frame::Body) -> Result<server_frame::Body> {
         let (answer, answered) = oneshot::channel();
         self.order(Order::Call { body, answer }).await;
         answered.await.map_err(|_| Error::Offline)?

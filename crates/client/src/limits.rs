@@ -14,6 +14,10 @@ pub const WRITES_PER_COMMIT_MAX: usize = 64;
 pub const FRAMES_PER_COMMIT_MAX: usize = 256;
 /// Frames that wait for the socket. Full: nothing new is said until some have gone out.
 pub const FRAMES_OUT_MAX: usize = 512;
+/// Tries of one question while the server's database does not answer …
+pub const CALL_TRIES: u32 = 4;
+/// … with the pause it asks for between them, but no longer than this, in milliseconds.
+pub const CALL_RETRY_MS_MAX: u64 = 2_000;
 /// Questions of the program without an answer. More: `Error::Invalid`.
 pub const CALLS_MAX: usize = 64;
 /// Longest wait for the answer to one of them, in milliseconds. Longer: `Error::Silent`.

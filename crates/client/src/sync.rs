@@ -287,6 +287,10 @@ impl Mirror {
             } else if receipt.user_id == c.friend_id {
                 c.friend_delivered_seq = c.friend_delivered_seq.max(receipt.delivered_seq);
                 c.friend_read_seq = c.friend_read_seq.max(receipt.read_seq);
+                if receipt.mailed_seq > c.friend_mailed_seq {
+                    c.friend_mailed_seq = receipt.mailed_seq;
+                    c.friend_mailed_at = receipt.mailed_at;
+                }
             }
             for member in c.members.iter_mut().filter(|m| m.user_id == receipt.user_id) {
                 member.delivered_seq = member.delivered_seq.max(receipt.delivered_seq);
@@ -556,6 +560,10 @@ fn merge(old: Option<&Conversation>, new: Conversation) -> Conversation {
     merged.mention_seq = merged.mention_seq.max(old.mention_seq);
     merged.friend_delivered_seq = merged.friend_delivered_seq.max(old.friend_delivered_seq);
     merged.friend_read_seq = merged.friend_read_seq.max(old.friend_read_seq);
+    if old.friend_mailed_seq > merged.friend_mailed_seq {
+        merged.friend_mailed_seq = old.friend_mailed_seq;
+        merged.friend_mailed_at = old.friend_mailed_at;
+    }
     if merged.members.is_empty() && merged.kind == i32::from(ConversationKind::Group) {
         merged.members = old.members.clone();
     }

@@ -82,7 +82,11 @@ impl LineTask {
         let mut talk = Talk::new(Instant::now());
         self.mirror.begin();
         self.outbox.begin();
-        let hello = Hello { have: self.mirror.positions(), client: self.options.program.clone() };
+        let hello = Hello {
+            have: self.mirror.positions(),
+            client: self.options.program.clone(),
+            brief: self.options.brief,
+        };
         talk.ask(Asked::Hello, client_frame::Body::Hello(hello));
         let ended = loop {
             if let Err(ended) = self.say_what_is_due(&mut talk).await {

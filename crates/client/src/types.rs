@@ -55,11 +55,18 @@ pub struct Options {
     pub program: String,
     /// Say Delivered for what was stored. false: only look.
     pub mark_delivered: bool,
+    /// A command that does one thing and goes: it waits for a place instead of taking that of
+    /// another connection of this account.
+    pub brief: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { program: concat!("natter ", env!("CARGO_PKG_VERSION")).into(), mark_delivered: true }
+        Self {
+            program: concat!("natter ", env!("CARGO_PKG_VERSION")).into(),
+            mark_delivered: true,
+            brief: false,
+        }
     }
 }
 

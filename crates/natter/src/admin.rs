@@ -17,6 +17,7 @@ pub(crate) fn admin(action: &Admin, output: &Output) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         match action {
+            Admin::Notify { .. } => unreachable!("dispatched in main.rs"),
             Admin::Shards { settings, all } => {
                 let store = open(settings).await?;
                 let reports = store.shards().await?;

@@ -129,10 +129,17 @@ fn state_of(sent: &proto::Sent, who: &str) -> String {
         _ if sent.repeated => "stored before".into(),
         SentState::OnItsWay | SentState::Stored => "stored".into(),
         SentState::Kept if who.starts_with('+') => format!("kept (nobody else in {who} is online)"),
-        SentState::Kept if sent.offline_since > 0 => {
-            format!("kept ({who} is offline since {})", clock(sent.offline_since))
+        SentState::Kept => {
+            let since = match sent.offline_since {
+                0 => String::new(),
+                since => format!(" since {}", clock(since)),
+            };
+            let mail = match sent.mail_at {
+                0 => String::new(),
+                at => format!(", mail at {}", clock(at)),
+            };
+            format!("kept ({who} is offline{since}{mail})")
         }
-        SentState::Kept => format!("kept ({who} is offline)"),
     }
 }
 
@@ -146,12 +153,14 @@ fn sent_json(who: &str, sent: &proto::Sent) -> serde_json::Value {
         "sent_at": sent.sent_at,
         "state": if sent.state() == SentState::Kept { "kept" } else { "stored" },
         "offline_since": (sent.offline_since > 0).then_some(sent.offline_since),
+        "mail_at": (sent.mail_at > 0).then_some(sent.mail_at),
         "repeated": sent.repeated,
     })
 }
 
 /// Waits until every other member has (or has read) the message.
 async fn receipt(talk: &mut Talk, sent: &proto::Sent, wait: cli::Wait) -> Done {
+    let mut mailed = false;
     loop {
         let ask = client_frame::Body::Members(proto::Members { conv_id: sent.conv_id });
         let server_frame::Body::Conversation(now) = talk.ask(ask).await? else {
@@ -168,8 +177,21 @@ async fn receipt(talk: &mut Talk, sent: &proto::Sent, wait: cli::Wait) -> Done {
                 json!({ "type": word, "conv_id": sent.conv_id.to_string(), "seq": sent.seq });
             return Ok(talk.output.line(word, &value)?);
         }
+        let news = loop {
+            match talk.next().await? {
+                Event::Receipt(receipt) if receipt.conv_id == sent.conv_id => break receipt,
+                _ => {}
+            }
+        };
+        if news.mailed_seq >= sent.seq && !mailed {
+            mailed = true;
+            let value = json!({
+                "type": "mailed", "conv_id": sent.conv_id.to_string(), "seq": sent.seq,
+                "at": news.mailed_at,
+            });
+            talk.output.line(&format!("mailed {}", clock(news.mailed_at)), &value)?;
+        }
         // Somebody's cursor moved: look again.
-        while !matches!(talk.next().await?, Event::Receipt(r) if r.conv_id == sent.conv_id) {}
     }
 }
 
@@ -337,7 +359,11 @@ async fn group_body(
     Ok(match action {
         cli::Group::Create { title, who } => {
             let title = title.strip_prefix('+').unwrap_or(title).to_owned();
-            Body::CreateGroup(proto::CreateGroup { title, user_ids: user_ids(talk, who).await? })
+            Body::CreateGroup(proto::CreateGroup {
+                title,
+                user_ids: user_ids(talk, who).await?,
+                client_key: 0,
+            })
         }
         cli::Group::Invite { group, who } => {
             let (conv_id, user_ids) = (group_id(talk, group).await?, user_ids(talk, who).await?);

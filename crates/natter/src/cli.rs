@@ -236,6 +236,24 @@ pub(crate) enum ServerAction {
     Run,
 }
 
+#[derive(Subcommand)]
+pub(crate) enum NotifyAction {
+    /// What was given up and why, then what waits
+    List,
+    /// Give one that was given up, or all of them, another set of tries
+    Retry {
+        id: Option<i64>,
+        #[arg(long, conflicts_with = "id")]
+        all: bool,
+    },
+    /// Throw one that was given up, or all of them, away
+    Drop {
+        id: Option<i64>,
+        #[arg(long, conflicts_with = "id")]
+        all: bool,
+    },
+}
+
 #[derive(Args)]
 pub(crate) struct BenchArgs {
     /// What to measure; `--server A,B` measures servers that run already and are one system
@@ -290,6 +308,13 @@ pub(crate) enum Scenario {
 
 #[derive(Subcommand)]
 pub(crate) enum Admin {
+    /// Mails that were given up, and those that wait
+    Notify {
+        #[command(flatten)]
+        settings: Settings,
+        #[command(subcommand)]
+        action: NotifyAction,
+    },
     /// Which database holds which shard of the conversations, and how much is in each
     Shards {
         #[command(flatten)]

@@ -11,6 +11,7 @@ mod cli;
 mod failure;
 mod guide;
 mod mail;
+mod notify;
 mod output;
 mod serve;
 
@@ -65,6 +66,9 @@ fn run(cli: &Cli) -> Result<(), Failure> {
             return bench::run(args, cli.server.clone(), &Output { json: cli.json });
         }
         Some(Command::BenchEcho) => return bench::echo(),
+        Some(Command::Admin(cli::Admin::Notify { settings, action })) => {
+            return notify::notify(settings, action, &Output { json: cli.json });
+        }
         Some(Command::Admin(action)) => {
             return Ok(admin::admin(action, &Output { json: cli.json })?);
         }
@@ -129,7 +133,8 @@ async fn client_command(cli: &Cli) -> Result<(), Failure> {
         }
         Some(command) => {
             let login = account::required(&profile, server)?;
-            let mut talk = open(&profile, &login, output, cli.timeout).await?;
+            let brief = !matches!(command, Command::Tail { .. });
+            let mut talk = open(&profile, &login, output, cli.timeout, brief).await?;
             let done = talk_command(&mut talk, command, &login).await;
             talk.client.close().await;
             done
@@ -213,9 +218,10 @@ async fn open(
     login: &client::Login,
     output: Output,
     timeout: u64,
+    brief: bool,
 ) -> Result<Talk, Failure> {
-    let (client, events) =
-        client::start(profile, login.clone(), client::Options::default()).await?;
+    let options = client::Options { brief, ..client::Options::default() };
+    let (client, events) = client::start(profile, login.clone(), options).await?;
     Ok(Talk {
         client,
         events,
@@ -258,11 +264,11 @@ async fn talk_command(
         | Command::Logout
         | Command::Sessions { .. }
         | Command::Password { .. }
-        | Command::Admin(_)
         | Command::Check(_)
         | Command::Bench(_)
         | Command::BenchEcho
         | Command::Mail { .. }
+        | Command::Admin(_)
         | Command::Serve(_)
         | Command::Server { .. } => unreachable!("dispatched before a client was opened"),
     }

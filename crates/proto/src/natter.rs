@@ -85,6 +85,10 @@ pub struct Hello {
     /// Name and version of the program, for the operator's log. At most 64 bytes.
     #[prost(string, tag = "2")]
     pub client: ::prost::alloc::string::String,
+    /// A command that does one thing and goes. At most 10 of a user at once, beside his 10 connections; one more is
+    /// answered with Error{BUSY} and comes again.
+    #[prost(bool, tag = "3")]
+    pub brief: bool,
 }
 /// "I have everything of this conversation up to here."
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -280,6 +284,10 @@ pub struct CreateGroup {
     /// 0 to 99 people besides the creator.
     #[prost(int64, repeated, tag = "2")]
     pub user_ids: ::prost::alloc::vec::Vec<i64>,
+    /// Random, drawn once per group: a repeated one is answered with the group that it made. Known to the server for
+    /// 7 days. 0 = none, and each frame makes a group.
+    #[prost(int64, tag = "3")]
+    pub client_key: i64,
 }
 /// Every member may invite. At most 100 a call; a group has at most 1,000 members. Answer: Conversation.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -500,6 +508,10 @@ pub struct Sent {
     /// This client_key was stored before; seq is the first one's.
     #[prost(bool, tag = "9")]
     pub repeated: bool,
+    /// With KEPT in a direct conversation between friends: when a mail will tell the recipient of it if he does not come
+    /// before. 0 = no mail is planned, or he hides it.
+    #[prost(int64, tag = "10")]
+    pub mail_at: i64,
 }
 /// How far a member has a conversation. One receipt acknowledges any number of messages.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -514,6 +526,12 @@ pub struct Receipt {
     pub read_seq: i64,
     #[prost(int64, tag = "5")]
     pub at: i64,
+    /// A mail has told him of everything up to here, at mailed_at. 0 = this receipt says nothing of mails. Only in direct
+    /// conversations between friends, and if he does not hide it.
+    #[prost(int64, tag = "6")]
+    pub mailed_seq: i64,
+    #[prost(int64, tag = "7")]
+    pub mailed_at: i64,
 }
 /// Messages in seq order (in rev order if asked for by after_rev; newest first as the answer to Search).
 /// With ref 0 it is part of catching up or of closing a gap.
@@ -611,6 +629,11 @@ pub struct Conversation {
     /// I am not in it any more.
     #[prost(bool, tag = "19")]
     pub left: bool,
+    /// Direct only, as in Receipt: up to where a mail has told the other one, and when. 0 = none has.
+    #[prost(int64, tag = "20")]
+    pub friend_mailed_seq: i64,
+    #[prost(int64, tag = "21")]
+    pub friend_mailed_at: i64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Member {
@@ -648,7 +671,7 @@ pub struct Hop {
     /// Microseconds after RECEIVED, by a monotonic clock; 0 where only `at` is known.
     #[prost(int64, tag = "3")]
     pub after_us: i64,
-    /// DELIVERED and READ: whose; WAITING: who is offline.
+    /// DELIVERED, READ and MAILED: whose; WAITING: who is offline.
     #[prost(int64, tag = "4")]
     pub user_id: i64,
 }
@@ -1054,6 +1077,8 @@ pub enum HopKind {
     Waiting = 5,
     DeliveredTo = 6,
     ReadBy = 7,
+    /// A mail has told that member of it.
+    MailedTo = 8,
 }
 impl HopKind {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -1070,6 +1095,7 @@ impl HopKind {
             Self::Waiting => "HOP_KIND_WAITING",
             Self::DeliveredTo => "HOP_KIND_DELIVERED_TO",
             Self::ReadBy => "HOP_KIND_READ_BY",
+            Self::MailedTo => "HOP_KIND_MAILED_TO",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -1083,6 +1109,7 @@ impl HopKind {
             "HOP_KIND_WAITING" => Some(Self::Waiting),
             "HOP_KIND_DELIVERED_TO" => Some(Self::DeliveredTo),
             "HOP_KIND_READ_BY" => Some(Self::ReadBy),
+            "HOP_KIND_MAILED_TO" => Some(Self::MailedTo),
             _ => None,
         }
     }

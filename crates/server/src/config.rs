@@ -10,6 +10,7 @@ use toml::Table;
 use crate::error::Error;
 use crate::keys::{self, Key, Kind, Secret};
 use crate::limits;
+use crate::peer::Network;
 use crate::rate::Rate;
 
 /// The rows of one part of the settings: what a setting means, its field, its name in the file
@@ -93,6 +94,10 @@ settings! {
         /// Native clients send no Origin and are not asked for one.
         #[serde(deserialize_with = "keys::texts")]
         origins: Vec<String> = Vec::new(), List r#"["https://chat.example.org"]"#;
+        /// Proxies before us, as `127.0.0.1` or `10.0.0.0/8`: of whom `X-Forwarded-For` is believed,
+        /// so that rates count people and not the proxy. From everybody else it is not looked at.
+        #[serde(deserialize_with = "keys::texts")]
+        trusted_proxies: Vec<String> = Vec::new(), List r#"["127.0.0.1"]"#;
         /// Sockets at once. One more is closed as soon as it is accepted.
         connections_max: usize = 12_000, Number;
         /// How much is logged to standard error: `error`, `warn`, `info`, `debug`, `trace`, or for
@@ -113,6 +118,9 @@ settings! {
         auth_loopback: Rate = Rate { burst: 10_000, per_minute: 60_000 }, Rate;
         /// Tries at the password of one account.
         auth_account: Rate = Rate { burst: 10, per_minute: 10 }, Rate;
+        /// Mails with a link to a new password that one address asks for. (For one account there is
+        /// one in five minutes, whoever asks.)
+        resets: Rate = Rate { burst: 5, per_minute: 2 }, Rate;
         /// Tickets of one user: one for each connection that he opens.
         tickets: Rate = Rate { burst: 300, per_minute: 1_200 }, Rate;
         /// Sends of one connection. A person types one message in a few seconds; scripts pipe a
@@ -265,6 +273,11 @@ impl Config {
         let wrong = |why: &str| Err(Error::Config(why.to_owned()));
         if !(self.roles.auth || self.roles.gateway || self.roles.notify) {
             return wrong("no role is left (setting `roles`)");
+        }
+        for text in &self.trusted_proxies {
+            Network::parse(text).ok_or_else(|| {
+                Error::Config(format!("{text:?} is no network (setting `trusted_proxies`)"))
+            })?;
         }
         if let Some(url) = &self.public_url
             && !(url.starts_with("ws://") || url.starts_with("wss://"))

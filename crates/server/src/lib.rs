@@ -19,6 +19,7 @@ mod links;
 mod listen;
 mod notify;
 mod outbound;
+mod peer;
 mod process;
 mod queue;
 mod rate;

@@ -26,6 +26,11 @@ pub const SESSION_MS: i64 = 30 * 24 * 3_600 * 1_000;
 
 /// Connections of one user on one gateway. One more: the oldest gets Goodbye TOO_MANY.
 pub const CONNECTIONS_PER_USER_MAX: usize = 10;
+/// Commands of one user on one gateway that do one thing and go, beside the connections above. One
+/// more: `ERROR_CODE_BUSY`, and it comes again …
+pub const BRIEF_PER_USER_MAX: usize = 10;
+/// … after so many milliseconds.
+pub const BRIEF_RETRY_MS: i64 = 200;
 /// Fragments of one WebSocket message. More: closed 1009. They cost a client 6 bytes and us a scan
 /// each.
 pub const FRAGMENTS_MAX: u32 = 16;

@@ -20,17 +20,16 @@ use tokio_rustls::server::TlsStream;
 
 use crate::counters::Counters;
 use crate::limits;
+use crate::peer::{self, Network};
 use crate::tls::Tls;
-
-/// Who is at the other end of the socket; an extension of each request.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Peer(pub(crate) SocketAddr);
 
 /// Where clients come in.
 pub(crate) struct Door {
     pub(crate) listener: TcpListener,
     pub(crate) tls: Option<Arc<Tls>>,
     pub(crate) connections_max: usize,
+    /// Of whom `X-Forwarded-For` is believed.
+    pub(crate) proxies: Vec<Network>,
 }
 
 /// A socket and its place among the connections, given back when the socket is dropped, whoever
@@ -58,6 +57,7 @@ pub(crate) async fn accept(
     counters: Arc<Counters>,
     mut drain: watch::Receiver<bool>,
 ) {
+    let proxies: Arc<[Network]> = door.proxies.into();
     let places = Arc::new(Semaphore::new(door.connections_max));
     loop {
         let accepted = tokio::select! {
@@ -81,6 +81,7 @@ pub(crate) async fn accept(
         let _ = stream.set_nodelay(true);
         let acceptor = door.tls.as_ref().map(|tls| tls.acceptor());
         let (router, drain, counters) = (router.clone(), drain.clone(), Arc::clone(&counters));
+        let proxies = Arc::clone(&proxies);
         tokio::spawn(async move {
             let stream = match acceptor {
                 None => Some(Stream::Plain(stream)),
@@ -88,7 +89,7 @@ pub(crate) async fn accept(
             };
             match stream {
                 Some(stream) => {
-                    serve(Socket::new(stream, place), Peer(address), router, drain).await;
+                    serve(Socket::new(stream, place), address, proxies, router, drain).await;
                 }
                 None => counters.tls_failed.add(1),
             }
@@ -115,9 +116,16 @@ pub(crate) async fn announced(flag: &mut watch::Receiver<bool>) {
 }
 
 /// HTTP on one connection, until it closes or becomes a WebSocket.
-async fn serve(socket: Socket, peer: Peer, router: Router, mut drain: watch::Receiver<bool>) {
+async fn serve(
+    socket: Socket,
+    address: SocketAddr,
+    proxies: Arc<[Network]>,
+    router: Router,
+    mut drain: watch::Receiver<bool>,
+) {
     let inner = TowerToHyperService::new(router);
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+        let peer = peer::of(address, request.headers(), &proxies);
         request.extensions_mut().insert(peer);
         hyper::service::Service::call(&inner, request)
     });

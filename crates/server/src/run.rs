@@ -20,6 +20,7 @@ use crate::error::Error;
 use crate::links::Links;
 use crate::listen::Door;
 use crate::notify::{Mailer, Notify};
+use crate::peer::Network;
 use crate::queue::Queue;
 use crate::tasks::Tasks;
 use crate::tls::Tls;
@@ -58,7 +59,9 @@ pub async fn start(config: Config) -> Result<Server, Error> {
         listener.local_addr().map_err(|source| Error::Listen { address: config.listen, source })?;
     let (drain, draining) = watch::channel(false);
     let url = format!("{}://{address}", config.scheme("http"));
-    let door = Door { listener, tls: tls.clone(), connections_max: config.connections_max };
+    let proxies = config.trusted_proxies.iter().filter_map(|text| Network::parse(text)).collect();
+    let connections_max = config.connections_max;
+    let door = Door { listener, tls: tls.clone(), connections_max, proxies };
     let serving = serve(config, store.clone(), links, mailer, door, drain.clone(), draining);
     Ok(Server { address, store, url, tls, drain, ended: tokio::spawn(serving) })
 }

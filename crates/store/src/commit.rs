@@ -513,6 +513,7 @@ fn committed(batch: &Batch, seen: Seen, plan: Plan, now: i64) -> Committed {
             delivered_seq: actor.delivered_seq,
             read_seq: actor.read_seq,
             at: now,
+            ..Receipt::default()
         })
         .collect();
     let mut named: HashSet<i64> = receipts.iter().map(|receipt| receipt.conv_id).collect();

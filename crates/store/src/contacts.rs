@@ -54,7 +54,8 @@ impl Store {
         let mut reader = self.directory().reader().await?;
         let people: Vec<PersonRow> = rows!(
             &mut reader.link(),
-            "SELECT u.user_id, u.handle, u.name, u.last_seen, mine.state AS mine, mine.since,
+            "SELECT u.user_id, u.handle, u.name, mine.state AS mine, mine.since,
+                    CASE WHEN u.hides = 1 THEN 0 ELSE u.last_seen END AS last_seen,
                     CAST(COALESCE(theirs.state, 0) AS SMALLINT) AS theirs
                FROM contact mine JOIN app_user u ON u.user_id = mine.peer_id
                LEFT JOIN contact theirs ON theirs.owner_id = mine.peer_id AND theirs.peer_id = $1

@@ -16,6 +16,8 @@ struct CursorRow {
     read_seq: i64,
     delivered_at: i64,
     read_at: i64,
+    mailed_seq: i64,
+    mailed_at: i64,
 }
 
 impl Store {
@@ -79,6 +81,8 @@ impl Store {
             read_seq: row.read_seq,
             delivered_at: row.delivered_at,
             read_at: row.read_at,
+            mailed_seq: row.mailed_seq,
+            mailed_at: row.mailed_at,
         };
         Ok(rows.into_iter().map(cursor).collect())
     }
@@ -207,7 +211,9 @@ pub(crate) async fn member_ids(link: &mut Link<'_>, conv_id: i64) -> Result<Vec<
 async fn cursor_rows(link: &mut Link<'_>, conv_id: i64) -> Result<Vec<CursorRow>> {
     rows!(
         link,
-        "SELECT user_id, role, delivered_seq, read_seq, delivered_at, read_at FROM member
+        "SELECT user_id, role, delivered_seq, read_seq, delivered_at, read_at, mailed_seq,
+                mailed_at
+           FROM member
           WHERE conv_id = $1 AND left_at IS NULL ORDER BY joined_seq, user_id",
         conv_id
     )

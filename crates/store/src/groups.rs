@@ -6,8 +6,8 @@ use std::collections::{HashMap, HashSet};
 use proto::limits::GROUP_MEMBERS_MAX;
 use proto::{ConversationKind, Message, MessageKind, Role, id};
 
-use crate::conversations::role;
-use crate::engine::{Done, Link, each, exec, rows};
+use crate::conversations::{member_ids, role};
+use crate::engine::{Done, Link, each, exec, row, rows};
 use crate::log::lock;
 use crate::{Error, GroupChange, Result, Store, limits, users};
 
@@ -32,21 +32,30 @@ struct MemberRow {
 type Trace = (MessageKind, String);
 
 impl Store {
-    /// A group with `me` as its owner. People who do not exist or blocked me are passed over.
+    /// A group with `me` as its owner. People who do not exist or blocked me are passed over. A
+    /// `client_key` above 0 that has made a group already is answered with that one, as it is now;
+    /// it is known for seven days.
     pub async fn create_group(
         &self,
         me: i64,
         title: &str,
         user_ids: &[i64],
+        client_key: i64,
         now: i64,
     ) -> Result<GroupChange> {
         let invited = self.may_be_invited(me, user_ids).await?;
         refuse_crowd(1 + invited.len())?;
         for _ in 0..limits::ID_TRIES {
-            let shard = (id::random_key() % i64::from(id::SHARDS)) as u16;
-            let conv_id = id::new(shard, now);
+            // A repeated key must come to the same database.
+            let key = if client_key > 0 { client_key } else { id::random_key() };
+            let conv_id = id::new(id::direct_shard(me, key), now);
             let mut tx = self.begin_at(conv_id).await?;
             let link = &mut tx.link();
+            if client_key > 0
+                && let Some(made) = take_key(link, me, client_key, conv_id, now).await?
+            {
+                return repeated(link, made).await;
+            }
             let made = exec!(
                 link,
                 "INSERT INTO conversation (conv_id, kind, title, last_at, created_at)
@@ -59,24 +68,9 @@ impl Store {
             if made == 0 {
                 continue;
             }
-            let owner =
-                MemberRow { user_id: me, role: Role::Owner as i16, joined_seq: 0, read_seq: 0 };
-            let mut group = Group {
-                conv_id,
-                title: title.to_owned(),
-                last_seq: 0,
-                members: Vec::new(),
-                me: owner.clone(),
-            };
-            // One line, however many were taken along: the list of members says who.
-            let traces = vec![(MessageKind::Created, title.to_owned())];
-            add(link, &mut group, &invited).await?;
-            add(link, &mut group, &[(me, String::new())]).await?;
-            set_role(link, &mut group, me, Role::Owner).await?;
-            let messages = tell(link, &mut group, traces, now).await?;
+            let change = found(link, conv_id, me, title, &invited, now).await?;
             tx.commit().await?;
-            let added = group.member_ids();
-            return Ok(group.change(messages, Vec::new(), added));
+            return Ok(change);
         }
         Err(Error::Unavailable("no free id was found".into()))
     }
@@ -290,6 +284,70 @@ async fn lock_group(link: &mut Link<'_>, me: i64, conv_id: i64) -> Result<Group>
     Ok(Group { conv_id, title, last_seq: conversation.last_seq, members, me })
 }
 
+/// None: the key is new and now stands for `conv_id`. Else the group that it made. Of two who come
+/// at once the second one waits here for the first.
+async fn take_key(
+    link: &mut Link<'_>,
+    me: i64,
+    client_key: i64,
+    conv_id: i64,
+    now: i64,
+) -> Result<Option<i64>> {
+    let fresh = exec!(
+        link,
+        "INSERT INTO group_key (user_id, client_key, conv_id, made_at) VALUES ($1, $2, $3, $4)
+         ON CONFLICT DO NOTHING",
+        me,
+        client_key,
+        conv_id,
+        now
+    )?;
+    if fresh == 1 {
+        return Ok(None);
+    }
+    let made: Option<(i64,)> = row!(
+        link,
+        "SELECT conv_id FROM group_key WHERE user_id = $1 AND client_key = $2",
+        me,
+        client_key
+    )?;
+    let made = made.ok_or_else(|| Error::Unavailable("the key was just forgotten".into()))?;
+    Ok(Some(made.0))
+}
+
+/// The group as it is, with nothing new to tell.
+async fn repeated(link: &mut Link<'_>, conv_id: i64) -> Result<GroupChange> {
+    Ok(GroupChange {
+        conv_id,
+        messages: Vec::new(),
+        members: member_ids(link, conv_id).await?,
+        removed: Vec::new(),
+        added: Vec::new(),
+    })
+}
+
+/// The members of a group whose row has just been written, and the first line of its log.
+async fn found(
+    link: &mut Link<'_>,
+    conv_id: i64,
+    me: i64,
+    title: &str,
+    invited: &[(i64, String)],
+    now: i64,
+) -> Result<GroupChange> {
+    let owner = MemberRow { user_id: me, role: Role::Owner as i16, joined_seq: 0, read_seq: 0 };
+    let members = Vec::new();
+    let mut group = Group { conv_id, title: title.to_owned(), last_seq: 0, members, me: owner };
+    // One line, however many were taken along: the list of members says who.
+    let traces = vec![(MessageKind::Created, title.to_owned())];
+    add(link, &mut group, invited).await?;
+    add(link, &mut group, &[(me, String::new())]).await?;
+    set_role(link, &mut group, me, Role::Owner).await?;
+    let messages = tell(link, &mut group, traces, now).await?;
+    let added = group.member_ids();
+    Ok(group.change(messages, Vec::new(), added))
+}
+
 /// New and returning members begin at the end of the log as it is now, as plain members.
 async fn add(link: &mut Link<'_>, group: &mut Group, invited: &[(i64, String)]) -> Result<()> {
     let mut ids: Vec<i64> = invited.iter().map(|(user_id, _)| *user_id).collect();
@@ -302,7 +360,8 @@ async fn add(link: &mut Link<'_>, group: &mut Group, invited: &[(i64, String)]) 
          SELECT $1, user_id, $2, $2, $2 FROM input WHERE TRUE
          ON CONFLICT (conv_id, user_id) DO UPDATE SET role = 1, left_at = NULL, muted_until = 0,
            joined_seq = excluded.joined_seq, delivered_seq = excluded.delivered_seq,
-           read_seq = excluded.read_seq, mention_seq = 0, delivered_at = 0, read_at = 0"
+           read_seq = excluded.read_seq, mention_seq = 0, delivered_at = 0, read_at = 0,
+           mailed_seq = 0, mailed_at = 0"
     )?;
     group.members.extend(ids.into_iter().map(|user_id| MemberRow {
         user_id,

@@ -27,7 +27,7 @@ impl Store {
             };
             let (count, reached) = forget_keys(database, from, now - CLIENT_KEY_MS).await?;
             self.forgotten.lock().unwrap_or_else(PoisonError::into_inner)[part] = reached;
-            gone += count;
+            gone += count + forget_group_keys(database, now - CLIENT_KEY_MS).await?;
         }
         Ok(gone)
     }
@@ -78,6 +78,19 @@ async fn forget_sessions(directory: &Database, now: i64) -> Result<u64> {
     )?;
     tx.commit().await?;
     Ok(sessions + tokens + jobs)
+}
+
+async fn forget_group_keys(database: &Database, before: i64) -> Result<u64> {
+    let mut tx = database.begin_freeing().await?;
+    let gone = exec!(
+        &mut tx.link(),
+        "DELETE FROM group_key WHERE (user_id, client_key) IN (
+           SELECT user_id, client_key FROM group_key WHERE made_at < $1 ORDER BY made_at LIMIT $2)",
+        before,
+        limits::FORGET_ROWS
+    )?;
+    tx.commit().await?;
+    Ok(gone)
 }
 
 /// How many keys went, and where the next round begins.

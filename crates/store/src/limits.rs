@@ -70,6 +70,9 @@ pub(crate) const NUDGE_FIRST_MS: i64 = 10 * 60 * 1_000;
 /// The pause after the first, the second and every further mail to somebody who does not come, in
 /// milliseconds.
 pub(crate) const NUDGE_PAUSES_MS: [i64; 3] = [3_600_000, 6 * 3_600_000, 24 * 3_600_000];
+/// From one mail with a link to a new password to the next for the same account, in milliseconds.
+/// Who asks earlier is told the same and gets none.
+pub(crate) const RESET_PAUSE_MS: i64 = 5 * 60 * 1_000;
 /// Conversations that one mail can tell of, those with the newest messages.
 pub(crate) const UNREAD_MAX: i64 = 50;
 /// A job that was done is remembered for so long, in milliseconds: no queue brings it again later.

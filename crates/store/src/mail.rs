@@ -2,7 +2,7 @@
 //! All of it in the directory. A link's token is never here, only its hash.
 
 use crate::engine::{Link, exec, row, rows};
-use crate::{Job, MailSettings, Preview, Purpose, Recipient, Result, Store, outbox};
+use crate::{Job, MailSettings, Preview, Purpose, Recipient, Result, Store, limits, outbox};
 
 #[derive(sqlx::FromRow)]
 struct RecipientRow {
@@ -15,7 +15,7 @@ struct RecipientRow {
     preview: i16,
     quiet_from: i16,
     quiet_to: i16,
-    hide: i16,
+    hides: i16,
     mailed_at: i64,
     mails: i16,
 }
@@ -31,7 +31,7 @@ impl RecipientRow {
             },
             quiet_from: self.quiet_from.unsigned_abs(),
             quiet_to: self.quiet_to.unsigned_abs(),
-            hide: self.hide != 0,
+            hide: self.hides != 0,
         };
         // Who has been online since the last mail starts over.
         let came_back = self.last_seen > self.mailed_at;
@@ -55,12 +55,11 @@ impl Store {
         let mut reader = self.directory().reader().await?;
         let found: Option<RecipientRow> = row!(
             &mut reader.link(),
-            "SELECT u.handle, u.name, u.email, u.email_ok, u.last_seen,
+            "SELECT u.handle, u.name, u.email, u.email_ok, u.last_seen, u.hides,
                     CAST(COALESCE(s.unwanted, 0) AS SMALLINT) AS unwanted,
                     CAST(COALESCE(s.preview, 0) AS SMALLINT) AS preview,
                     CAST(COALESCE(s.quiet_from, 0) AS SMALLINT) AS quiet_from,
                     CAST(COALESCE(s.quiet_to, 0) AS SMALLINT) AS quiet_to,
-                    CAST(COALESCE(s.hide, 0) AS SMALLINT) AS hide,
                     CAST(COALESCE(s.mails, 0) AS SMALLINT) AS mails,
                     COALESCE(s.mailed_at, 0) AS mailed_at
                FROM app_user u LEFT JOIN mail_state s ON s.user_id = u.user_id
@@ -73,19 +72,21 @@ impl Store {
     /// What this person wants from now on.
     pub async fn set_mail_settings(&self, user_id: i64, wanted: &MailSettings) -> Result<()> {
         let mut tx = self.directory().begin().await?;
+        let link = &mut tx.link();
         exec!(
-            &mut tx.link(),
-            "INSERT INTO mail_state (user_id, unwanted, preview, quiet_from, quiet_to, hide)
-             VALUES ($1, $2, $3, $4, $5, $6)
+            link,
+            "INSERT INTO mail_state (user_id, unwanted, preview, quiet_from, quiet_to)
+             VALUES ($1, $2, $3, $4, $5)
              ON CONFLICT (user_id) DO UPDATE SET unwanted = $2, preview = $3, quiet_from = $4,
-                    quiet_to = $5, hide = $6",
+                    quiet_to = $5",
             user_id,
             i16::from(wanted.unwanted),
             wanted.preview as i16,
             wanted.quiet_from as i16,
-            wanted.quiet_to as i16,
-            i16::from(wanted.hide)
+            wanted.quiet_to as i16
         )?;
+        let hides = i16::from(wanted.hide);
+        exec!(link, "UPDATE app_user SET hides = $2 WHERE user_id = $1", user_id, hides)?;
         tx.commit().await
     }
 
@@ -176,12 +177,19 @@ impl Store {
     }
 
     /// Writes down that the owner of this confirmed address forgot his password. An unknown
-    /// or unconfirmed address: nothing happens, and nobody learns which it was.
+    /// or unconfirmed address, or one that was asked for a few minutes ago: nothing happens, and
+    /// nobody learns which it was.
     pub async fn ask_reset(&self, email: &str, now: i64) -> Result<()> {
         let mut tx = self.directory().begin().await?;
         let link = &mut tx.link();
-        let found: Option<(i64,)> =
-            row!(link, "SELECT user_id FROM app_user WHERE email = $1 AND email_ok = 1", email)?;
+        let found: Option<(i64,)> = row!(
+            link,
+            "UPDATE app_user SET reset_at = $2
+              WHERE email = $1 AND email_ok = 1 AND reset_at <= $3 RETURNING user_id",
+            email,
+            now,
+            now - limits::RESET_PAUSE_MS
+        )?;
         if let Some((user_id,)) = found {
             outbox::put(link, &Job::Reset { user_id }, now).await?;
         }

@@ -4,9 +4,10 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
-use proto::ConversationKind;
+use proto::{ConversationKind, Receipt};
 
 use crate::engine::{Database, Done, Link, each, exec, row, rows};
+use crate::shards::read_at;
 use crate::shards::{Gates, gates_of, of_all};
 use crate::{Result, Store, Unread, limits};
 
@@ -152,6 +153,57 @@ impl Store {
             i16::try_from(mails).unwrap_or(i16::MAX)
         )?;
         tx.commit().await
+    }
+}
+
+impl Store {
+    /// When this person's nudge in the database of this conversation is due. None: there is none,
+    /// or he has muted the conversation.
+    pub async fn nudge_due(&self, user_id: i64, conv_id: i64, now: i64) -> Result<Option<i64>> {
+        let found: Option<(i64,)> = read_at!(self, conv_id, link => row!(
+            link,
+            "SELECT n.due_at FROM nudge n JOIN member me ON me.user_id = n.user_id
+              WHERE n.user_id = $1 AND me.conv_id = $2 AND me.muted_until <= $3",
+            user_id,
+            conv_id,
+            now
+        ))?;
+        Ok(found.map(|(due_at,)| due_at))
+    }
+
+    /// A mail has told this person of these conversations, each up to a seq. The receipts that say
+    /// so; none where a mail had told him of as much before.
+    pub async fn mark_mailed(
+        &self,
+        user_id: i64,
+        told: &[(i64, i64)],
+        now: i64,
+    ) -> Result<Vec<Receipt>> {
+        let mut receipts = Vec::with_capacity(told.len());
+        for &(conv_id, mailed_seq) in told {
+            let mut tx = self.begin_at(conv_id).await?;
+            let marked: Option<(i64, i64)> = row!(
+                &mut tx.link(),
+                "UPDATE member SET mailed_seq = $3, mailed_at = $4
+                  WHERE conv_id = $1 AND user_id = $2 AND mailed_seq < $3 AND left_at IS NULL
+                 RETURNING delivered_seq, read_seq",
+                conv_id,
+                user_id,
+                mailed_seq,
+                now
+            )?;
+            tx.commit().await?;
+            receipts.extend(marked.map(|(delivered_seq, read_seq)| Receipt {
+                conv_id,
+                user_id,
+                delivered_seq,
+                read_seq,
+                at: now,
+                mailed_seq,
+                mailed_at: now,
+            }));
+        }
+        Ok(receipts)
     }
 }
 

@@ -6,7 +6,7 @@
 use proto::id;
 
 use crate::engine::{Done, Link, each, exec, row, rows};
-use crate::{Claimed, DeadJob, Error, Job, Result, Store, Turn, limits};
+use crate::{Claimed, DeadJob, Error, Job, Result, Store, Turn, WaitingJob, limits};
 
 /// Writes a job down beside what caused it.
 pub(crate) async fn put(link: &mut Link<'_>, job: &Job, now: i64) -> Result<()> {
@@ -131,14 +131,15 @@ impl Store {
     /// The jobs that were given up, the oldest first; at most 1,000.
     pub async fn dead_jobs(&self) -> Result<Vec<DeadJob>> {
         let mut reader = self.directory().reader().await?;
-        let rows: Vec<(i64, Vec<u8>, String, i64)> = rows!(
+        let rows: Vec<(i64, String, Vec<u8>, String, i64)> = rows!(
             &mut reader.link(),
-            "SELECT id, payload, why, died_at FROM outbox_dead
+            "SELECT id, topic, payload, why, died_at FROM outbox_dead
               WHERE id > 0 ORDER BY id LIMIT $1",
             limits::DEAD_MAX
         )?;
-        let jobs = rows.into_iter().map(|(id, payload, why, died_at)| DeadJob {
+        let jobs = rows.into_iter().map(|(id, topic, payload, why, died_at)| DeadJob {
             id,
+            topic,
             job: read(&payload).ok(),
             why,
             died_at,
@@ -160,6 +161,32 @@ impl Store {
         exec!(link, "DELETE FROM outbox_dead WHERE id = $1", id)?;
         tx.commit().await?;
         if revived == 1 { Ok(()) } else { Err(Error::NotFound) }
+    }
+
+    /// Throws a dead job away. `NotFound` if there is none of that number.
+    pub async fn outbox_drop(&self, id: i64) -> Result<()> {
+        let mut tx = self.directory().begin_freeing().await?;
+        let dropped = exec!(&mut tx.link(), "DELETE FROM outbox_dead WHERE id = $1", id)?;
+        tx.commit().await?;
+        if dropped == 1 { Ok(()) } else { Err(Error::NotFound) }
+    }
+
+    /// The jobs that wait, the one that is due first at the beginning; at most 1,000.
+    pub async fn waiting_jobs(&self) -> Result<Vec<WaitingJob>> {
+        let mut reader = self.directory().reader().await?;
+        let rows: Vec<(i64, String, i64, i16)> = rows!(
+            &mut reader.link(),
+            "SELECT id, topic, due_at, attempts FROM outbox
+              WHERE due_at > 0 ORDER BY due_at, id LIMIT $1",
+            limits::DEAD_MAX
+        )?;
+        let jobs = rows.into_iter().map(|(id, topic, due_at, attempts)| WaitingJob {
+            id,
+            topic,
+            due_at,
+            attempts: attempts.unsigned_abs().into(),
+        });
+        Ok(jobs.collect())
     }
 
     /// Since when the oldest job of the outbox is due; None: none is.

@@ -32,6 +32,8 @@ pub(crate) struct SeenRow {
     muted_until: i64,
     friend_delivered_seq: Option<i64>,
     friend_read_seq: Option<i64>,
+    friend_mailed_seq: Option<i64>,
+    friend_mailed_at: Option<i64>,
     // the newest message, if it is visible
     seq: Option<i64>,
     sender_id: Option<i64>,
@@ -48,6 +50,7 @@ macro_rules! seen_as {
     ($which:literal, $order:literal) => {
         concat!(
             "SELECT p.*, o.delivered_seq AS friend_delivered_seq, o.read_seq AS friend_read_seq,
+                    o.mailed_seq AS friend_mailed_seq, o.mailed_at AS friend_mailed_at,
                     m.seq, m.sender_id, m.sent_at, m.rev, m.edited_at, m.kind AS message_kind,
                     m.reply_seq, substr(m.body, 1, $3) AS preview
                FROM (SELECT c.conv_id, c.kind, c.title, c.member_count, c.last_seq, c.last_rev,
@@ -193,6 +196,8 @@ impl SeenRow {
             member_count: u32::try_from(self.member_count).unwrap_or_default(),
             friend_delivered_seq: self.friend_delivered_seq.unwrap_or_default(),
             friend_read_seq: self.friend_read_seq.unwrap_or_default(),
+            friend_mailed_seq: self.friend_mailed_seq.unwrap_or_default(),
+            friend_mailed_at: self.friend_mailed_at.unwrap_or_default(),
             last,
             members: Vec::new(),
             left: false,

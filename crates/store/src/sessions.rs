@@ -1,7 +1,7 @@
 //! Sessions: a login on one device. The token is never here, only its hash.
 
 use crate::engine::{exec, row, rows};
-use crate::{Error, Result, Session, Store, limits};
+use crate::{Error, Job, Result, Session, Store, limits, outbox};
 
 #[derive(sqlx::FromRow)]
 struct SessionRow {
@@ -22,7 +22,9 @@ impl From<SessionRow> for Session {
 
 impl Store {
     /// A person has 64 sessions at most; the one that was not used for the longest time gives way.
-    pub async fn create_session(&self, session: &Session) -> Result<()> {
+    /// With a `notice` the job to tell the owner of a confirmed address is written down in the same
+    /// transaction.
+    pub async fn create_session(&self, session: &Session, notice: Option<&Job>) -> Result<()> {
         let mut tx = self.directory().begin().await?;
         let link = &mut tx.link();
         exec!(
@@ -45,6 +47,16 @@ impl Store {
             session.used_at,
             session.expires_at
         )?;
+        if let Some(job) = notice {
+            let confirmed: Option<(i64,)> = row!(
+                link,
+                "SELECT user_id FROM app_user WHERE user_id = $1 AND email_ok = 1",
+                session.user_id
+            )?;
+            if confirmed.is_some() {
+                outbox::put(link, job, session.created_at).await?;
+            }
+        }
         tx.commit().await
     }
 

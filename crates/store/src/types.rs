@@ -236,6 +236,9 @@ pub struct Cursor {
     /// When the cursors last moved; 0 = never.
     pub delivered_at: i64,
     pub read_at: i64,
+    /// Up to where a mail has told him, and when; 0 = none has, or nobody may know.
+    pub mailed_seq: i64,
+    pub mailed_at: i64,
 }
 
 /// Work for the mail service. What it says is true when it was written down; who does it asks
@@ -247,15 +250,29 @@ pub enum Job {
     Confirm { user_id: i64 },
     /// Somebody says that he has forgotten his password.
     Reset { user_id: i64 },
+    /// Somebody logged in: the owner of the account is told by mail. `session` is the id by which
+    /// that session can be ended, `from` says in words where it came from.
+    Login { user_id: i64, session: String, device: String, from: String, at: i64 },
     /// Somebody has unread messages. Never in the table `outbox`: the nudge itself waits there.
     Nudge { user_id: i64 },
 }
 
 impl Job {
+    /// Whom the mail is for.
+    pub fn user_id(&self) -> i64 {
+        match self {
+            Self::Confirm { user_id }
+            | Self::Reset { user_id }
+            | Self::Login { user_id, .. }
+            | Self::Nudge { user_id } => *user_id,
+        }
+    }
+
     pub fn topic(&self) -> &'static str {
         match self {
             Self::Confirm { .. } => "confirm",
             Self::Reset { .. } => "reset",
+            Self::Login { .. } => "login",
             Self::Nudge { .. } => "nudge",
         }
     }
@@ -271,11 +288,22 @@ pub struct Claimed {
     pub attempts: u32,
 }
 
+/// A row of the outbox, for a person who looks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaitingJob {
+    pub id: i64,
+    pub topic: String,
+    /// While somebody is at it: the end of his lease.
+    pub due_at: i64,
+    pub attempts: u32,
+}
+
 /// A job that was given up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadJob {
     pub id: i64,
-    /// None: this program cannot read what it was.
+    pub topic: String,
+    /// None: this program cannot read it.
     pub job: Option<Job>,
     pub why: String,
     pub died_at: i64,
@@ -316,7 +344,7 @@ pub struct MailSettings {
     pub quiet_from: u16,
     /// … up to this one. The same: at any time.
     pub quiet_to: u16,
-    /// Senders do not learn whether a mail was written.
+    /// Others learn neither since when he is offline nor whether a mail was written.
     pub hide: bool,
 }
 
@@ -347,7 +375,33 @@ impl Recipient {
             }
         }
     }
+
+    /// The end of the quiet hours that `at` lies in. None: he may be written to then.
+    pub fn quiet_ends_at(&self, at: i64) -> Option<i64> {
+        let from = i64::from(self.settings.quiet_from);
+        let to = i64::from(self.settings.quiet_to);
+        let minute = at.div_euclid(MINUTE_MS).rem_euclid(DAY_MINUTES);
+        let quiet = match from <= to {
+            true => (from..to).contains(&minute),
+            false => !(to..from).contains(&minute),
+        };
+        let wait = (to - minute).rem_euclid(DAY_MINUTES);
+        let minute_began = at - at.rem_euclid(MINUTE_MS);
+        quiet.then_some(minute_began + wait * MINUTE_MS)
+    }
+
+    /// When a mail about messages may go out that is due at `due_at`. None: he gets none.
+    pub fn mail_at(&self, due_at: i64) -> Option<i64> {
+        if self.email.is_none() || !self.email_ok || self.settings.unwanted {
+            return None;
+        }
+        let at = due_at.max(self.pause_ends_at());
+        Some(self.quiet_ends_at(at).unwrap_or(at))
+    }
 }
+
+const MINUTE_MS: i64 = 60_000;
+const DAY_MINUTES: i64 = 24 * 60;
 
 /// One conversation in which somebody has something unread that a mail may tell of: a direct one,
 /// or a group in which he is mentioned.

@@ -10,6 +10,7 @@ pub(crate) struct PersonRow {
     pub(crate) user_id: i64,
     pub(crate) handle: String,
     pub(crate) name: String,
+    /// 0 where it is hidden from everybody.
     pub(crate) last_seen: i64,
     /// As the viewer sees the person …
     pub(crate) mine: i16,
@@ -114,6 +115,14 @@ impl Store {
         Ok(ids.into_iter().map(|(id,)| id).collect())
     }
 
+    /// Does this person hide since when he is offline?
+    pub async fn hides(&self, user_id: i64) -> Result<bool> {
+        let mut reader = self.directory().reader().await?;
+        let found: Option<(i16,)> =
+            row!(&mut reader.link(), "SELECT hides FROM app_user WHERE user_id = $1", user_id)?;
+        Ok(found == Some((1,)))
+    }
+
     /// Called when the last connection of a user has ended.
     pub async fn set_last_seen(&self, user_id: i64, now: i64) -> Result<()> {
         let mut tx = self.directory().begin().await?;
@@ -177,7 +186,8 @@ pub(crate) async fn people_rows(
         fetch_all query_as, link, [viewer],
         sqlite(ids) "SELECT value AS user_id FROM json_each($2)",
         postgres(ids) "SELECT unnest($2::bigint[]) AS user_id",
-        "SELECT u.user_id, u.handle, u.name, u.last_seen,
+        "SELECT u.user_id, u.handle, u.name,
+                CASE WHEN u.hides = 1 THEN 0 ELSE u.last_seen END AS last_seen,
                 CAST(COALESCE(mine.state, 0) AS SMALLINT) AS mine, COALESCE(mine.since, 0) AS since,
                 CAST(COALESCE(theirs.state, 0) AS SMALLINT) AS theirs
            FROM input JOIN app_user u ON u.user_id = input.user_id

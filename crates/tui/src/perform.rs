@@ -130,7 +130,7 @@ async fn asked(client: &Client, ask: &Ask) -> client::Result<Got> {
         Ask::Person { who, deed } => person_body(user_id(client, who).await?, deed),
         Ask::CreateGroup { title, handles } => {
             let user_ids = user_ids(client, &handles).await?;
-            Ask_::CreateGroup(proto::CreateGroup { title, user_ids })
+            Ask_::CreateGroup(proto::CreateGroup { title, user_ids, client_key: 0 })
         }
         Ask::Invite { conv_id, handles } => {
             let user_ids = user_ids(client, &handles).await?;

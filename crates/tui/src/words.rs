@@ -185,15 +185,20 @@ fn stored_state(model: &Model, chat: &Chat, message: &Message) -> Option<Words> 
         words(Tone::Good, "✓✓ read")
     } else if conversation.friend_delivered_seq >= message.seq {
         words(Tone::Plain, "✓✓ delivered")
+    } else if conversation.friend_mailed_seq >= message.seq {
+        let at = moment(conversation.friend_mailed_at, model.now, &model.zone);
+        words(Tone::Warn, format!("✓ mailed {at}"))
     } else if let Some(since) = offline_since(model, conversation, message.seq) {
         let who = handle(model, conversation.friend_id);
-        match since {
-            0 => words(Tone::Warn, format!("✓ kept ({who} is offline)")),
-            since => {
-                let since = moment(since, model.now, &model.zone);
-                words(Tone::Warn, format!("✓ kept ({who} is offline since {since})"))
-            }
-        }
+        let since = match since {
+            0 => String::new(),
+            since => format!(" since {}", moment(since, model.now, &model.zone)),
+        };
+        let mail = match mail_at(model, conversation, message.seq) {
+            0 => String::new(),
+            at => format!(", mail at {}", moment(at, model.now, &model.zone)),
+        };
+        words(Tone::Warn, format!("✓ kept ({who} is offline{since}{mail})"))
     } else {
         words(Tone::Plain, "✓ stored")
     })
@@ -211,6 +216,12 @@ fn offline_since(model: &Model, conversation: &Conversation, seq: i64) -> Option
         (_, Some(sent)) => Some(sent.offline_since),
         (_, None) => None,
     }
+}
+
+/// When a mail will tell the friend; 0 = none is planned, or its time has passed.
+fn mail_at(model: &Model, conversation: &Conversation, seq: i64) -> i64 {
+    let kept = model.kept.get(&conversation.conv_id).filter(|sent| sent.seq >= seq);
+    kept.map(|sent| sent.mail_at).filter(|at| *at > model.now).unwrap_or(0)
 }
 
 fn group_state(model: &Model, conversation: &Conversation, seq: i64) -> Words {
@@ -300,6 +311,7 @@ pub fn journey(model: &Model, hops: &[Hop]) -> Vec<String> {
             HopKind::Published => "given to the bus for every member".into(),
             HopKind::Waiting => format!("waits in the database: {} is offline", who()),
             HopKind::DeliveredTo => format!("on a device of {}", who()),
+            HopKind::MailedTo => format!("a mail told {}", who()),
             HopKind::ReadBy => format!("read by {}", who()),
         };
         let after = match hop.after_us {

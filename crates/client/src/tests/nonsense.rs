@@ -90,7 +90,8 @@ fn body() -> impl Strategy<Value = Body> {
         conversation().prop_map(Body::Conversation),
         person().prop_map(Body::Person),
         (number(), number(), number(), number()).prop_map(|(conv_id, user_id, d, read_seq)| {
-            Body::Receipt(Receipt { conv_id, user_id, delivered_seq: d, read_seq, at: 0 })
+            let (delivered_seq, told) = (d, Receipt::default());
+            Body::Receipt(Receipt { conv_id, user_id, delivered_seq, read_seq, ..told })
         }),
         (number(), any::<bool>()).prop_map(|(user_id, online)| Body::Presence(Presence {
             user_id,

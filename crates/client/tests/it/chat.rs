@@ -123,7 +123,7 @@ async fn a_group_is_found_by_its_title_and_strangers_in_it_are_introduced() {
     let (mut ann, mut bob, _) = ann_and_bob(&world).await;
     let cho = world.person("cho").await.open_and_catch_up().await;
     let user_ids = vec![bob.client.me(), cho.client.me()];
-    let group = CreateGroup { title: "Lunch".into(), user_ids };
+    let group = CreateGroup { title: "Lunch".into(), user_ids, client_key: 0 };
     let made = ann.call(client_frame::Body::CreateGroup(group)).await;
     let server_frame::Body::Conversation(made) = made else { panic!("{made:?}") };
     assert_eq!(ann.client.find_conversation("+lunch").await.unwrap(), made.conv_id);

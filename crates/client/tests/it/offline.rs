@@ -248,7 +248,11 @@ async fn who_is_put_out_of_a_group_while_away_learns_it_when_he_comes_back() {
     let ann = world.person("ann").await.open_and_catch_up().await;
     let eve = world.person("eve").await;
     let mut running = eve.open_and_catch_up().await;
-    let create = CreateGroup { title: "Team".to_owned(), user_ids: vec![running.client.me()] };
+    let create = CreateGroup {
+        title: "Team".to_owned(),
+        user_ids: vec![running.client.me()],
+        client_key: 0,
+    };
     let created = ann.call(client_frame::Body::CreateGroup(create)).await;
     let server_frame::Body::Conversation(group) = created else {
         panic!("{created:?}");

@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
+mod admin;
 mod bench;
+mod browser;
 mod check;
 #[cfg(target_os = "linux")]
 mod cluster;
@@ -15,6 +17,7 @@ mod full_disk;
 mod kill;
 mod logs;
 mod mail;
+mod pages;
 mod screen;
 mod settings;
 #[cfg(target_os = "linux")]

@@ -8,13 +8,13 @@ use axum::extract::rejection::JsonRejection;
 use axum::http::{HeaderMap, StatusCode};
 use axum::{Extension, Json};
 use proto::{Relation, check, http, id, server_frame::Body};
-use store::{NewUser, Session};
+use store::{Job, NewUser, Session};
 
 use super::problem::Problem;
 use super::{Auth, random_token, session, token_hash};
 use crate::cache::RateKey;
-use crate::listen::Peer;
 use crate::outbound::Event;
+use crate::peer::Peer;
 use crate::{clock, limits};
 
 const DEVICE_UNNAMED: &str = "unnamed device";
@@ -26,7 +26,7 @@ pub(super) async fn signup(
     body: Result<Json<http::Signup>, JsonRejection>,
 ) -> Result<(StatusCode, Json<http::SessionGranted>), Problem> {
     let Json(signup) = body?;
-    count_address(&auth, peer.0.ip()).await?;
+    count_address(&auth, peer.0).await?;
     check::handle(&signup.handle).map_err(|why| Problem::field("handle", why))?;
     let name = signup.name.unwrap_or_else(|| signup.handle.clone());
     check::name(&name).map_err(|why| Problem::field("name", why))?;
@@ -51,7 +51,7 @@ pub(super) async fn signup(
     };
     auth.store.create_user(&user, now).await?;
     greet(&auth, user.user_id).await;
-    let granted = grant(&auth, user.user_id, user.handle, device).await?;
+    let granted = grant(&auth, user.user_id, user.handle, device, None).await?;
     tracing::info!(user_id = granted.user_id, "signed up");
     Ok((StatusCode::CREATED, Json(granted)))
 }
@@ -63,7 +63,7 @@ pub(super) async fn login(
     body: Result<Json<http::Login>, JsonRejection>,
 ) -> Result<Json<http::SessionGranted>, Problem> {
     let Json(login) = body?;
-    count_address(&auth, peer.0.ip()).await?;
+    count_address(&auth, peer.0).await?;
     count_account(&auth, &login.handle).await?;
     let device = device(login.device)?;
     if login.password.len() > limits::HTTP_BODY_BYTES_MAX {
@@ -78,7 +78,7 @@ pub(super) async fn login(
     if !auth.passwords.verify(login.password, pass_hash).await? {
         return Err(wrong_credentials());
     }
-    let granted = grant(&auth, user_id, login.handle, device).await?;
+    let granted = grant(&auth, user_id, login.handle, device, Some(peer)).await?;
     tracing::info!(user_id, "logged in");
     Ok(Json(granted))
 }
@@ -91,7 +91,7 @@ pub(super) async fn change_password(
     body: Result<Json<http::PasswordChange>, JsonRejection>,
 ) -> Result<StatusCode, Problem> {
     let Json(change) = body?;
-    count_address(&auth, peer.0.ip()).await?;
+    count_address(&auth, peer.0).await?;
     let session = session::bearer(&auth, &headers).await?;
     count_user(&auth, session.user_id).await?;
     check::password(&change.new).map_err(|why| Problem::field("new", why))?;
@@ -129,6 +129,13 @@ pub(super) async fn count_account(auth: &Auth, handle: &str) -> Result<(), Probl
     counted.map_err(Problem::too_fast)
 }
 
+/// Mails with a link to a new password that one address asks for: they go to other people.
+pub(super) async fn count_reset(auth: &Auth, address: IpAddr) -> Result<(), Problem> {
+    let rate = auth.config.rates.resets;
+    let counted = auth.cache.take_rate(RateKey::resets(address), rate).await;
+    counted.map_err(Problem::too_fast)
+}
+
 async fn count_user(auth: &Auth, user_id: i64) -> Result<(), Problem> {
     let rate = auth.config.rates.auth_account;
     let counted = auth.cache.take_rate(RateKey::Password(user_id), rate).await;
@@ -141,12 +148,14 @@ fn device(named: Option<String>) -> Result<String, Problem> {
     Ok(device)
 }
 
-/// A new session for a user who has proved who he is.
+/// A new session for a user who has proved who he is. `told_of`: where he logged in from, which the
+/// owner of the account is told by mail.
 async fn grant(
     auth: &Auth,
     user_id: i64,
     handle: String,
     device: String,
+    told_of: Option<Peer>,
 ) -> Result<http::SessionGranted, Problem> {
     let (token, now) = (random_token(), clock::now());
     let expires_at = now + limits::SESSION_MS;
@@ -158,8 +167,34 @@ async fn grant(
         used_at: now,
         expires_at,
     };
-    auth.store.create_session(&session).await?;
+    let notice = told_of.map(|peer| Job::Login {
+        user_id,
+        session: session::name(&session.token_hash),
+        device: session.device.clone(),
+        from: in_words(peer.0),
+        at: now,
+    });
+    auth.store.create_session(&session, notice.as_ref()).await?;
     Ok(http::SessionGranted { user_id, handle, token, expires_at })
+}
+
+/// What kind of address it is; of one in the internet the network, which a person may recognise.
+fn in_words(address: IpAddr) -> String {
+    match address {
+        _ if address.is_loopback() => "the server's own machine".to_owned(),
+        IpAddr::V4(v4) if v4.is_private() || v4.is_link_local() => "a private network".to_owned(),
+        IpAddr::V6(v6) if v6.is_unique_local() || v6.is_unicast_link_local() => {
+            "a private network".to_owned()
+        }
+        IpAddr::V4(v4) => {
+            let [a, b, c, _] = v4.octets();
+            format!("the internet, {a}.{b}.{c}.*")
+        }
+        IpAddr::V6(v6) => {
+            let [a, b, c, ..] = v6.segments();
+            format!("the internet, {a:x}:{b:x}:{c:x}:*")
+        }
+    }
 }
 
 /// Makes the greeter and the newcomer friends. A greeter who is missing or a fault on the way must

@@ -3,24 +3,28 @@
 //! A GET changes nothing, because mail programs and virus scanners follow links; the button on the
 //! page does. Only unsubscribing is one click from the mail program itself (RFC 8058), by POST.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::extract::rejection::FormRejection;
-use axum::extract::{Path, State};
-use axum::http::{StatusCode, header};
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Form, Router};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use proto::{check, clean};
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 use store::{MailSettings, Preview, Purpose};
 
-use super::account::{count_account, count_address};
+use super::account::{count_account, count_address, count_reset};
 use super::problem::Problem;
 use super::{Auth, session, token_hash};
 use crate::clock;
 use crate::html::escaped;
-use crate::listen::Peer;
+use crate::peer::Peer;
 
 pub(super) fn routes() -> Router<Arc<Auth>> {
     Router::new()
@@ -29,29 +33,75 @@ pub(super) fn routes() -> Router<Arc<Auth>> {
         .route("/v1/reset/{token}", get(ask_reset).post(reset))
         .route("/v1/unsubscribe/{token}", get(ask_unsubscribe).post(unsubscribe))
         .route("/v1/mail/{token}", get(ask_settings).post(settings))
+        .layer(middleware::from_fn(own_forms_only))
 }
 
-type Answer = Result<Response, Problem>;
+type Answer = Result<Response, Trouble>;
+
+/// Why a page does not come: the same as for programs, told to a person.
+struct Trouble(Problem);
+
+impl<E: Into<Problem>> From<E> for Trouble {
+    fn from(why: E) -> Self {
+        Self(why.into())
+    }
+}
+
+impl IntoResponse for Trouble {
+    fn into_response(self) -> Response {
+        let (status, detail, retry_after_s) = self.0.told();
+        let said = format!("<p>{}. Go back and try again.</p>", escaped(detail));
+        let mut response = page(status, "That did not work", &said);
+        if let Some(seconds) = retry_after_s {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+const STYLE: &str = "body{font:1rem/1.5 sans-serif;max-width:32rem;margin:3rem auto;\
+                     padding:0 1rem;overflow-wrap:anywhere;color-scheme:light dark}\
+                     label{display:block;margin:.7rem 0}";
+
+/// Nothing is loaded, nothing runs, only our own style counts, forms go back to where they came
+/// from, and nobody frames it.
+static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
+    let style = BASE64_STANDARD.encode(Sha256::digest(STYLE.as_bytes()));
+    let policy = format!(
+        "default-src 'none'; style-src 'sha256-{style}'; form-action 'self'; \
+         frame-ancestors 'none'; base-uri 'none'"
+    );
+    HeaderValue::from_str(&policy).expect("base64 fits a header")
+});
 
 /// One page. `body` is HTML already.
 fn page(status: StatusCode, title: &str, body: &str) -> Response {
     let html = format!(
         "<!doctype html><html lang=en><meta charset=utf-8>\
          <meta name=viewport content=\"width=device-width\"><title>{title} · natter</title>\
-         <style>body{{font:1rem/1.5 sans-serif;max-width:32rem;margin:3rem auto;padding:0 1rem}}\
-         label{{display:block;margin:.7rem 0}}</style><h1>{title}</h1>{body}</html>"
+         <style>{STYLE}</style><h1>{title}</h1>{body}</html>"
     );
+    let fixed = HeaderValue::from_static;
     let headers = [
         // The address of the page is a secret: it is kept nowhere and told to nobody.
-        (header::CACHE_CONTROL, "no-store"),
-        (header::REFERRER_POLICY, "no-referrer"),
-        (
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; \
-             frame-ancestors 'none'; base-uri 'none'",
-        ),
+        (header::CACHE_CONTROL, fixed("no-store")),
+        (header::REFERRER_POLICY, fixed("no-referrer")),
+        (header::X_CONTENT_TYPE_OPTIONS, fixed("nosniff")),
+        (header::CONTENT_SECURITY_POLICY, POLICY.clone()),
     ];
     (status, headers, Html(html)).into_response()
+}
+
+/// A form that another site's page sends is refused; browsers say so themselves. Mail programs that
+/// unsubscribe with one click say nothing of the kind.
+async fn own_forms_only(request: Request, next: Next) -> Response {
+    let from = request.headers().get("sec-fetch-site");
+    let foreign = from.is_some_and(|site| site != "same-origin" && site != "none");
+    if foreign && request.method() == Method::POST {
+        let why = "this form was sent by another site";
+        return Trouble(Problem::new(StatusCode::FORBIDDEN, why)).into_response();
+    }
+    next.run(request).await
 }
 
 fn button(text: &str) -> String {
@@ -120,9 +170,10 @@ async fn forgot(
     form: Result<Form<ForgotForm>, FormRejection>,
 ) -> Answer {
     let Form(form) = form.map_err(|error| bad_form(&error))?;
-    count_address(&auth, peer.0.ip()).await?;
+    count_address(&auth, peer.0).await?;
     check::email(&form.email).map_err(|why| Problem::field("email", why))?;
     count_account(&auth, &form.email).await?;
+    count_reset(&auth, peer.0).await?;
     let store = auth.store.clone();
     tokio::spawn(async move {
         if let Err(error) = store.ask_reset(&form.email, clock::now()).await {
@@ -139,14 +190,15 @@ struct PasswordForm {
     password: String,
 }
 
+const PASSWORD_FORM: &str = "<form method=post><label>New password \
+    <input name=password type=password autocomplete=new-password required></label>\
+    <button>Set it and end all logins</button></form>";
+
 async fn ask_reset(State(auth): State<Arc<Auth>>, Path(token): Path<String>) -> Answer {
     if owner(&auth, &token, Purpose::Reset).await?.is_none() {
         return Ok(over());
     }
-    let body = "<form method=post><label>New password \
-                <input name=password type=password autocomplete=new-password required></label>\
-                <button>Set it and end all logins</button></form>";
-    Ok(page(StatusCode::OK, "A new password", body))
+    Ok(page(StatusCode::OK, "A new password", PASSWORD_FORM))
 }
 
 async fn reset(
@@ -156,13 +208,13 @@ async fn reset(
     form: Result<Form<PasswordForm>, FormRejection>,
 ) -> Answer {
     let Form(form) = form.map_err(|error| bad_form(&error))?;
-    count_address(&auth, peer.0.ip()).await?;
+    count_address(&auth, peer.0).await?;
     // Before the hash is paid for: this call needs no login.
     if owner(&auth, &token, Purpose::Reset).await?.is_none() {
         return Ok(over());
     }
     if let Err(why) = check::password(&form.password) {
-        let body = format!("<p>{}. Go back and try another.</p>", escaped(&why.0));
+        let body = format!("<p>{}.</p>{PASSWORD_FORM}", escaped(&why.0));
         return Ok(page(StatusCode::UNPROCESSABLE_ENTITY, "Not this one", &body));
     }
     auth.counters.passwords.add(1);
@@ -243,8 +295,8 @@ fn settings_form(settings: &MailSettings) -> String {
             time(settings.quiet_to)
         ),
         format!(
-            "<label><input type=checkbox name=hide{}> do not tell senders that a mail went out\
-             </label>",
+            "<label><input type=checkbox name=hide{}> others see neither since when I am offline \
+             nor that a mail went out</label>",
             checked(settings.hide)
         ),
         "<button>Save</button></form>".to_owned(),
@@ -268,7 +320,7 @@ async fn settings(
             "full" => Preview::Full,
             "names" => Preview::Names,
             "none" => Preview::None,
-            _ => return Err(wrong()),
+            _ => return Err(wrong().into()),
         },
         quiet_from: minute_of_day(&form.quiet_from).ok_or_else(wrong)?,
         quiet_to: minute_of_day(&form.quiet_to).ok_or_else(wrong)?,

@@ -53,6 +53,11 @@ impl Problem {
         }
     }
 
+    /// What a page tells a person: the status, a sentence, and when to come again, in seconds.
+    pub(super) fn told(&self) -> (StatusCode, &str, Option<i64>) {
+        (self.status, &self.detail, self.retry_after_s)
+    }
+
     /// 503: there is no room for one more ticket.
     pub(super) fn no_ticket() -> Self {
         Self::later("too many are connecting, try again", limits::BUSY_RETRY_MS)

@@ -45,7 +45,7 @@ pub(super) async fn list(
     let asking = bearer(&auth, &headers).await?;
     let sessions = auth.store.sessions(asking.user_id, clock::now()).await?;
     let told = sessions.into_iter().map(|session| http::SessionInfo {
-        id: hex(&session_id(&session.token_hash)),
+        id: name(&session.token_hash),
         current: session.token_hash == asking.token_hash,
         device: session.device,
         created_at: session.created_at,
@@ -73,6 +73,11 @@ pub(super) async fn end(
 /// Ends the live connections of a session that has ended in the store.
 pub(super) async fn revoke(auth: &Auth, user_id: i64, token_hash: &[u8]) {
     auth.bus.revoke(user_id, session_id(token_hash)).await;
+}
+
+/// What a person calls a session by, as in `GET /v1/sessions`.
+pub(super) fn name(token_hash: &[u8]) -> String {
+    hex(&session_id(token_hash))
 }
 
 fn session_id(token_hash: &[u8]) -> SessionId {

@@ -35,8 +35,11 @@ impl Local {
         let subscribers = users.entry(user_id).or_default();
         let was_offline = subscribers.is_empty();
         subscribers.push(subscriber);
-        if subscribers.len() > limits::CONNECTIONS_PER_USER_MAX {
-            subscribers.remove(0).queue.end(GoodbyeReason::TooMany);
+        let lasting = subscribers.iter().filter(|subscriber| !subscriber.brief).count();
+        if lasting > limits::CONNECTIONS_PER_USER_MAX
+            && let Some(oldest) = subscribers.iter().position(|subscriber| !subscriber.brief)
+        {
+            subscribers.remove(oldest).queue.end(GoodbyeReason::TooMany);
         }
         meanwhile();
         was_offline

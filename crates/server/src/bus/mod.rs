@@ -33,6 +33,8 @@ pub(crate) enum Bus {
 pub(crate) struct Subscriber {
     pub(crate) connection: u64,
     pub(crate) session: SessionId,
+    /// A command that goes soon: it takes nobody's place.
+    pub(crate) brief: bool,
     pub(crate) queue: Arc<Outbound>,
 }
 

@@ -46,6 +46,8 @@ pub(crate) enum RateKey {
     /// IPv4 as it is, IPv6 by its /64: one household, one key.
     Address(IpAddr),
     Account([u8; 8]),
+    /// Mails with a link to a new password, by the address of who asks.
+    Resets(IpAddr),
     /// Tries at the password of somebody who is signed in.
     Password(i64),
     /// Tickets of one user.
@@ -54,18 +56,26 @@ pub(crate) enum RateKey {
 
 impl RateKey {
     pub(crate) fn address(address: IpAddr) -> Self {
-        match address {
-            IpAddr::V4(_) => Self::Address(address),
-            IpAddr::V6(v6) => {
-                let network = u128::from(v6) & !u128::from(u64::MAX);
-                Self::Address(IpAddr::V6(network.into()))
-            }
-        }
+        Self::Address(household(address))
+    }
+
+    pub(crate) fn resets(address: IpAddr) -> Self {
+        Self::Resets(household(address))
     }
 
     pub(crate) fn account(handle: &str) -> Self {
         let hash = Sha256::digest(handle.as_bytes());
         Self::Account(hash[..8].try_into().expect("SHA-256 has 32 bytes"))
+    }
+}
+
+fn household(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => {
+            let network = u128::from(v6) & !u128::from(u64::MAX);
+            IpAddr::V6(network.into())
+        }
     }
 }
 

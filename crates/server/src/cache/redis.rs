@@ -85,6 +85,7 @@ return 0";
 pub(super) async fn take_rate(links: &Links, key: RateKey, rate: Rate) -> Option<Result<(), i64>> {
     let key = match key {
         RateKey::Address(address) => format!("natter:r:a:{address}"),
+        RateKey::Resets(address) => format!("natter:r:m:{address}"),
         RateKey::Account(account) => format!("natter:r:h:{}", hex(&account)),
         RateKey::Password(user_id) => format!("natter:r:p:{user_id}"),
         RateKey::Tickets(user_id) => format!("natter:r:t:{user_id}"),

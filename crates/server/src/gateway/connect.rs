@@ -114,8 +114,12 @@ pub(crate) async fn take(
 
 /// Step 1: from here on nothing that is published passes this connection by.
 async fn subscribe(c: &mut Connection) {
-    let subscriber =
-        Subscriber { connection: c.id, session: c.session, queue: Arc::clone(&c.queue) };
+    let subscriber = Subscriber {
+        connection: c.id,
+        session: c.session,
+        brief: c.brief.is_some(),
+        queue: Arc::clone(&c.queue),
+    };
     let was_offline = c.gateway.bus.subscribe(c.user_id, subscriber).await;
     c.subscribed = true;
     presence::arrived(&c.gateway, c.user_id, was_offline).await;

@@ -14,11 +14,12 @@ use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
 use super::fragments::Watched;
+use super::people::Away;
 use super::refusal::Refusal;
 use super::sync::{Sync, Verdict};
 use super::typing::Audience;
 use super::wire::{End, Incoming, Never, Wire};
-use super::{Gateway, connect, dispatch, group, people, presence};
+use super::{Gateway, brief, connect, dispatch, group, people, presence};
 use crate::bus::{Bus, SessionId};
 use crate::cache::Grant;
 use crate::counters::Counters;
@@ -37,6 +38,8 @@ pub(crate) struct Connection {
     pub(crate) queue: Arc<Outbound>,
     pub(crate) sync: Sync,
     pub(crate) subscribed: bool,
+    /// The place of a command; None: a connection that stays.
+    pub(crate) brief: Option<brief::Place>,
     /// Sends whose Sent has not come yet.
     pub(crate) in_flight: usize,
     pub(crate) budget: dispatch::Budget,
@@ -45,8 +48,8 @@ pub(crate) struct Connection {
     pub(crate) audience: Option<Audience>,
     /// Bells may have been lost: positions are to be compared as soon as the connection is live.
     pub(crate) look_again: bool,
-    /// When offline friends were last seen, and when we asked.
-    last_seen: HashMap<i64, (Instant, i64)>,
+    /// How it stands with friends who are offline, and when we asked.
+    away: HashMap<i64, (Instant, Away)>,
     heard: Instant,
     checked: Instant,
     drain: watch::Receiver<bool>,
@@ -65,12 +68,13 @@ impl Connection {
             queue: Arc::default(),
             sync: Sync::default(),
             subscribed: false,
+            brief: None,
             in_flight: 0,
             budget: dispatch::Budget::full(&gateway.config.rates, now),
             read_again: None,
             audience: None,
             look_again: false,
-            last_seen: HashMap::new(),
+            away: HashMap::new(),
             heard: now,
             checked: now,
             drain: gateway.drain.clone(),
@@ -159,7 +163,7 @@ async fn hello(c: &mut Connection, wire: &mut Wire) -> Result<(u32, Hello), End>
             continue;
         };
         let refused = match body {
-            Some(client_frame::Body::Hello(hello)) => match connect::check_hello(&hello) {
+            Some(client_frame::Body::Hello(hello)) => match admit(c, &hello) {
                 Ok(()) => return Ok((r#ref, hello)),
                 Err(refused) => refused,
             },
@@ -168,6 +172,14 @@ async fn hello(c: &mut Connection, wire: &mut Wire) -> Result<(u32, Hello), End>
         wire.feed(&refused.frame(r#ref)).await?;
         wire.flush().await?;
     }
+}
+
+fn admit(c: &mut Connection, hello: &Hello) -> Result<(), Refusal> {
+    connect::check_hello(hello)?;
+    if hello.brief {
+        c.brief = Some(brief::take(&c.gateway, c.user_id)?);
+    }
+    Ok(())
 }
 
 /// What the loop woke up for.
@@ -330,7 +342,8 @@ async fn deliver_settled(
     if let Some(Body::Sent(sent)) = &mut settled.frame.body {
         let stored = Message { conv_id: sent.conv_id, seq: sent.seq, ..Message::default() };
         if settled.kept_for != 0 {
-            sent.offline_since = Box::pin(offline_since(c, settled.kept_for)).await;
+            let away = Box::pin(away(c, settled.kept_for, sent.conv_id)).await;
+            (sent.offline_since, sent.mail_at) = (away.since, away.mail_at);
         }
         // Without a ref there is no answer, and the message itself comes instead.
         if settled.frame.r#ref == 0 {
@@ -344,22 +357,23 @@ async fn deliver_settled(
     wire.feed(&settled.frame).await
 }
 
-/// When a friend was last seen; 0 for anybody else. Asked at most every now and then.
-async fn offline_since(c: &mut Connection, user_id: i64) -> i64 {
+/// How it stands with a friend who is offline. Asked at most every now and then, and only when a
+/// message was kept.
+async fn away(c: &mut Connection, user_id: i64, conv_id: i64) -> Away {
     let now = Instant::now();
     let fresh = Duration::from_millis(limits::REMEMBERED_MS);
-    if let Some((asked, last_seen)) = c.last_seen.get(&user_id)
+    if let Some((asked, away)) = c.away.get(&user_id)
         && now.duration_since(*asked) < fresh
     {
-        return *last_seen;
+        return *away;
     }
     // The message is stored: a fault here costs only this ornament of its answer.
-    let last_seen = people::last_seen(&c.gateway, c.user_id, user_id).await.unwrap_or(0);
-    if c.last_seen.len() >= limits::REMEMBERED_FRIENDS_MAX {
-        c.last_seen.clear();
+    let away = people::away(&c.gateway, c.user_id, user_id, conv_id).await.unwrap_or_default();
+    if c.away.len() >= limits::REMEMBERED_FRIENDS_MAX {
+        c.away.clear();
     }
-    c.last_seen.insert(user_id, (now, last_seen));
-    last_seen
+    c.away.insert(user_id, (now, away));
+    away
 }
 
 /// Now and then: is the client still there, is the session, and does the client have all there is?

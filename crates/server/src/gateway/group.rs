@@ -36,8 +36,9 @@ pub(crate) async fn open_direct(c: &Connection, said: OpenDirect) -> Obeyed {
 pub(crate) async fn create(c: &Connection, said: CreateGroup) -> Obeyed {
     check::title(&said.title)?;
     check_people(&said.user_ids, 0..=PEOPLE_PER_FRAME_MAX - 1)?;
-    let (me, now) = (c.user_id, clock::now());
-    let change = c.gateway.store.create_group(me, &said.title, &said.user_ids, now).await?;
+    check::positive("client_key plus one", said.client_key.saturating_add(1))?;
+    let (me, key, now) = (c.user_id, said.client_key, clock::now());
+    let change = c.gateway.store.create_group(me, &said.title, &said.user_ids, key, now).await?;
     tell(c, change).await
 }
 

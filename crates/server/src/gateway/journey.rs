@@ -105,9 +105,11 @@ fn hops_there(cursors: &[Cursor], seq: i64) -> impl Iterator<Item = Hop> {
     cursors.iter().flat_map(move |cursor| {
         let delivered = (cursor.delivered_seq >= seq)
             .then(|| hop(HopKind::DeliveredTo, cursor.delivered_at, cursor.user_id));
+        let mailed = (cursor.mailed_seq >= seq)
+            .then(|| hop(HopKind::MailedTo, cursor.mailed_at, cursor.user_id));
         let read =
             (cursor.read_seq >= seq).then(|| hop(HopKind::ReadBy, cursor.read_at, cursor.user_id));
-        delivered.into_iter().chain(read)
+        mailed.into_iter().chain(delivered).chain(read)
     })
 }
 

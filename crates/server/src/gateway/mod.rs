@@ -2,6 +2,7 @@
 //! [`Gateway`]. The journeys: `docs/flows/connect.md` and `docs/flows/send.md`.
 
 mod accept;
+mod brief;
 mod change;
 mod connect;
 mod connection;
@@ -40,6 +41,7 @@ use crate::config::Config;
 use crate::counters::Counters;
 use crate::limits;
 use crate::tasks::Tasks;
+use brief::Briefs;
 use journey::Journeys;
 use presence::Presence;
 use pulse::Pulse;
@@ -59,6 +61,7 @@ pub(crate) struct Gateway {
     presence: Presence,
     /// Where there are other gateways, which may take this one for dead.
     pulse: Option<Arc<Pulse>>,
+    briefs: Briefs,
     journeys: Journeys,
     /// How many may read their Paint at once.
     paints: Semaphore,
@@ -99,6 +102,7 @@ pub(crate) fn start(
         counters,
         writers,
         presence: Presence::default(),
+        briefs: Briefs::default(),
         journeys: Journeys::default(),
         paints: Semaphore::new(limits::PAINTS_AT_ONCE),
         connection_ids: AtomicU64::new(1),

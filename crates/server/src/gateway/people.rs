@@ -5,10 +5,10 @@ use proto::server_frame::Body;
 use proto::{ErrorCode, Find, Found, Person, Presence, Relation, Who, check};
 use store::{Relations, Store};
 
-use super::Gateway;
 use super::connection::Connection;
 use super::dispatch::Obeyed;
 use super::refusal::Refusal;
+use super::{Gateway, presence};
 use crate::bus::Bus;
 use crate::clock;
 use crate::outbound::Event;
@@ -56,7 +56,8 @@ pub(crate) async fn block(c: &Connection, peer: i64) -> Obeyed {
     check_peer(c, peer)?;
     let relations = c.gateway.store.block(c.user_id, peer, clock::now()).await?;
     if relations.theirs == Relation::Friend {
-        let gone = Presence { user_id: c.user_id, online: false, last_seen: clock::now() };
+        let last_seen = presence::shown(&c.gateway, c.user_id).await;
+        let gone = Presence { user_id: c.user_id, online: false, last_seen };
         c.gateway.bus.publish(&[peer], &Event::new(Body::Presence(gone), 0)).await;
     }
     tell_me(c, peer).await
@@ -126,12 +127,29 @@ pub(crate) async fn tell_presence(
     Ok(())
 }
 
-/// When a friend was last seen; 0 for anybody else.
-pub(crate) async fn last_seen(
+/// What a sender may know of a friend who is offline; all 0 of anybody else.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Away {
+    pub(crate) since: i64,
+    /// When a mail will tell him, if he does not come before.
+    pub(crate) mail_at: i64,
+}
+
+pub(crate) async fn away(
     gateway: &Gateway,
     viewer: i64,
     user_id: i64,
-) -> Result<i64, store::Error> {
-    let people = gateway.store.people(viewer, &[user_id]).await?;
-    Ok(people.first().map_or(0, |person| person.last_seen))
+    conv_id: i64,
+) -> Result<Away, store::Error> {
+    let store = &gateway.store;
+    let people = store.people(viewer, &[user_id]).await?;
+    // Hidden, or no friend.
+    let Some(since) = people.first().map(|person| person.last_seen).filter(|seen| *seen > 0) else {
+        return Ok(Away::default());
+    };
+    let mail_at = match store.nudge_due(user_id, conv_id, clock::now()).await? {
+        Some(due_at) => store.recipient(user_id).await?.and_then(|person| person.mail_at(due_at)),
+        None => None,
+    };
+    Ok(Away { since, mail_at: mail_at.unwrap_or(0) })
 }

@@ -110,9 +110,17 @@ async fn tell(gateway: &Gateway, user_id: i64, online: bool) {
             return;
         }
     };
-    let presence = proto::Presence { user_id, online, last_seen: clock::now() };
+    let presence = proto::Presence { user_id, online, last_seen: shown(gateway, user_id).await };
     let event = Event::new(Body::Presence(presence), 0);
     gateway.bus.publish(&friends, &event).await;
+}
+
+/// The moment that is told with the news; 0 where somebody hides it, or where that is not known.
+pub(crate) async fn shown(gateway: &Gateway, user_id: i64) -> i64 {
+    match gateway.store.hides(user_id).await {
+        Ok(false) => clock::now(),
+        Ok(true) | Err(_) => 0,
+    }
 }
 
 #[cfg(test)]
@@ -157,8 +165,12 @@ mod tests {
         let gateway = &running.gateway;
         let seen_by_bob = Arc::new(Outbound::default());
         for (user_id, queue) in [(1_i64, Arc::default()), (2, Arc::clone(&seen_by_bob))] {
-            let subscriber =
-                Subscriber { connection: user_id.unsigned_abs(), session: [0; 8], queue };
+            let subscriber = Subscriber {
+                connection: user_id.unsigned_abs(),
+                session: [0; 8],
+                brief: false,
+                queue,
+            };
             gateway.bus.subscribe(user_id, subscriber).await;
         }
         // Ann has subscribed after the look whether she is there.

@@ -201,7 +201,7 @@ impl Stage {
             used_at: NOW,
             expires_at: i64::MAX,
         };
-        store.create_session(&session).await.unwrap();
+        store.create_session(&session, None).await.unwrap();
         Grant { user_id, session_hash }
     }
 
@@ -216,7 +216,7 @@ impl Stage {
         let grant = self.sign_up(10 + n as i64).await;
         let eve = grant.user_id;
         let others = [2, eve];
-        let founded = gateway.store.create_group(1, "race", &others, NOW);
+        let founded = gateway.store.create_group(1, "race", &others, 0, NOW);
         let group = founded.await.unwrap();
         // The traces of the founding come before the race; count from behind them.
         let base = group.messages.last().map_or(0, |m| m.seq);
@@ -284,7 +284,7 @@ impl Receiver {
         let timers = &gateway.config.timers;
         let wire = Wire::new(socket, Codec::Protobuf, Arc::clone(&c.queue), timers).await;
         let position = Position { conv_id, seq: base, rev: 0 };
-        let hello = Hello { have: vec![position], client: "test".to_owned() };
+        let hello = Hello { have: vec![position], client: "test".to_owned(), brief: false };
         Self { c, wire, client: client.unwrap(), hello, step: Step::FIRST }
     }
 

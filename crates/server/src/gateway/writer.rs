@@ -363,6 +363,7 @@ fn settle(message: &Stored, members: &[i64], members_online: u32) {
         sent_at,
         state: if others == 0 { SentState::Stored } else { state }.into(),
         offline_since: 0,
+        mail_at: 0,
         members_online,
         members: others as u32,
         repeated,

@@ -12,6 +12,7 @@ mod queue_tests;
 mod relay;
 #[cfg(test)]
 mod tests;
+mod told;
 mod unread;
 mod worker;
 

@@ -6,6 +6,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 
 use proto::id;
+use proto::server_frame::Body;
 use store::{Batch, CursorMove, MailSettings, NewMessage, NewUser, Options, Preview, Store};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -16,6 +17,7 @@ use crate::bus::{Bus, Subscriber};
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::limits;
+use crate::outbound::{Item, Outbound};
 
 /// Noon of some day, UTC.
 pub(super) const NOON: i64 = 20_833 * 24 * HOUR + 12 * HOUR;
@@ -240,7 +242,8 @@ async fn everybody_gets_as_much_of_the_text_as_he_wants() {
 async fn who_is_online_sleeps_or_has_muted_it_is_not_written_to() {
     let stage = Stage::new(None).await;
     let store = &stage.notify.store;
-    let subscriber = Subscriber { connection: 1, session: [0; 8], queue: Arc::default() };
+    let subscriber =
+        Subscriber { connection: 1, session: [0; 8], brief: false, queue: Arc::default() };
     stage.notify.bus.subscribe(stage.bob, subscriber).await;
     stage.ann_writes("you are online", NOON).await;
     stage.minutes_pass(NOON, NOON + HOUR).await;
@@ -256,6 +259,54 @@ async fn who_is_online_sleeps_or_has_muted_it_is_not_written_to() {
     stage.ann_writes("now", NOON + 4 * HOUR).await;
     stage.minutes_pass(NOON + 4 * HOUR, NOON + 4 * HOUR + 10 * MINUTE).await;
     assert_eq!(stage.mails().len(), 1);
+    stage.end().await;
+}
+
+/// The receipts that came to somebody who listens.
+fn receipts(queue: &Outbound) -> Vec<proto::Receipt> {
+    let items = queue.take().items.into_iter();
+    let receipt = |item| match item {
+        Item::Event(event) => match event.body {
+            Body::Receipt(receipt) => Some(receipt),
+            _ => None,
+        },
+        Item::Settled(_) => None,
+    };
+    items.filter_map(receipt).collect()
+}
+
+#[tokio::test]
+async fn a_friend_is_told_that_a_mail_went_out_and_up_to_which_message() {
+    let stage = Stage::new(None).await;
+    let (store, ann, bob) = (&stage.notify.store, stage.ann, stage.bob);
+    let queue = Arc::new(Outbound::default());
+    let listens = Arc::clone(&queue);
+    let subscriber = Subscriber { connection: 1, session: [0; 8], brief: false, queue: listens };
+    stage.notify.bus.subscribe(ann, subscriber).await;
+    stage.ann_writes("one", NOON).await;
+    stage.ann_writes("two", NOON + MINUTE).await;
+    stage.minutes_pass(NOON, NOON + 10 * MINUTE).await;
+    assert_eq!(stage.mails().len(), 1);
+    assert!(receipts(&queue).is_empty(), "they are no friends");
+
+    store.befriend(ann, bob, NOON).await.unwrap();
+    store.accept(bob, ann, NOON).await.unwrap();
+    let day = NOON + 24 * HOUR;
+    stage.ann_writes("three", day).await;
+    stage.minutes_pass(day, day + 10 * MINUTE).await;
+    let [told] = receipts(&queue)[..] else { panic!("one receipt") };
+    assert_eq!((told.conv_id, told.user_id), (stage.chat, bob));
+    assert_eq!((told.delivered_seq, told.mailed_seq), (0, 3));
+    assert_eq!(told.mailed_at, day + 10 * MINUTE);
+
+    let hidden = MailSettings { hide: true, ..MailSettings::default() };
+    store.set_mail_settings(bob, &hidden).await.unwrap();
+    stage.ann_writes("four", day + 24 * HOUR).await;
+    stage.minutes_pass(day + 24 * HOUR, day + 25 * HOUR).await;
+    assert_eq!(stage.mails().len(), 3, "he was told");
+    assert!(receipts(&queue).is_empty(), "she was not");
+    let seen = store.conversation(ann, stage.chat, false).await.unwrap();
+    assert_eq!(seen.friend_mailed_seq, 3);
     stage.end().await;
 }
 

@@ -7,13 +7,11 @@ use proto::{clean, history};
 use store::{Preview, Purpose, Recipient, Unread};
 
 use super::letter::{Block, Letter};
-use super::{Fault, Notify};
+use super::{Fault, Notify, told};
 use crate::limits;
 use crate::token::{random_token, token_hash};
 
-const MINUTE_MS: i64 = 60_000;
-const DAY_MINUTES: i64 = 24 * 60;
-const DAY_MS: i64 = DAY_MINUTES * MINUTE_MS;
+const DAY_MS: i64 = 24 * 3_600_000;
 
 /// What is to be done about somebody's nudge.
 #[derive(Debug, PartialEq, Eq)]
@@ -44,6 +42,10 @@ pub(super) async fn mail(notify: &Notify, user_id: i64, now: i64) -> Result<(), 
             notify.mailer.send(&letter, now).await?;
             notify.counters.mails_unread.add(1);
             store.nudge_mailed(user_id, person.mails + 1, now).await?;
+            // A fault in telling costs the senders the news and nothing else.
+            if let Err(error) = told::senders(notify, &person, &unread, now).await {
+                tracing::warn!(%error, user_id, "senders could not be told of a mail");
+            }
             Ok(store.nudge_drop(user_id, now, now).await?)
         }
     }
@@ -65,24 +67,10 @@ fn judge(person: &Recipient, unread: &[Unread], online: bool, now: i64) -> Verdi
     if now < due_at {
         return Verdict::Wait { until: due_at };
     }
-    match quiet_ends_at(person, now) {
+    match person.quiet_ends_at(now) {
         Some(until) => Verdict::Wait { until },
         None => Verdict::Mail,
     }
-}
-
-/// None: the person may be written to at this hour.
-fn quiet_ends_at(person: &Recipient, now: i64) -> Option<i64> {
-    let from = i64::from(person.settings.quiet_from);
-    let to = i64::from(person.settings.quiet_to);
-    let minute = now.div_euclid(MINUTE_MS).rem_euclid(DAY_MINUTES);
-    let quiet = match from <= to {
-        true => (from..to).contains(&minute),
-        false => !(to..from).contains(&minute),
-    };
-    let wait = (to - minute).rem_euclid(DAY_MINUTES);
-    let minute_began = now - now.rem_euclid(MINUTE_MS);
-    quiet.then_some(minute_began + wait * MINUTE_MS)
 }
 
 async fn write(
@@ -209,6 +197,9 @@ mod unit {
 
     use super::*;
 
+    const MINUTE_MS: i64 = 60_000;
+    const DAY_MINUTES: i64 = 24 * 60;
+
     fn person(quiet_from: u16, quiet_to: u16) -> Recipient {
         Recipient {
             user_id: 1,
@@ -227,12 +218,12 @@ mod unit {
         let at = |hour: i64, minute: i64| (20_000 * DAY_MINUTES + hour * 60 + minute) * MINUTE_MS;
         let night = person(22 * 60, 6 * 60);
         for (hour, end) in [(21, None), (22, Some(at(30, 0))), (3, Some(at(6, 0))), (6, None)] {
-            assert_eq!(quiet_ends_at(&night, at(hour, 0)), end, "{hour} o'clock");
+            assert_eq!(night.quiet_ends_at(at(hour, 0)), end, "{hour} o'clock");
         }
         let noon = person(12 * 60, 13 * 60);
-        assert_eq!(quiet_ends_at(&noon, at(12, 30) + 5), Some(at(13, 0)));
-        assert_eq!(quiet_ends_at(&noon, at(0, 0)), None);
-        assert_eq!(quiet_ends_at(&person(0, 0), at(0, 0)), None);
+        assert_eq!(noon.quiet_ends_at(at(12, 30) + 5), Some(at(13, 0)));
+        assert_eq!(noon.quiet_ends_at(at(0, 0)), None);
+        assert_eq!(person(0, 0).quiet_ends_at(at(0, 0)), None);
     }
 
     #[test]

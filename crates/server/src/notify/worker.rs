@@ -81,7 +81,9 @@ async fn attempt(notify: &Notify, task: &Task, now: i64) -> store::Result<Outcom
 async fn work(notify: &Notify, task: &Task, now: i64) -> Result<(), Fault> {
     match task.job {
         Job::Nudge { user_id } => unread::mail(notify, user_id, now).await,
-        Job::Confirm { .. } | Job::Reset { .. } => account::mail(notify, task, now).await,
+        Job::Confirm { .. } | Job::Reset { .. } | Job::Login { .. } => {
+            account::mail(notify, task, now).await
+        }
     }
 }
 

@@ -161,7 +161,8 @@ async fn who_is_put_out_of_a_group_on_one_gateway_cannot_write_on_the_other() {
     let cluster = Cluster::start(2, &[redis.url()], |_| {}).await;
     let mut ann = user(&cluster.hosts[0], "ann").await;
     let mut bob = user(&cluster.hosts[1], "bob").await;
-    let create = proto::CreateGroup { title: "garden".into(), user_ids: vec![bob.id] };
+    let create =
+        proto::CreateGroup { title: "garden".into(), user_ids: vec![bob.id], client_key: 0 };
     let Hear::Conversation(garden) = ann.line.ask(Say::CreateGroup(create)).await else {
         panic!("no group")
     };

@@ -22,7 +22,7 @@ async fn a_group_from_its_founding_to_the_last_who_leaves() {
     let mut ann = host.user("ann").await;
     let mut bob = host.user("bob").await;
     let mut eve = host.user("eve").await;
-    let create = CreateGroup { title: "garden".into(), user_ids: vec![bob.id] };
+    let create = CreateGroup { title: "garden".into(), user_ids: vec![bob.id], client_key: 0 };
     let group = conversation(&mut ann.line, Say::CreateGroup(create)).await;
     assert_eq!((group.role(), group.member_count), (Role::Owner, 2));
     let garden = group.conv_id;
@@ -73,7 +73,8 @@ async fn receipts_and_mutes_in_a_group() {
     let mut ann = host.user("ann").await;
     let mut bob = host.user("bob").await;
     let mut eve = host.user("eve").await;
-    let create = CreateGroup { title: "garden".into(), user_ids: vec![bob.id, eve.id] };
+    let create =
+        CreateGroup { title: "garden".into(), user_ids: vec![bob.id, eve.id], client_key: 0 };
     let group = conversation(&mut ann.line, Say::CreateGroup(create)).await;
     let garden = group.conv_id;
     let sent = ann.line.send(garden, "who is there?").await;
@@ -97,7 +98,7 @@ async fn who_comes_later_hears_nothing_of_what_was_written_before_even_when_it_c
     let host = host().await;
     let mut ann = host.user("ann").await;
     let mut eve = host.user("eve").await;
-    let create = CreateGroup { title: "garden".into(), user_ids: vec![] };
+    let create = CreateGroup { title: "garden".into(), user_ids: vec![], client_key: 0 };
     let garden = conversation(&mut ann.line, Say::CreateGroup(create)).await.conv_id;
     let secret = ann.line.send(garden, "the secret from before").await.seq;
     let invite = Invite { conv_id: garden, user_ids: vec![eve.id] };
@@ -123,4 +124,27 @@ async fn who_comes_later_hears_nothing_of_what_was_written_before_even_when_it_c
     assert_eq!((changed.seq, changed.rev), (welcome, 3));
     assert_eq!(changed.reactions[0].emoji, "👀");
     assert_eq!(host.metric("natter_holes_filled_total").await, 1, "her first word of the group");
+}
+
+#[tokio::test]
+async fn a_group_that_is_asked_for_twice_with_one_key_is_one_group() {
+    let host = host().await;
+    let mut ann = host.user("ann").await;
+    let mut bob = host.user("bob").await;
+    let create = |client_key| {
+        let (title, user_ids) = ("garden".into(), vec![bob.id]);
+        Say::CreateGroup(CreateGroup { title, user_ids, client_key })
+    };
+    let Hear::Conversation(first) = ann.line.ask(create(7)).await else { panic!() };
+    // The answer was lost with the line; on the next one the client asks again.
+    let mut again = host.connect(&ann.granted).await;
+    let Hear::Conversation(second) = again.line.ask(create(7)).await else { panic!() };
+    assert_eq!((first.conv_id, first.last_seq), (second.conv_id, second.last_seq));
+    assert_eq!(second.members.len(), 2);
+    let Hear::Conversation(other) = again.line.ask(create(8)).await else { panic!() };
+    assert_ne!(first.conv_id, other.conv_id);
+    assert_eq!(again.line.refused(create(-1)).await, ErrorCode::Invalid);
+    bob.line.conversation(first.conv_id).await;
+    let bobs = host.connect(&bob.granted).await;
+    assert_eq!(bobs.paint.conversations.len(), 2);
 }

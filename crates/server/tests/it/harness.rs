@@ -347,6 +347,24 @@ impl Host {
         self.connect(&granted).await
     }
 
+    /// A user whose address is confirmed, connected.
+    pub(crate) async fn signup_with_address(&self, handle: &str) -> User {
+        let signup = http::Signup {
+            handle: handle.into(),
+            name: None,
+            password: PASSWORD.into(),
+            email: Some(format!("{handle}@example.org")),
+            device: None,
+        };
+        let granted: http::SessionGranted = self.post("/v1/signup", "", &signup).await.json();
+        let hash = granted.user_id.to_be_bytes();
+        let store = &self.server.store;
+        let confirm = store::Purpose::Confirm;
+        store.mail_token_create(&hash, granted.user_id, confirm, i64::MAX).await.unwrap();
+        store.confirm_address(&hash, 0).await.unwrap().unwrap();
+        self.connect(&granted).await
+    }
+
     pub(crate) async fn connect(&self, granted: &http::SessionGranted) -> User {
         let mut line = self.socket(&granted.token, Codec::Protobuf).await;
         let paint = line.hello(vec![]).await.0;
@@ -537,7 +555,7 @@ impl Client {
         &mut self,
         have: Vec<Position>,
     ) -> (Paint, Vec<Message>, proto::CaughtUp) {
-        let hello = self.say(Say::Hello(Hello { have, client: "test".into() })).await;
+        let hello = self.say(Say::Hello(Hello { have, client: "test".into(), brief: false })).await;
         let (mut paint, mut messages) = (Paint::default(), Vec::new());
         loop {
             let frame = self.receive().await;

@@ -219,7 +219,7 @@ async fn positions_from_the_future_and_of_foreign_conversations_are_harmless() {
     let mut line = host.socket(&eve.token, Codec::Protobuf).await;
     let (paint, missed, _) = line.hello(vec![have(chat, 0)]).await;
     assert_eq!((paint.conversations.len(), missed.len()), (0, 0));
-    let negative = Say::Hello(proto::Hello { have: vec![have(-5, 0)], client: String::new() });
+    let negative = Say::Hello(proto::Hello { have: vec![have(-5, 0)], ..proto::Hello::default() });
     let mut line = host.socket(&eve.token, Codec::Protobuf).await;
     assert_eq!(line.refused(negative).await, ErrorCode::Invalid);
 }

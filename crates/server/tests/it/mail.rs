@@ -127,3 +127,41 @@ async fn a_person_says_which_mails_he_wants_and_leaves_with_one_click() {
     let foreign = format!("/v1/unsubscribe/{}", "b".repeat(43));
     assert_eq!(form(&host, &foreign, "").await.status, 404);
 }
+
+#[tokio::test]
+async fn a_login_is_told_to_the_owner_of_a_confirmed_address() {
+    let host = host().await;
+    let granted = confirmed(&host, "ann").await;
+    let login = proto::http::Login {
+        handle: "ann".into(),
+        password: PASSWORD.into(),
+        device: Some("a phone\u{202e}".into()),
+    };
+    let refused = host.post("/v1/login", "", &login).await;
+    assert_eq!(refused.status, 422, "a device has a plain name");
+    let login = proto::http::Login { device: Some("a phone".into()), ..login };
+    assert_eq!(host.post("/v1/login", "", &login).await.status, 200);
+    let told = mail(&host, "login").await.replace("=\r\n", "");
+    for part in ["Device: a phone", " UTC", "the server's own machine", "/v1/forgot"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    let (_, id) = told.split_once("natter sessions --end ").expect("how to end it");
+    let path = format!("/v1/sessions/{}", &id[..16]);
+    assert_eq!(host.call("DELETE", &path, &granted.token, "").await.status, 204);
+}
+
+#[tokio::test]
+async fn nobody_can_fill_a_mailbox_with_links_to_new_passwords() {
+    let host = host().await;
+    confirmed(&host, "ann").await;
+    let mut taken = 0;
+    for _ in 0..20 {
+        let asked = form(&host, "/v1/forgot", "email=ann%40example.org").await;
+        assert!(matches!(asked.status, 200 | 429), "{}", text(&asked));
+        taken += u32::from(asked.status == 200);
+    }
+    assert!((1..=6).contains(&taken), "one address asks {taken} times in a moment");
+    mail(&host, "reset").await;
+    let waiting = host.server.store.waiting_jobs().await.unwrap();
+    assert!(waiting.is_empty(), "one mail, however often he was asked: {waiting:?}");
+}

@@ -161,7 +161,8 @@ async fn what_was_changed_by_others_between_is_in_the_log_for_the_newcomer() {
     let host = host().await;
     let mut ann = host.user("ann").await;
     let bob = host.signup("bob").await;
-    let create = proto::CreateGroup { title: "garden".into(), user_ids: vec![bob.user_id] };
+    let create =
+        proto::CreateGroup { title: "garden".into(), user_ids: vec![bob.user_id], client_key: 0 };
     let Hear::Conversation(group) = ann.line.ask(Say::CreateGroup(create)).await else { panic!() };
     let rename = Rename { conv_id: group.conv_id, title: "orchard".into() };
     ann.line.ask(Say::Rename(rename)).await;

@@ -16,7 +16,8 @@ async fn a_client_that_does_not_read_is_cut_and_the_others_go_on() {
     let mut ann = host.user("ann").await;
     let mut slow = host.user("slow").await;
     let mut bob = host.user("bob").await;
-    let create = proto::CreateGroup { title: "all".into(), user_ids: vec![slow.id, bob.id] };
+    let create =
+        proto::CreateGroup { title: "all".into(), user_ids: vec![slow.id, bob.id], client_key: 0 };
     let Hear::Conversation(group) = ann.line.ask(Say::CreateGroup(create)).await else { panic!() };
     let text = "x".repeat(proto::limits::BODY_BYTES_MAX);
     // Until the kernel's buffers on both sides and the queue are full.
@@ -146,4 +147,91 @@ async fn a_server_tells_its_address_when_it_is_ready_and_ends_when_it_is_told_to
     stop.notify_one();
     running.await.unwrap().unwrap();
     assert!(TcpStream::connect(address).await.is_err());
+}
+
+/// A connection that says hello as a command does.
+async fn command(host: &crate::harness::Host, token: &str) -> (crate::harness::Client, Hear) {
+    let mut line = host.socket(token, Codec::Protobuf).await;
+    let hello = proto::Hello { have: vec![], client: "test".into(), brief: true };
+    let heard = line.ask(Say::Hello(hello)).await;
+    (line, heard)
+}
+
+#[tokio::test]
+async fn many_commands_at_once_take_no_screens_place_and_wait_for_each_other() {
+    let host = host().await;
+    let mut screen = host.user("ann").await;
+    let mut commands = Vec::new();
+    for _ in 0..10 {
+        let (line, heard) = command(&host, &screen.granted.token).await;
+        assert!(matches!(heard, Hear::Paint(_)), "{heard:?}");
+        commands.push(line);
+    }
+    let (_, Hear::Error(wait)) = command(&host, &screen.granted.token).await else { panic!() };
+    assert_eq!(wait.code(), proto::ErrorCode::Busy);
+    assert!(wait.retry_after_ms > 0);
+    screen.line.settled().await;
+    // Screens have their own ten places, and the commands go on.
+    let mut others = Vec::new();
+    for _ in 0..9 {
+        others.push(host.connect(&screen.granted).await);
+    }
+    screen.line.settled().await;
+    others.push(host.connect(&screen.granted).await);
+    assert_eq!(screen.line.closed().await.0, CloseCode::TooMany, "the oldest screen, as always");
+    for line in &mut commands {
+        line.settled().await;
+    }
+    // A place that is given back is taken again.
+    drop(commands.pop());
+    tokio::time::timeout(PATIENCE, async {
+        while matches!(command(&host, &screen.granted.token).await.1, Hear::Error(_)) {}
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn behind_a_proxy_each_client_has_his_own_rate() {
+    let rate = server::Rate { burst: 3, per_minute: 1 };
+    let host = host_with(|c| {
+        c.trusted_proxies = vec!["127.0.0.1".into()];
+        (c.rates.auth_address, c.rates.auth_loopback) = (rate, rate);
+    })
+    .await;
+    let body = r#"{"handle":"nobody","password":"a wrong passphrase"}"#;
+    let login = async |forwarded: &str| {
+        let (address, len) = (host.server.address, body.len());
+        host.status(&format!(
+            "POST /v1/login HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\
+             x-forwarded-for: {forwarded}\r\ncontent-type: application/json\r\n\
+             content-length: {len}\r\n\r\n{body}"
+        ))
+        .await
+    };
+    for _ in 0..3 {
+        assert_eq!(login("198.51.100.7").await, 401);
+    }
+    assert_eq!(login("198.51.100.7").await, 429);
+    // What he writes before it does not make him another one.
+    for lie in ["1.1.1.1, 198.51.100.7", "127.0.0.1, 198.51.100.7", "evil, 198.51.100.7:80"] {
+        assert_eq!(login(lie).await, 429, "{lie}");
+    }
+    assert_eq!(login("198.51.100.8").await, 401, "his neighbour");
+}
+
+#[tokio::test]
+async fn without_a_trusted_proxy_a_forwarded_address_is_a_claim() {
+    let rate = server::Rate { burst: 3, per_minute: 1 };
+    let host = host_with(|c| c.rates.auth_loopback = rate).await;
+    let body = r#"{"handle":"nobody","password":"a wrong passphrase"}"#;
+    for n in 0..4 {
+        let (address, len) = (host.server.address, body.len());
+        let request = format!(
+            "POST /v1/login HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\
+             x-forwarded-for: 198.51.100.{n}\r\ncontent-type: application/json\r\n\
+             content-length: {len}\r\n\r\n{body}"
+        );
+        assert_eq!(host.status(&request).await, if n < 3 { 401 } else { 429 });
+    }
 }

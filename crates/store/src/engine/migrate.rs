@@ -19,7 +19,7 @@ struct Migration {
     text: &'static str,
 }
 
-const MIGRATIONS: [Migration; 4] = [
+const MIGRATIONS: [Migration; 5] = [
     Migration {
         version: 1,
         additive: false,
@@ -36,6 +36,7 @@ const MIGRATIONS: [Migration; 4] = [
         text: include_str!("../../migrations/0003_shards.sql"),
     },
     Migration { version: 4, additive: true, text: include_str!("../../migrations/0004_queue.sql") },
+    Migration { version: 5, additive: false, text: include_str!("../../migrations/0005_told.sql") },
 ];
 
 /// "natter" in ASCII; who else uses advisory locks in this database will have chosen another

@@ -268,7 +268,7 @@ mod tests {
             pass_hash: String::new(),
         };
         store.create_user(&user, NOW).await.unwrap();
-        let group = store.create_group(user_id, "Alone", &[], NOW).await.unwrap().conv_id;
+        let group = store.create_group(user_id, "Alone", &[], 0, NOW).await.unwrap().conv_id;
         (store, directory, user_id, group)
     }
 

@@ -14,7 +14,8 @@ use crate::{Error, Result, limits};
 
 /// Everything that belongs to a conversation, in the order in which it is swept up: the
 /// conversation last, because by it the others are found. A test compares this with the schema.
-pub(super) const TABLES: [&str; 5] = ["message", "sent_key", "reaction", "member", "conversation"];
+pub(super) const TABLES: [&str; 6] =
+    ["message", "sent_key", "reaction", "group_key", "member", "conversation"];
 
 /// One copying, from its begin to its end.
 pub(super) struct Copy<'a> {
@@ -78,7 +79,7 @@ impl Copy<'_> {
             for end in ends {
                 self.log(&mut tx, &end).await?;
             }
-            for table in ["member", "conversation"] {
+            for table in ["group_key", "member", "conversation"] {
                 let mut reader = self.source.reader().await?;
                 let rows = json_of_list(&mut reader.link(), table, &ids).await?;
                 let link = &mut tx.link();

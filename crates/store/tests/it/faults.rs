@@ -106,7 +106,7 @@ async fn damage_is_found_and_named() {
     for on in [On::Sqlite, On::Postgres] {
         let home = Home::new(on).await;
         let ann = person(&home.store, "ann", "Ann").await;
-        let group = home.store.create_group(ann, "Damaged", &[], NOW).await.unwrap().conv_id;
+        let group = home.store.create_group(ann, "Damaged", &[], 0, NOW).await.unwrap().conv_id;
         for _ in 0..3 {
             send(&home.store, message(group, ann, "x")).await;
         }
@@ -135,7 +135,7 @@ async fn a_database_that_does_not_answer_is_unavailable() {
         let patience = Options { timeout_ms: 300, ..options() };
         let mut home = Home::new(on).await;
         let ann = person(&home.store, "ann", "Ann").await;
-        let group = home.store.create_group(ann, "Stuck", &[], NOW).await.unwrap().conv_id;
+        let group = home.store.create_group(ann, "Stuck", &[], 0, NOW).await.unwrap().conv_id;
         home.store.close().await;
         home.store = Store::open(&home.urls, &patience).await.unwrap();
         let batch = Batch { sends: vec![message(group, ann, "my secret")], moves: Vec::new() };

@@ -52,7 +52,7 @@ async fn a_hot_group_of_a_thousand_stays_dense() {
     const EACH: usize = 5;
     let home = Home::new(On::Postgres).await;
     let ann = person(&home.store, "ann", "Ann").await;
-    let group = home.store.create_group(ann, "Hot", &[], NOW).await.unwrap().conv_id;
+    let group = home.store.create_group(ann, "Hot", &[], 0, NOW).await.unwrap().conv_id;
     let first = id::new(0, NOW);
     home.tamper(&format!(
         "INSERT INTO member (conv_id, user_id, joined_seq, delivered_seq, read_seq)
@@ -97,7 +97,7 @@ async fn transactions_that_postgresql_ends_are_run_again_unseen() {
     const BATCHES: i64 = 64;
     let home = Home::new(On::Postgres).await;
     let ann = person(&home.store, "ann", "Ann").await;
-    let group = home.store.create_group(ann, "Unlucky", &[], NOW).await.unwrap().conv_id;
+    let group = home.store.create_group(ann, "Unlucky", &[], 0, NOW).await.unwrap().conv_id;
     home.tamper(
         "CREATE SEQUENCE struck;
          CREATE FUNCTION strike() RETURNS trigger LANGUAGE plpgsql AS $$

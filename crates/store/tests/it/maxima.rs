@@ -22,7 +22,7 @@ async fn a_group_takes_a_thousand_members() {
         let ann = person(&home.store, "ann", "Ann").await;
         crowd(&home, limits::GROUP_MEMBERS_MAX).await;
         let most: Vec<i64> = (1..i64::from(limits::GROUP_MEMBERS_MAX)).collect();
-        let group = home.store.create_group(ann, "Full", &most, NOW).await.unwrap();
+        let group = home.store.create_group(ann, "Full", &most, 0, NOW).await.unwrap();
         assert_eq!(group.members.len(), limits::GROUP_MEMBERS_MAX as usize);
         let last = [i64::from(limits::GROUP_MEMBERS_MAX)];
         let one_more = home.store.invite(ann, group.conv_id, &last, NOW).await;
@@ -40,7 +40,7 @@ async fn a_message_takes_256_reactions() {
     let ann = person(&home.store, "ann", "Ann").await;
     crowd(&home, 40).await;
     let people: Vec<i64> = (1..=40).collect();
-    let group = home.store.create_group(ann, "Loud", &people, NOW).await.unwrap().conv_id;
+    let group = home.store.create_group(ann, "Loud", &people, 0, NOW).await.unwrap().conv_id;
     let seq = say(&home.store, group, ann, "what do you think?").await;
     let mut put = 0;
     for user in people {
@@ -87,7 +87,7 @@ async fn the_largest_message_survives_the_way() {
     for on in [On::Sqlite, On::Postgres] {
         let home = Home::new(on).await;
         let ann = person(&home.store, "ann", "Ann").await;
-        let group = home.store.create_group(ann, "Long", &[], NOW).await.unwrap().conv_id;
+        let group = home.store.create_group(ann, "Long", &[], 0, NOW).await.unwrap().conv_id;
         let bodies = [
             "\u{10FFFF}\"\\\u{7f}\n\t'; DROP TABLE message; --".to_owned(),
             "ß".repeat(limits::BODY_BYTES_MAX / 2),

@@ -21,7 +21,7 @@ async fn two_gateways_never_stop_each_other() {
         let mut conversations = Vec::new();
         for n in 0..6 {
             let title = format!("group {n}");
-            let made = home.store.create_group(ann, &title, &[bob], NOW).await.unwrap();
+            let made = home.store.create_group(ann, &title, &[bob], 0, NOW).await.unwrap();
             conversations.push(made.conv_id);
         }
         let mut gateways = JoinSet::new();
@@ -157,7 +157,7 @@ async fn a_group_changes_while_it_talks() {
         for n in 0..4 {
             others.push(person(&store, &format!("other{n}"), "Other").await);
         }
-        let group = store.create_group(ann, "Busy", &others, NOW).await.unwrap().conv_id;
+        let group = store.create_group(ann, "Busy", &others, 0, NOW).await.unwrap().conv_id;
         let mut acting = JoinSet::new();
         for user in others.clone() {
             let store = Arc::clone(&store);

@@ -301,6 +301,10 @@ fn take_receipt(model: &mut Model, receipt: &Receipt) {
         conversation.friend_delivered_seq =
             conversation.friend_delivered_seq.max(receipt.delivered_seq).max(receipt.read_seq);
         conversation.friend_read_seq = conversation.friend_read_seq.max(receipt.read_seq);
+        if receipt.mailed_seq > conversation.friend_mailed_seq {
+            conversation.friend_mailed_seq = receipt.mailed_seq;
+            conversation.friend_mailed_at = receipt.mailed_at;
+        }
     }
 }
 
@@ -309,7 +313,13 @@ fn take_presence(model: &mut Model, presence: &Presence) {
         person.online = presence.online;
         person.last_seen = presence.last_seen.max(person.last_seen);
     }
-    if !presence.online {
+    if presence.online {
+        // Whatever was planned for him while he was away is planned anew when he goes.
+        let of_his = |c: &&Conversation| c.friend_id == presence.user_id;
+        if let Some(conversation) = model.conversations.iter().find(of_his) {
+            model.kept.remove(&conversation.conv_id);
+        }
+    } else {
         model.typing.retain(|typist| typist.user_id != presence.user_id);
     }
 }

@@ -61,6 +61,8 @@ fn event(kind: u8, user_id: i64, seq: i64, text: &str) -> Event {
             delivered_seq: seq,
             read_seq: seq / 2,
             at: 0,
+            mailed_seq: seq % 3 * seq,
+            mailed_at: NOW,
         }),
         7 => Event::Presence(Presence { user_id, online: seq % 2 == 0, last_seen: NOW }),
         8 => Event::Typing(Typing { conv_id, user_id }),

@@ -1,7 +1,7 @@
 //! News arriving: messages, receipts, people, the line.
 
 use client::{Event, Line};
-use proto::{ErrorCode, Receipt, Relation, Sent, SentState, Typing};
+use proto::{ErrorCode, Presence, Receipt, Relation, Sent, SentState, Typing};
 use tui::effect::{Answer, Ask, Effect, Got, Input, Trouble};
 use tui::model::{ItemId, Older};
 
@@ -138,12 +138,58 @@ fn receipts_move_forwards_only() {
             delivered_seq,
             read_seq,
             at: NOW,
+            ..Receipt::default()
         })
     };
     stage.event(receipt(6, 6));
     assert_eq!(stage.picture().matches("✓✓ read").count(), 3);
     stage.event(receipt(1, 1));
     assert_eq!(stage.picture().matches("✓✓ read").count(), 3);
+}
+
+#[test]
+fn a_kept_message_says_when_a_mail_goes_out_and_that_it_did() {
+    let mut stage = talking_with_ann(100, 24);
+    let gone = |online| Event::Presence(Presence { user_id: ANN, online, last_seen: NOW - MINUTE });
+    let kept = |seq| {
+        Event::Sent(Sent {
+            conv_id: WITH_ANN,
+            client_key: seq,
+            seq,
+            sent_at: NOW,
+            state: SentState::Kept.into(),
+            offline_since: NOW - MINUTE,
+            mail_at: NOW + 10 * MINUTE,
+            ..Sent::default()
+        })
+    };
+    stage.event(gone(false));
+    stage.answer(Answer::Queued(vec![queued(WITH_ANN, 7, "are you there?", "")]));
+    stage.event(kept(7));
+    let picture = stage.picture();
+    assert!(picture.contains("✓ kept (ann is offline since 14:29, mail at 14:40)"), "{picture}");
+    let receipt = |delivered_seq, mailed_seq| {
+        Event::Receipt(Receipt {
+            conv_id: WITH_ANN,
+            user_id: ANN,
+            delivered_seq,
+            mailed_seq,
+            mailed_at: NOW,
+            ..Receipt::default()
+        })
+    };
+    stage.event(receipt(0, 7));
+    assert!(stage.picture().contains("✓ mailed 14:30"), "{}", stage.picture());
+    // What is written after it was not in that mail; and what was planned is over when she comes.
+    stage.answer(Answer::Queued(vec![queued(WITH_ANN, 8, "hello?", "")]));
+    stage.event(kept(8));
+    assert!(stage.picture().contains("mail at 14:40"), "{}", stage.picture());
+    stage.event(gone(true));
+    stage.event(gone(false));
+    assert!(!stage.picture().contains("mail at"), "{}", stage.picture());
+    stage.event(receipt(8, 0));
+    let picture = stage.picture();
+    assert!(!picture.contains("mailed") && picture.contains("✓✓ delivered"), "{picture}");
 }
 
 #[test]

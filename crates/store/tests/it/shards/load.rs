@@ -93,7 +93,7 @@ async fn world(store: &Store) -> World {
     let ann = person(store, "ann", "Ann").await;
     let mut groups: Vec<i64> = Vec::new();
     while groups.len() < GROUPS {
-        let made = store.create_group(ann, "Moving", &[], NOW).await.unwrap().conv_id;
+        let made = store.create_group(ann, "Moving", &[], 0, NOW).await.unwrap().conv_id;
         if groups.iter().all(|of| shard_of(*of) != shard_of(made)) {
             groups.push(made);
         }

@@ -37,7 +37,7 @@ async fn a_database_that_is_added_later_is_empty_until_shards_are_moved_to_it() 
     home.urls.truncate(1);
     home.reopen().await;
     let ann = person(&home.store, "ann", "Ann").await;
-    let group = home.store.create_group(ann, "Early", &[], NOW).await.unwrap().conv_id;
+    let group = home.store.create_group(ann, "Early", &[], 0, NOW).await.unwrap().conv_id;
     let (shard, process_of_old) = (shard_of(group), home.store.clone());
     home.urls = all;
     home.store = Store::open(&home.urls, &options()).await.unwrap();
@@ -100,7 +100,7 @@ async fn with_one_database_away_no_answer_lacks_its_conversations() {
     let ann = person(&home.store, "ann", "Ann").await;
     let mut groups: [Option<i64>; 3] = [None; 3];
     while groups.contains(&None) {
-        let made = home.store.create_group(ann, "Somewhere", &[], NOW).await.unwrap().conv_id;
+        let made = home.store.create_group(ann, "Somewhere", &[], 0, NOW).await.unwrap().conv_id;
         groups[home.store.database_of(made)] = Some(made);
     }
     let groups = groups.map(Option::unwrap);
@@ -158,7 +158,7 @@ async fn a_batch_over_several_databases_is_stored_as_far_as_they_are_there() {
     let ann = person(&home.store, "ann", "Ann").await;
     let mut groups = Vec::new();
     while groups.len() < 3 {
-        let made = home.store.create_group(ann, "Mine", &[], NOW).await.unwrap().conv_id;
+        let made = home.store.create_group(ann, "Mine", &[], 0, NOW).await.unwrap().conv_id;
         if home.store.database_of(made) == 0
             && !groups.iter().any(|of| shard_of(*of) == shard_of(made))
         {

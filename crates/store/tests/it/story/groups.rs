@@ -11,7 +11,7 @@ pub(super) async fn a_group_is_made(store: &Store, ann: i64, bob: i64) -> (i64, 
     let dora = person(store, "dora", "Dora").await;
     let eve = person(store, "eve", "Eve").await;
     store.block(eve, ann, NOW).await.unwrap();
-    let made = store.create_group(ann, "Tea", &[bob, bob, ann, eve, 1], NOW).await.unwrap();
+    let made = store.create_group(ann, "Tea", &[bob, bob, ann, eve, 1], 0, NOW).await.unwrap();
     let group = made.conv_id;
     assert_eq!(traces(&made), [(MessageKind::Created, "Tea")]);
     assert_eq!(sorted(&made.members), sorted(&[ann, bob]), "who blocked her was passed over");
@@ -20,6 +20,26 @@ pub(super) async fn a_group_is_made(store: &Store, ann: i64, bob: i64) -> (i64, 
     assert_eq!(store.conversation(bob, group, false).await.unwrap().read_seq, 0);
     assert_eq!(say(store, group, bob, "hello").await, 2);
     (group, dora)
+}
+
+pub(super) async fn a_repeated_group_is_one_group(store: &Store) {
+    let [nina, otto] = [person(store, "nina", "Nina").await, person(store, "otto", "Otto").await];
+    let invited = [otto];
+    let make = |key, now| store.create_group(nina, "Once", &invited, key, now);
+    let (first, second) = tokio::join!(make(7, NOW), make(7, NOW));
+    let (first, second) = (first.unwrap(), second.unwrap());
+    assert_eq!(first.conv_id, second.conv_id, "both tries made one");
+    assert_eq!(first.messages.len() + second.messages.len(), 1);
+    assert_eq!(sorted(&second.members), sorted(&[nina, otto]), "who are told again");
+    let other = make(8, NOW).await.unwrap().conv_id;
+    let none = [make(0, NOW).await.unwrap().conv_id, make(0, NOW).await.unwrap().conv_id];
+    assert!(other != first.conv_id && none[0] != none[1]);
+    assert_eq!(store.conversations(nina, 50).await.unwrap().len(), 4);
+    store.leave(otto, first.conv_id, NOW).await.unwrap();
+    let again = make(7, NOW + 6 * DAY).await.unwrap();
+    assert_eq!((again.conv_id, again.members), (first.conv_id, vec![nina]), "as it is now");
+    while store.forget(NOW + 8 * DAY).await.unwrap() > 0 {}
+    assert_ne!(make(7, NOW + 8 * DAY).await.unwrap().conv_id, first.conv_id, "forgotten");
 }
 
 pub(super) async fn newcomers_see_what_comes(

@@ -39,13 +39,20 @@ pub(super) async fn facts_leave_the_database(store: &Store) {
     assert_eq!(early.unwrap(), []);
     store.outbox_dead(first.id, "550 no such user", LATER).await.unwrap();
     let dead = store.dead_jobs().await.unwrap();
-    assert_eq!((dead[0].id, &dead[0].job), (first.id, &Some(confirm)));
+    assert_eq!((dead[0].id, dead[0].job.as_ref()), (first.id, Some(&confirm)));
+    assert_eq!(dead[0].topic, "confirm");
     assert_eq!((dead[0].why.as_str(), dead[0].died_at), ("550 no such user", LATER));
+    assert_eq!(store.waiting_jobs().await.unwrap(), []);
     store.outbox_revive(first.id, LATER).await.unwrap();
+    let waiting = &store.waiting_jobs().await.unwrap()[0];
+    assert_eq!((waiting.id, waiting.topic.as_str(), waiting.due_at), (first.id, "confirm", LATER));
     assert_eq!(store.outbox_revive(first.id, LATER).await, Err(Error::NotFound));
+    assert_eq!(store.outbox_drop(first.id).await, Err(Error::NotFound), "it is alive again");
     let revived = store.outbox_claim(LATER, lease, 20).await.unwrap();
     assert_eq!((revived[0].id, revived[0].attempts), (first.id, 1));
-    store.outbox_done(&[first.id]).await.unwrap();
+    store.outbox_dead(first.id, "enough", LATER).await.unwrap();
+    store.outbox_drop(first.id).await.unwrap();
+    assert_eq!(store.dead_jobs().await.unwrap(), []);
     assert_eq!(store.outbox_oldest(LATER + DAY).await.unwrap(), None);
 
     store.job_bury(8, "reset", br#"{"kind":"reset","user_id":1}"#, "no", LATER).await.unwrap();
@@ -137,7 +144,7 @@ pub(super) async fn who_is_away_is_nudged_once(store: &Store) {
 }
 
 async fn a_group_nudges_who_is_mentioned(store: &Store, [finn, gus, hal]: [i64; 3]) {
-    let group = store.create_group(finn, "Trip", &[gus, hal], NOW).await.unwrap().conv_id;
+    let group = store.create_group(finn, "Trip", &[gus, hal], 0, NOW).await.unwrap().conv_id;
     send_away(store, message(group, finn, "hello all"), LATER).await;
     assert!(due(store, LATER + DAY).await.is_empty(), "a group nudges who is mentioned");
     let named = NewMessage { mentions: vec![hal], ..message(group, finn, "@hal?") };
@@ -198,6 +205,72 @@ async fn everybody_says_what_he_wants(store: &Store, ines: i64, jon: i64) {
     assert!(store.recipient(ines).await.unwrap().unwrap().settings.unwanted);
 }
 
+pub(super) async fn senders_learn_of_a_mail(store: &Store) {
+    let [lena, max] = [person(store, "lena", "Lena").await, person(store, "max", "Max").await];
+    let (direct, _) = store.open_direct(lena, max, NOW).await.unwrap();
+    assert_eq!(store.nudge_due(max, direct, LATER).await.unwrap(), None);
+    for n in 0..3 {
+        send_away(store, message(direct, lena, "are you there?"), LATER + n).await;
+    }
+    let due_at = Some(LATER + 10 * MINUTE);
+    assert_eq!(store.nudge_due(max, direct, LATER).await.unwrap(), due_at);
+    store.mute(max, direct, LATER + 1).await.unwrap();
+    assert_eq!(store.nudge_due(max, direct, LATER).await.unwrap(), None, "no mail from here");
+    store.mute(max, direct, 0).await.unwrap();
+
+    let receipts = store.mark_mailed(max, &[(direct, 2)], LATER).await.unwrap();
+    let [told] = receipts[..] else { panic!("{receipts:?}") };
+    assert_eq!((told.conv_id, told.user_id, told.at), (direct, max, LATER));
+    assert_eq!((told.delivered_seq, told.mailed_seq, told.mailed_at), (0, 2, LATER));
+    let again = store.mark_mailed(max, &[(direct, 2)], LATER + 1).await.unwrap();
+    assert!(again.is_empty(), "it was told");
+    let seen = store.conversation(lena, direct, false).await.unwrap();
+    assert_eq!((seen.friend_mailed_seq, seen.friend_mailed_at), (2, LATER));
+    let seen = store.conversation(max, direct, false).await.unwrap();
+    assert_eq!((seen.friend_mailed_seq, seen.friend_mailed_at), (0, 0), "his own is not hers");
+    let cursors = store.cursors(lena, direct).await.unwrap();
+    let his = cursors.iter().find(|cursor| cursor.user_id == max).unwrap();
+    assert_eq!((his.mailed_seq, his.mailed_at), (2, LATER));
+
+    store.befriend(lena, max, NOW).await.unwrap();
+    store.accept(max, lena, NOW).await.unwrap();
+    store.set_last_seen(max, LATER).await.unwrap();
+    assert!(!store.hides(max).await.unwrap());
+    assert_eq!(store.people(lena, &[max]).await.unwrap()[0].last_seen, LATER);
+    let hidden = MailSettings { hide: true, ..MailSettings::default() };
+    store.set_mail_settings(max, &hidden).await.unwrap();
+    assert!(store.hides(max).await.unwrap());
+    assert_eq!(store.people(lena, &[max]).await.unwrap()[0].last_seen, 0);
+    assert_eq!(store.contacts(lena).await.unwrap()[0].last_seen, 0);
+    store.nudge_drop(max, i64::MAX, LATER).await.unwrap();
+}
+
+/// The owner of a confirmed address is told of a login; nobody else could be.
+async fn a_login_is_told(store: &Store, kim: i64, first: u8) {
+    let session = |n: u8| Session {
+        token_hash: vec![n; 32],
+        user_id: kim,
+        device: "phone".into(),
+        created_at: LATER,
+        used_at: LATER,
+        expires_at: LATER + DAY,
+    };
+    let notice = Job::Login {
+        user_id: kim,
+        session: "0a".into(),
+        device: "phone".into(),
+        from: "a private network".into(),
+        at: LATER,
+    };
+    assert_eq!(notice.user_id(), kim);
+    store.create_session(&session(first), None).await.unwrap();
+    store.create_session(&session(first + 1), Some(&notice)).await.unwrap();
+    let waiting = store.outbox_claim(LATER, LATER + DAY, 50).await.unwrap();
+    let told = waiting.iter().filter(|claimed| claimed.job == notice).count();
+    let confirmed = store.recipient(kim).await.unwrap().unwrap().email_ok;
+    assert_eq!(told, usize::from(confirmed));
+}
+
 pub(super) async fn links_work_once(store: &Store) {
     let kim = person(store, "kim", "Kim").await;
     let (confirm, reset, settings) = ([1; 32], [2; 32], [3; 32]);
@@ -215,6 +288,7 @@ pub(super) async fn links_work_once(store: &Store) {
     assert_eq!(of(settings, Purpose::Settings, end).await, None, "over");
 
     store.ask_reset("kim@example.org", LATER).await.unwrap();
+    a_login_is_told(store, kim, 20).await;
     assert_eq!(store.confirm_address(&reset, LATER).await.unwrap(), None);
     assert_eq!(store.confirm_address(&confirm, end).await.unwrap(), None);
     assert_eq!(store.confirm_address(&confirm, LATER).await.unwrap(), Some(kim));
@@ -225,6 +299,11 @@ pub(super) async fn links_work_once(store: &Store) {
     let claimed = store.outbox_claim(LATER, end, 50).await.unwrap();
     let resets = claimed.iter().filter(|job| job.job == Job::Reset { user_id: kim });
     assert_eq!(resets.count(), 1, "only for a confirmed address");
+    store.ask_reset("kim@example.org", LATER + 5 * MINUTE - 1).await.unwrap();
+    assert!(store.outbox_claim(LATER + 5 * MINUTE, end, 50).await.unwrap().is_empty(), "too soon");
+    store.ask_reset("kim@example.org", LATER + 5 * MINUTE).await.unwrap();
+    assert_eq!(store.outbox_claim(LATER + 5 * MINUTE, end, 50).await.unwrap().len(), 1);
+    a_login_is_told(store, kim, 30).await;
 
     let session = Session {
         token_hash: vec![9; 32],
@@ -234,7 +313,8 @@ pub(super) async fn links_work_once(store: &Store) {
         used_at: LATER,
         expires_at: end,
     };
-    store.create_session(&session).await.unwrap();
+    store.end_other_sessions(kim, &[]).await.unwrap();
+    store.create_session(&session, None).await.unwrap();
     let (who, ended) = store.reset_password(&reset, "$new$", LATER).await.unwrap().unwrap();
     assert_eq!((who, ended), (kim, vec![vec![9; 32]]));
     assert_eq!(store.reset_password(&reset, "x", LATER).await.unwrap(), None);

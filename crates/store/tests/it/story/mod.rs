@@ -65,7 +65,9 @@ pub(crate) async fn the_story(mut home: Home) {
     mail::a_job_is_done_once(&store).await;
     mail::who_is_away_is_nudged_once(&store).await;
     mail::the_next_mail_waits_longer(&store).await;
+    mail::senders_learn_of_a_mail(&store).await;
     mail::links_work_once(&store).await;
+    groups::a_repeated_group_is_one_group(&store).await;
     shards_move_where_there_are_several_databases(&store, direct).await;
     assert_eq!(store.integrity().await.unwrap(), Vec::<String>::new());
 

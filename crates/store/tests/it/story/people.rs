@@ -75,7 +75,7 @@ pub(super) async fn people_are_found(store: &Store, ann: i64, bob: i64) {
 
 pub(super) async fn sessions_come_and_go(store: &Store, ann: i64) {
     for n in 1..=3 {
-        store.create_session(&session(ann, n, NOW)).await.unwrap();
+        store.create_session(&session(ann, n, NOW), None).await.unwrap();
     }
     let soon = store.use_session(&[1; 32], NOW + HOUR - 1).await.unwrap().unwrap();
     assert_eq!((soon.used_at, soon.expires_at), (NOW, NOW + 30 * DAY), "not written every time");
@@ -95,7 +95,7 @@ pub(super) async fn sessions_end(store: &Store, ann: i64) {
     assert!(!store.end_session(ann, &[2; 8]).await.unwrap());
     assert_eq!(store.end_other_sessions(ann, &[1; 32]).await.unwrap(), [vec![3; 32]]);
     for n in 100..170 {
-        store.create_session(&session(ann, n, NOW + i64::from(n))).await.unwrap();
+        store.create_session(&session(ann, n, NOW + i64::from(n)), None).await.unwrap();
     }
     let kept = store.sessions(ann, NOW).await.unwrap();
     assert_eq!(kept.len(), 64);
