@@ -11,6 +11,8 @@ fn value(key: &Key, layer: usize) -> String {
         "role" => &[["auth", "auth,gateway", "notify"]],
         "log" => &[["error", "warn", "debug"]],
         "log_format" => &[["json", "human", "json"]],
+        // Longer than a mail may take.
+        "timers.mail_lease_ms" => &[["900001", "900002", "900003"]],
         "mail_from" => &[["one <a@b.example>", "two <a@b.example>", "three <a@b.example>"]],
         _ => &[],
     };
