@@ -24,7 +24,8 @@ pub(super) async fn messages_get_numbers(store: &Store, ann: i64, bob: i64, dire
             NewMessage { reply_seq: 1, ..message(direct, bob, "hello") },
             NewMessage { reply_seq: 3, ..message(direct, bob, "to nothing") },
             message(direct, 1, "a stranger"),
-            message(1, ann, "to nowhere"),
+            // Of the same shard: a batch belongs to one writer.
+            message(direct ^ 1, ann, "to nowhere"),
         ],
         moves: Vec::new(),
     };
