@@ -231,8 +231,6 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("redis-cli", "redis-tools"),
     ("haproxy", "haproxy"),
     ("faketime", "faketime"),
-    ("chromium", "chromium"),
-    ("chromedriver", "chromium-driver"),
 ];
 
 /// Installs what tests start.

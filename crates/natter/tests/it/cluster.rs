@@ -2,7 +2,7 @@
 //! one Redis: killed, stopped, restarted and set to a wrong time under load.
 
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bench::proxy::Proxy;
 use bench::redis::Redis;
@@ -101,7 +101,10 @@ impl Cluster {
             assert!(since.elapsed() < PATIENCE, "{handle} never comes to gateway {gateway}");
             self.runtime.block_on(async {
                 client.reconnect();
-                until(&mut events, |e| matches!(e, Event::Line(client::Line::Live))).await;
+                // An order that meets a line which is connecting anyway is not followed by a line
+                // of its own: so look again after a while, whatever came.
+                let live = |e: &Event| matches!(e, Event::Line(client::Line::Live));
+                let _ = timeout(Duration::from_secs(3), until(&mut events, live)).await;
             });
         }
         (client, events)

@@ -4,7 +4,6 @@
 
 mod admin;
 mod bench;
-mod browser;
 mod check;
 #[cfg(target_os = "linux")]
 mod cluster;
@@ -17,7 +16,6 @@ mod full_disk;
 mod kill;
 mod logs;
 mod mail;
-mod pages;
 mod screen;
 mod settings;
 #[cfg(target_os = "linux")]

@@ -305,7 +305,11 @@ fn the_shell_puts_it_to_rest_and_wakes_it() {
     shell.wait("natter", |state| state.parser.screen().alternate_screen());
     shell.sees("● connected");
     shell.keys("ZZ");
-    shell.wait("the shell", |state| !state.parser.screen().alternate_screen());
+    // What is typed before the shell asks again would still go to natter.
+    shell.wait("a prompt", |state| {
+        let screen = state.parser.screen();
+        !screen.alternate_screen() && screen.contents().trim_end().ends_with("\n$")
+    });
     shell.keys("exit\n");
     shell.wait("end", |state| state.closed);
     shell.child.wait().expect("it ends");

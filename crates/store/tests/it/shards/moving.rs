@@ -47,7 +47,7 @@ async fn dump(url: &str, shard: u16) -> Vec<(String, i64, String)> {
 async fn furnished(store: &Store) -> (i64, i64, i64) {
     let ann = person(store, "ann", "Ann").await;
     let bob = person(store, "bob", "Bob").await;
-    let group = store.create_group(ann, "Furnished", &[bob], 0, NOW).await.unwrap().conv_id;
+    let group = store.create_group(ann, "Furnished", &[bob], 77, NOW).await.unwrap().conv_id;
     for round in 0..3 {
         let mut sends: Vec<_> =
             (0..400).map(|n| message(group, bob, &format!("{round} {n} \\ \" ü 🦀"))).collect();
