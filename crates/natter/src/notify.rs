@@ -35,6 +35,7 @@ async fn open(settings: &Settings) -> Result<Store, Failure> {
     Store::open(&urls, &Options::default()).await.map_err(failed)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "as map_err hands it over")]
 fn failed(error: store::Error) -> Failure {
     let exit = match error {
         store::Error::NotFound => Exit::NotFound,
