@@ -94,8 +94,9 @@ settings! {
         /// Native clients send no Origin and are not asked for one.
         #[serde(deserialize_with = "keys::texts")]
         origins: Vec<String> = Vec::new(), List r#"["https://chat.example.org"]"#;
-        /// Proxies before us, as `127.0.0.1` or `10.0.0.0/8`: of whom `X-Forwarded-For` is believed,
-        /// so that rates count people and not the proxy. From everybody else it is not looked at.
+        /// Proxies before us, as `127.0.0.1` or `10.0.0.0/8`: of whom `X-Forwarded-For` is
+        /// believed, so that rates count people and not the proxy. From everybody else it is not
+        /// looked at.
         #[serde(deserialize_with = "keys::texts")]
         trusted_proxies: Vec<String> = Vec::new(), List r#"["127.0.0.1"]"#;
         /// Sockets at once. One more is closed as soon as it is accepted.

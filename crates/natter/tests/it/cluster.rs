@@ -2,19 +2,15 @@
 //! one Redis: killed, stopped, restarted and set to a wrong time under load.
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
 
-use bench::proxy::Proxy;
 use bench::redis::Redis;
-use client::{Client, Event};
+use client::Client;
 use rustix::process::Signal;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tokio::runtime::Runtime;
-use tokio::sync::mpsc;
-use tokio::time::timeout;
 
-use crate::talk::{Talk, person};
-use crate::world::{PATIENCE, Running, World};
+use crate::talk::Talk;
+use crate::world::{Running, World};
 
 /// Short enough to see gateways die, long enough for a machine that does much else.
 const LEASE_MS: &str = "4000";
