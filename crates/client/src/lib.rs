@@ -157,9 +157,10 @@ impl Client {
     }
 
     /// Do not wait for the back-off: try to connect now. Also after `Line::Stopped` and
-    /// `Line::SignedOut`.
+    /// `Line::SignedOut`; a line that is live is hung up and made anew. One that is being made goes
+    /// on.
     pub fn reconnect(&self) {
-        // with a full queue the line is anything but idle
+        // with a full queue the line is busy, and can be asked again
         let _ = self.orders.try_send(Order::Reconnect);
     }
 

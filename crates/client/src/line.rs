@@ -90,6 +90,8 @@ pub(crate) enum Ended {
     },
     /// The cache could not be written: what is in memory is ahead of the disk.
     Disk(Error),
+    /// The program wants another connection, now.
+    Again,
     /// The program wants no line any more.
     Closed(Option<oneshot::Sender<()>>),
 }
@@ -131,6 +133,7 @@ pub(crate) async fn run(mut task: LineTask) {
                 task.reload().await;
                 woken
             }
+            Ended::Again => Woken::Reconnect,
             Ended::Closed(done) => Woken::Closed(done),
         };
         if let Woken::Closed(done) = woken {

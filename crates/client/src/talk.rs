@@ -132,7 +132,7 @@ impl LineTask {
                 let _ = answer.send(Err(Error::Offline));
             }
         }
-        if let Ended::Closed(_) = ended {
+        if let Ended::Closed(_) | Ended::Again = ended {
             self.say_goodbye(&mut talk, sink, stream).await;
         }
         ended
@@ -235,6 +235,8 @@ impl LineTask {
         match order {
             None => return Err(Ended::Closed(None)),
             Some(Order::Close { done }) => return Err(Ended::Closed(Some(done))),
+            Some(Order::Reconnect) if talk.stage == Stage::CaughtUp => return Err(Ended::Again),
+            // it is being made anew as it is
             Some(Order::Reconnect) => {}
             Some(Order::Queue(queued)) => {
                 self.outbox.push(queued);

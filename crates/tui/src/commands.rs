@@ -552,7 +552,7 @@ pub static TYPED: &[TypedRow] = &[
     typed("rename", "title", T::Rename, "give this group another title"),
     typed("mute", "[hours | off]", T::Mute, "no bell, no mail; 8 hours unless told"),
     typed("retry", "", T::Retry, "send again everything that was refused"),
-    typed("reconnect", "", T::Reconnect, "do not wait for the next try"),
+    typed("reconnect", "", T::Reconnect, "connect anew, and do not wait for the next try"),
     typed("status", "", T::Status, "the connection and its figures, explained"),
     typed("search", "words", T::Search, "search everywhere here; `:search!` asks the server"),
     typed("mentions", "", T::Mentions, "what mentions you, in all conversations"),

@@ -277,3 +277,23 @@ async fn who_is_put_out_of_a_group_while_away_learns_it_when_he_comes_back() {
     let here = back.client.messages(team, 0, 10).await.unwrap();
     assert!(here.iter().any(|message| message.body == "hello"), "what he read stays his");
 }
+
+#[tokio::test]
+async fn who_reconnects_on_a_live_line_gets_another_one_and_misses_nothing() {
+    let mut world = World::start().await;
+    let ann = world.person("ann").await.open_and_catch_up().await;
+    let mut bob = world.person("bob").await.open_and_catch_up().await;
+    let conv_id = ann.client.find_conversation("bob").await.unwrap();
+    let before = bob.client.figures().resumed;
+    for n in 1..=5 {
+        ann.client.send(conv_id, &format!("before {n}"), 0, None).await.unwrap();
+        bob.client.reconnect();
+        ann.client.send(conv_id, &format!("after {n}"), 0, None).await.unwrap();
+        bob.until_text(&format!("after {n}")).await;
+    }
+    let mut line = bob.client.watch_line();
+    within("a line", line.wait_for(|line| *line == Line::Live)).await.unwrap();
+    assert!(bob.client.figures().resumed > before);
+    assert_eq!(bob.shown(conv_id), (1..=10).collect::<Vec<_>>());
+    world.stop().await;
+}

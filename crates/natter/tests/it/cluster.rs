@@ -2,15 +2,19 @@
 //! one Redis: killed, stopped, restarted and set to a wrong time under load.
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
+use bench::proxy::Proxy;
 use bench::redis::Redis;
-use client::Client;
+use client::{Client, Event};
 use rustix::process::Signal;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
 
-use crate::talk::Talk;
-use crate::world::{Running, World};
+use crate::talk::{Talk, person};
+use crate::world::{PATIENCE, Running, World};
 
 /// Short enough to see gateways die, long enough for a machine that does much else.
 const LEASE_MS: &str = "4000";
@@ -87,6 +91,31 @@ impl Cluster {
         self.auths.iter().map(Node::url).collect()
     }
 
+    /// Somebody whose line is with this very gateway: he comes again until chance has it so.
+    fn person_at(&self, gateway: usize, handle: &str) -> (Client, mpsc::Receiver<Event>) {
+        let before = self.connections(gateway);
+        let (client, mut events) =
+            self.runtime.block_on(person(&self.world, &self.auths[0].url(), handle));
+        let since = Instant::now();
+        while self.connections(gateway) <= before {
+            assert!(since.elapsed() < PATIENCE, "{handle} never comes to gateway {gateway}");
+            self.runtime.block_on(async {
+                client.reconnect();
+                // The event may be of the line before, and an order that meets a line which is
+                // being made brings no other: so look again after a while, whatever came.
+                let live = |e: &Event| matches!(e, Event::Line(client::Line::Live));
+                let _ = timeout(Duration::from_secs(3), until(&mut events, live)).await;
+            });
+        }
+        (client, events)
+    }
+
+    fn connections(&self, gateway: usize) -> u64 {
+        let text = self.runtime.block_on(metrics(&self.gateways[gateway].address));
+        let line = text.lines().find_map(|line| line.strip_prefix("natter_connections "));
+        line.expect("it is told").parse().expect("a number")
+    }
+
     fn end(self) {
         drop((self.gateways, self.auths));
         self.runtime.block_on(async {
@@ -98,6 +127,16 @@ impl Cluster {
             }
         });
     }
+}
+
+async fn metrics(address: &str) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut stream = tokio::net::TcpStream::connect(address).await.expect("it listens");
+    let call = format!("GET /metrics HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+    stream.write_all(call.as_bytes()).await.unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.unwrap();
+    text
 }
 
 /// The URL of an empty database on the PostgreSQL that `cargo xtask test` starts.
@@ -152,6 +191,62 @@ fn a_rolling_restart_loses_nothing_and_refuses_nobody() {
     cluster.runtime.block_on(talk.load(60));
     cluster.runtime.block_on(talk.judge(&cluster.databases));
     cluster.end();
+}
+
+#[test]
+fn the_users_of_a_stopped_gateway_go_offline_and_it_says_nothing_more_to_them() {
+    let mut cluster = Cluster::start_with(1, &[]);
+    // The second gateway is reached through a line on which everything is counted.
+    let hidden = cluster.gateway("hidden", &["--public-url", "ws://127.0.0.1:1"], None);
+    let proxy = cluster.runtime.block_on(Proxy::start(&hidden.address)).unwrap();
+    let (public, listen) = (format!("ws://{}", proxy.address), hidden.address.clone());
+    drop(hidden);
+    let more = ["--public-url", &public, "--listen", &listen];
+    let behind = cluster.node("gateway", "behind", &more, None);
+    cluster.gateways.push(behind);
+    let (bob, mut bob_events) = cluster.person_at(0, "bob");
+    let (ann, mut ann_events) = cluster.person_at(1, "ann");
+    let friend = |who: i64| proto::client_frame::Body::Befriend(proto::Befriend { user_id: who });
+    let accept = |who: i64| proto::client_frame::Body::Accept(proto::Accept { user_id: who });
+    cluster.runtime.block_on(async {
+        ann.call(friend(bob.me())).await.expect("a request");
+        bob.call(accept(ann.me())).await.expect("friends");
+    });
+    let ann_id = ann.me();
+    let conv_id = cluster.runtime.block_on(bob.find_conversation("ann")).expect("a conversation");
+    cluster.gateways[1].running.signal(Signal::STOP);
+    let since = Instant::now();
+    cluster.runtime.block_on(async {
+        let gone = |e: &Event| matches!(e, Event::Presence(p) if p.user_id == ann_id && !p.online);
+        until(&mut bob_events, gone).await;
+        println!("offline after {:?}", since.elapsed());
+        bob.send(conv_id, "are you there?", 0, None).await.expect("the outbox takes it");
+        until(&mut bob_events, |e| matches!(e, Event::Sent(_))).await;
+    });
+    let before = proxy.down_bytes();
+    cluster.gateways[1].running.signal(Signal::CONT);
+    cluster.runtime.block_on(async {
+        until(&mut ann_events, |e| matches!(e, Event::Line(client::Line::Waiting { .. }))).await;
+        assert_eq!(proxy.down_bytes(), before, "it spoke after it was taken for dead");
+        let asked = |e: &Event| matches!(e, Event::New { message, .. } if message.seq == 1);
+        until(&mut ann_events, asked).await;
+        ann.close().await;
+        bob.close().await;
+    });
+    cluster.end();
+}
+
+/// Waits for an event that fits.
+async fn until(events: &mut mpsc::Receiver<Event>, fits: impl Fn(&Event) -> bool) {
+    let wait = async {
+        while let Some(event) = events.recv().await {
+            if fits(&event) {
+                return;
+            }
+        }
+        panic!("the client has ended");
+    };
+    timeout(2 * PATIENCE, wait).await.expect("the event comes");
 }
 
 #[test]
