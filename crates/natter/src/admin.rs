@@ -47,7 +47,7 @@ fn show(reports: &[DatabaseReport], all: bool, output: &Output) -> Result<()> {
             (sum(|of| of.conversations), sum(|of| of.messages), sum(|of| of.bytes));
         let ranges = ranges(&report.shards.iter().map(|of| of.shard).collect::<Vec<_>>());
         let text = format!(
-            "{} ({}): {} shards, {conversations} conversations, {messages} messages, {}: {ranges}",
+            "{} ({}): shards {} ({ranges}), conversations {conversations}, messages {messages}, {}",
             report.name,
             report.database,
             report.shards.len(),
@@ -61,7 +61,7 @@ fn show(reports: &[DatabaseReport], all: bool, output: &Output) -> Result<()> {
         output.line(&text, &value)?;
         for of in report.shards.iter().filter(|of| all || of.conversations > 0) {
             let text = format!(
-                "  {:4} · {} conversations · {} messages · {}",
+                "  shard {:4}: conversations {}, messages {}, {}",
                 of.shard,
                 of.conversations,
                 of.messages,
