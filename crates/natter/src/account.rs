@@ -151,7 +151,10 @@ pub(crate) async fn welcome(profile: &Profile, server: Option<&str>) -> Done {
                 login(profile, server, &credentials, &output).await
             }
             "" | "n" | "no" => newcomer(profile, server, &output).await,
-            _ => continue,
+            _ => {
+                say("y for yes; n or Enter for no.\n\n")?;
+                continue;
+            }
         };
         match done {
             Ok(()) => return Ok(()),
