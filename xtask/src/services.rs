@@ -231,6 +231,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("redis-cli", "redis-tools"),
     ("haproxy", "haproxy"),
     ("faketime", "faketime"),
+    ("strace", "strace"),
 ];
 
 /// Installs what tests start.

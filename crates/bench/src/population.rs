@@ -95,7 +95,7 @@ mod tests {
         let (conv_id, _) = store.open_direct(ids[0], ids[1], 1).await?;
         let (other, _) = store.open_direct(ids[0], ids[2], 1).await?;
         messages(&store, &[(conv_id, ids[0]), (other, ids[2])], 1_500).await?;
-        let standings = store.digest(ids[0]).await?;
+        let standings = store.digest(ids[0]).await?.found;
         assert_eq!(
             standings.iter().map(|standing| standing.last_seq).collect::<Vec<_>>(),
             [750, 750]

@@ -141,6 +141,9 @@ impl LineTask {
                     self.connections += 1;
                 }
                 self.mirror.caught_up(&caught_up, now, round);
+                if caught_up.incomplete {
+                    round.events.push(Event::Incomplete(true));
+                }
             }
             server_frame::Body::Error(error) if error.retry_after_ms > 0 => {
                 let wait_ms = error.retry_after_ms.unsigned_abs();
@@ -252,15 +255,11 @@ impl LineTask {
             Body::Conversation(conversation) => {
                 self.mirror.conversation(conversation, false, now, round);
             }
+            Body::CaughtUp(news) => round.events.push(Event::Incomplete(news.incomplete)),
             Body::Goodbye(goodbye) => talk.goodbye = Some(goodbye),
             Body::Error(error) => tracing::debug!(code = ?error.code(), "a frame was refused"),
             // answers to nothing that was asked
-            Body::Paint(_)
-            | Body::CaughtUp(_)
-            | Body::Pong(_)
-            | Body::Sent(_)
-            | Body::Journey(_)
-            | Body::Found(_) => {}
+            Body::Paint(_) | Body::Pong(_) | Body::Sent(_) | Body::Journey(_) | Body::Found(_) => {}
         }
     }
 }

@@ -121,6 +121,9 @@ pub enum Event {
     Presence(Presence),
     Typing(Typing),
     Person(Person),
+    /// `true`: some conversations are in a database that does not answer the gateway, and are as
+    /// they were when they were last seen. `false`: it is back, and what was missing has come.
+    Incomplete(bool),
     /// Another process of this profile has put something into the outbox or taken something out.
     Outbox,
 }

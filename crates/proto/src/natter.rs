@@ -420,6 +420,12 @@ pub struct CaughtUp {
     /// Conversations of which more is missing than one catch-up sends (10,000 messages): ask with History.after_seq.
     #[prost(int64, repeated, tag = "3")]
     pub unfinished: ::prost::alloc::vec::Vec<i64>,
+    /// Some of the user's conversations are in a database that does not answer. They were neither in
+    /// the Paint nor caught up with; nothing is known of them, not even that they are gone. As soon as
+    /// the database is back what is missing comes, and then a CaughtUp without a ref, in which this is
+    /// false. One in which it is true comes without a ref when a database goes away.
+    #[prost(bool, tag = "4")]
+    pub incomplete: bool,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Pong {

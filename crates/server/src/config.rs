@@ -12,6 +12,7 @@ use crate::keys::{self, Key, Kind, Secret};
 use crate::limits;
 use crate::peer::Network;
 use crate::rate::Rate;
+use crate::spans;
 
 /// The rows of one part of the settings: what a setting means, its field, its name in the file
 /// where that is another, its type, its default, how it is written, and an example where the
@@ -106,6 +107,11 @@ settings! {
         log: String = "info".to_owned(), Text;
         /// How logs are written: `human`, or `json` with one object a line.
         log_format: LogFormat = LogFormat::Human, Text;
+        /// The collector of OpenTelemetry that is told the way of messages through the processes,
+        /// by OTLP over HTTP, as `http://HOST[:4318]`. None: nobody is told.
+        otlp: Option<String> = None, Text r#""http://localhost:4318""#;
+        /// One message in so many is followed.
+        otlp_one_in: u32 = 100, Number;
     } rates: Rates, timers: Timers
 }
 
@@ -297,6 +303,14 @@ impl Config {
         let mail_ms = u64::from(limits::MAIL_STEPS).saturating_mul(self.timers.mail_step_ms);
         if self.timers.mail_lease_ms.unsigned_abs() <= mail_ms || self.timers.mail_retry_ms < 1 {
             return wrong("a mail takes longer than its lease (setting `timers.mail_lease_ms`)");
+        }
+        if let Some(url) = &self.otlp
+            && !spans::is_collector(url)
+        {
+            return wrong("a collector is reached by http:// (setting `otlp`)");
+        }
+        if self.otlp_one_in == 0 {
+            return wrong("of no messages none can be followed (setting `otlp_one_in`)");
         }
         if self.connections_max == 0 {
             return wrong("nobody could connect (setting `connections_max`)");

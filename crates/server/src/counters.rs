@@ -208,6 +208,10 @@ figures! {
     bus_links: Counter = "natter_bus_links_total";
     /// Users whose connections were told to compare positions, because bells may have been lost.
     resyncs: Counter = "natter_resyncs_total";
+    /// Spans that the collector has taken.
+    spans_told: Counter = "natter_spans_told_total";
+    /// Spans that were dropped, because the collector was away for too long or did not want them.
+    spans_dropped: Counter = "natter_spans_dropped_total";
     /// What came too often, by what. sends: a connection was not read for a while; no message of it
     /// was refused.
     rate_sends: Counter = "natter_rate_refusals_total" [what = "sends"];
@@ -283,6 +287,11 @@ fn database(text: &mut Text, pools: &[Pool]) {
     text.head(name, "gauge", "How many connections to a database there may be.");
     for (database, pool) in pools.iter().enumerate() {
         text.row(name, &format!("database=\"{database}\""), pool.max);
+    }
+    let name = "natter_database_away";
+    text.head(name, "gauge", "1: it did not answer when somebody's conversations were asked for.");
+    for (database, pool) in pools.iter().enumerate() {
+        text.row(name, &format!("database=\"{database}\""), u8::from(pool.away));
     }
 }
 

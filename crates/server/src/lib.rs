@@ -24,6 +24,7 @@ mod process;
 mod queue;
 mod rate;
 mod run;
+mod spans;
 mod tasks;
 mod tls;
 mod token;

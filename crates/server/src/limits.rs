@@ -100,6 +100,22 @@ pub const HOUSEKEEPING_MS: u64 = 60_000;
 /// … and takes at most this many bounded slices in one run.
 pub const HOUSEKEEPING_SLICES: u32 = 20;
 
+// ── spans ───────────────────────────────────────────────────────────────────────────────────────
+
+/// Spans that wait for their collector. More: dropped, and counted in `natter_spans_dropped_total`.
+pub const SPANS_WAITING_MAX: usize = 4_096;
+/// Spans in one request. The rest are in the next.
+pub const SPANS_AT_ONCE: usize = 512;
+/// Spans wait this long for others to go with, in milliseconds; so long is the first pause before
+/// they are offered again, and each further one twice as long.
+pub const SPANS_EVERY_MS: u64 = 1_000;
+/// How often spans are offered to a collector that is away. After that: dropped and counted.
+pub const SPANS_TRIES_MAX: u32 = 4;
+/// From connecting to the collector to its answer, in milliseconds. Longer: it is away.
+pub const COLLECTOR_MS_MAX: u64 = 5_000;
+/// What a collector may answer, in bytes. More: not read.
+pub const COLLECTOR_ANSWER_BYTES_MAX: usize = 16 * 1024;
+
 // ── Redis ───────────────────────────────────────────────────────────────────────────────────────
 
 /// To open one connection to Redis, in milliseconds. Longer: tried again.
@@ -133,6 +149,9 @@ pub const MISSED_USERS_MAX: usize = 65_536;
 pub const POSITION_CHECK_BUS_MS: u64 = 45_000;
 /// … and this often while Redis is away.
 pub const POSITION_CHECK_DEGRADED_MS: u64 = 20_000;
+/// … and this often while a database is away that may hold some of the user's conversations. What
+/// is there is found again within this, the half of it at the earliest.
+pub const POSITION_CHECK_AWAY_MS: u64 = 6_000;
 
 // ── mail ────────────────────────────────────────────────────────────────────────────────────────
 

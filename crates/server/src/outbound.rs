@@ -10,6 +10,7 @@ use proto::{Codec, GoodbyeReason, ServerFrame, frame, server_frame::Body};
 use tokio::sync::Notify;
 
 use crate::limits;
+use crate::spans::Context;
 
 /// Something that happened: the very frame that the users' clients will get, encoded once for all
 /// of them.
@@ -22,21 +23,29 @@ pub(crate) struct Event {
     pub(crate) origin: u64,
     /// When it was true, that is, right after its commit.
     pub(crate) since: Instant,
+    /// With a message whose way is followed.
+    pub(crate) context: Option<Context>,
 }
 
 impl Event {
     pub(crate) fn new(body: Body, origin: u64) -> Arc<Self> {
+        Self::followed(body, origin, None)
+    }
+
+    /// The same for what may be followed on its way.
+    pub(crate) fn followed(body: Body, origin: u64, context: Option<Context>) -> Arc<Self> {
         let frame = frame::push(body);
         let wire = Bytes::from(Codec::Protobuf.write_server(&frame));
         let body = frame.body.expect("the line above put it in");
-        Arc::new(Self { body, wire, origin, since: Instant::now() })
+        Arc::new(Self { body, wire, origin, since: Instant::now(), context })
     }
 
     /// An event of another gateway, which was true a moment before. None of our connections caused
     /// it.
-    pub(crate) fn read(wire: &Bytes) -> Option<Arc<Self>> {
+    pub(crate) fn read(wire: &Bytes, context: Option<Context>) -> Option<Arc<Self>> {
         let body = Codec::Protobuf.read_server(wire).ok()?.body?;
-        Some(Arc::new(Self { body, wire: wire.clone(), origin: 0, since: Instant::now() }))
+        let (wire, since) = (wire.clone(), Instant::now());
+        Some(Arc::new(Self { body, wire, origin: 0, since, context }))
     }
 }
 

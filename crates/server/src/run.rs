@@ -22,6 +22,7 @@ use crate::listen::Door;
 use crate::notify::{Mailer, Notify};
 use crate::peer::Network;
 use crate::queue::Queue;
+use crate::spans::Spans;
 use crate::tasks::Tasks;
 use crate::tls::Tls;
 use crate::{auth, clock, gateway, limits, listen, notify, process};
@@ -148,10 +149,10 @@ async fn serve(
     drain: watch::Sender<bool>,
     draining: watch::Receiver<bool>,
 ) -> Result<(), Error> {
-    let mut tasks = Tasks::default();
-    let counters = Arc::new(Counters::default());
-    let url = links.is_some().then(|| gateway_url(&config, &door.listener));
-    let Shared { bus, cache, mut keeping, finish } = share(links, &counters).await;
+    let (mut tasks, counters) = (Tasks::default(), Arc::new(Counters::default()));
+    let url = gateway_url(&config, &door.listener);
+    let shared = share(links, &config, &url, &counters).await;
+    let Shared { bus, cache, spans, mut keeping, finish } = shared;
     let mut router = health(&store, &counters, &draining);
     if config.roles.auth {
         router = router.merge(auth::routes(
@@ -175,18 +176,19 @@ async fn serve(
         tasks.spawn("the notify role", notify::run(notify, draining.clone()));
     }
     let running = config.roles.gateway.then(|| {
-        gateway::start(
-            &mut tasks,
-            Arc::clone(&config),
-            store.clone(),
+        let footing = gateway::Footing {
+            config: Arc::clone(&config),
+            store: store.clone(),
             bus,
             cache,
-            Arc::clone(&counters),
-            draining.clone(),
-        )
+            counters: Arc::clone(&counters),
+            spans,
+            drain: draining.clone(),
+        };
+        gateway::start(&mut tasks, footing)
     });
     if let Some(running) = &running {
-        if let Some(url) = url {
+        if !config.redis.is_empty() {
             running.announce(&mut tasks, url);
         }
         router = router.merge(running.routes.clone());
@@ -221,23 +223,31 @@ async fn serve(
 struct Shared {
     bus: Arc<Bus>,
     cache: Arc<Cache>,
-    /// What keeps the links to Redis, if there are any. All other tasks end before it …
+    spans: Spans,
+    /// What keeps the links to Redis and to the collector of spans, if there are any. All other
+    /// tasks end before it …
     keeping: Tasks,
     /// … and this ends it.
     finish: watch::Sender<bool>,
 }
 
 /// With Redis, the processes that use it are one system; without it, this one is alone.
-async fn share(links: Option<Arc<Links>>, counters: &Arc<Counters>) -> Shared {
+async fn share(
+    links: Option<Arc<Links>>,
+    config: &Config,
+    url: &str,
+    counters: &Arc<Counters>,
+) -> Shared {
     let (finish, finished) = watch::channel(false);
     let mut keeping = Tasks::default();
+    let spans = Spans::start(&mut keeping, config, url, counters, finished.clone());
     let Some(links) = links else {
         let (bus, cache) = (Arc::new(Bus::local()), Arc::new(Cache::local()));
-        return Shared { bus, cache, keeping, finish };
+        return Shared { bus, cache, spans, keeping, finish };
     };
     let cache = Arc::new(Cache::redis(Arc::clone(&links)));
     let bus = Bus::redis(&mut keeping, links, Arc::clone(counters), finished).await;
-    Shared { bus: Arc::new(bus), cache, keeping, finish }
+    Shared { bus: Arc::new(bus), cache, spans, keeping, finish }
 }
 
 /// Where clients find this gateway.

@@ -85,18 +85,17 @@ impl Store {
         }
     }
 
-    /// A cheap question to every database: does it answer?
+    /// A cheap question to the directory, without which nothing goes: does it answer?
     pub async fn ping(&self) -> Result<()> {
-        for database in self.databases.iter() {
-            let mut reader = database.reader().await?;
-            let _: Option<(i64,)> = row!(&mut reader.link(), "SELECT CAST(1 AS BIGINT)")?;
-        }
+        let mut reader = self.directory().reader().await?;
+        let _: Option<(i64,)> = row!(&mut reader.link(), "SELECT CAST(1 AS BIGINT)")?;
         Ok(())
     }
 
     /// The connections to each database now.
     pub fn pools(&self) -> Vec<Pool> {
-        self.databases.iter().map(Database::pool).collect()
+        let pools = self.databases.iter().map(Database::pool).enumerate();
+        pools.map(|(n, pool)| Pool { away: self.shards.is_silent(n), ..pool }).collect()
     }
 
     /// How many databases there are; a grouping writer runs for each.

@@ -15,6 +15,9 @@ pub(crate) const MIRROR_TRIES: u32 = 8;
 pub(crate) const HEIR_TRIES: u32 = 8;
 /// Databases that are asked at the same time when a question goes to all of them.
 pub(crate) const DATABASES_AT_ONCE: usize = 8;
+/// A database that did not answer a question to all of them is passed over by the next ones for so
+/// long; then one of them asks it again.
+pub(crate) const AWAY_ASKED_EVERY: Duration = Duration::from_secs(2);
 /// Databases behind one store: one for each logical shard at the very most.
 pub(crate) const DATABASES_MAX: usize = proto::id::SHARDS as usize;
 /// How long who needs a shard that is being moved waits for it. Longer: `Unavailable`, and what a

@@ -9,7 +9,7 @@ use proto::{ConversationKind, Receipt};
 use crate::engine::{Database, Done, Link, each, exec, row, rows};
 use crate::shards::read_at;
 use crate::shards::{Gates, gates_of, of_all};
-use crate::{Result, Store, Unread, limits};
+use crate::{Error, Reached, Result, Store, Unread, limits};
 
 /// A nudge for each of `away` who has none; and one who has just read something is not kept waiting
 /// for the rest of a pause that began before he came.
@@ -97,7 +97,11 @@ impl Store {
     /// most 50.
     pub async fn unread(&self, user_id: i64, now: i64) -> Result<Vec<Unread>> {
         let asked = |database| unread_of(database, user_id, now);
-        let mut all: Vec<UnreadRow> = of_all!(self, asked);
+        let Reached { found: mut all, away } = of_all!(self, asked);
+        if !away.is_empty() {
+            // A mail is not in a hurry, and this one would not tell of everything.
+            return Err(Error::Unavailable("not every database answers".to_owned()));
+        }
         all.sort_unstable_by_key(|row| (row.conv_id, Reverse(row.last_seq)));
         all.dedup_by_key(|row| row.conv_id);
         all.sort_by_key(|row| Reverse(row.last_at));

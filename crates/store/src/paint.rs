@@ -11,7 +11,7 @@ use proto::{Conversation, Message};
 use crate::engine::{Database, Link, each, rows};
 use crate::history::grouped;
 use crate::shards::{Gates, gates_of, of_all};
-use crate::{Result, Standing, Store, limits};
+use crate::{Reached, Result, Standing, Store, limits};
 
 /// A conversation as one member sees it.
 #[derive(sqlx::FromRow)]
@@ -70,29 +70,31 @@ macro_rules! seen_as {
 }
 
 impl Store {
-    /// The Paint's conversations, newest first, on all databases at once. At most 200.
-    pub async fn conversations(&self, me: i64, limit: u32) -> Result<Vec<Conversation>> {
+    /// The Paint's conversations, newest first, on all databases at once. At most 200. Those of a
+    /// database that does not answer are not among them.
+    pub async fn conversations(&self, me: i64, limit: u32) -> Result<Reached<Conversation>> {
         let limit = limit.min(PAINT_CONVERSATIONS_MAX);
         let asked = |database| conversations_of(database, me, limit);
-        let mut all: Vec<Conversation> = of_all!(self, asked);
+        let Reached { found: mut all, away } = of_all!(self, asked);
         // What was moved while we asked may have been found twice: the newer one is right.
         all.sort_unstable_by_key(|one| (one.conv_id, Reverse((one.last_seq, one.last_rev))));
         all.dedup_by_key(|conversation| conversation.conv_id);
         all.sort_unstable_by_key(|one| (Reverse(one.last_at), one.conv_id));
         all.truncate(limit as usize);
-        Ok(all)
+        Ok(Reached { found: all, away })
     }
 
     /// Where every conversation of mine stands, in one snapshot per database; the 10,000 with the
-    /// newest messages.
-    pub async fn digest(&self, me: i64) -> Result<Vec<Standing>> {
+    /// newest messages. Those of a database that does not answer are not among them.
+    pub async fn digest(&self, me: i64) -> Result<Reached<Standing>> {
         let asked = |database| digest_of(database, me);
-        let mut all: Vec<(i64, Standing)> = of_all!(self, asked);
+        let Reached { found: mut all, away } = of_all!(self, asked);
         all.sort_unstable_by_key(|(_, one)| (one.conv_id, Reverse((one.last_seq, one.last_rev))));
         all.dedup_by_key(|(_, standing)| standing.conv_id);
         all.sort_unstable_by_key(|(last_at, standing)| (Reverse(*last_at), standing.conv_id));
         all.truncate(limits::DIGEST_MAX as usize);
-        Ok(all.into_iter().map(|(_, standing)| standing).collect())
+        let found = all.into_iter().map(|(_, standing)| standing).collect();
+        Ok(Reached { found, away })
     }
 }
 

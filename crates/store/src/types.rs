@@ -1,8 +1,8 @@
 //! What goes into the store and comes out of it where the wire's own types do not fit.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use proto::{Message, Receipt, Relation, Role};
+use proto::{Message, Receipt, Relation, Role, id};
 
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -75,6 +75,8 @@ pub struct Pool {
     pub idle: u32,
     /// How many there may be.
     pub max: u32,
+    /// The database did not answer when it was last asked, with all others, for what is somebody's.
+    pub away: bool,
 }
 
 impl Pool {
@@ -224,6 +226,35 @@ pub struct Standing {
     pub joined_seq: i64,
     pub delivered_seq: i64,
     pub read_seq: i64,
+}
+
+/// What was found where somebody could look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reached<T> {
+    pub found: Vec<T>,
+    pub away: Away,
+}
+
+/// The shards whose database does not answer. Of a conversation in one of them nothing is known: to
+/// find it nowhere does not mean that it is gone.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Away(pub(crate) BTreeSet<u16>);
+
+impl Away {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub fn has(&self, conv_id: i64) -> bool {
+        self.0.contains(&id::shard_of(conv_id))
+    }
+
+    /// These and those.
+    #[must_use]
+    pub fn and(mut self, others: Self) -> Self {
+        self.0.extend(others.0);
+        self
+    }
 }
 
 /// How far one member has a conversation.

@@ -120,10 +120,7 @@ impl Cluster {
         drop((self.gateways, self.auths));
         self.runtime.block_on(async {
             for url in &self.databases {
-                let (server, name) = url.rsplit_once('/').unwrap();
-                let mut admin = PgConnection::connect(&format!("{server}/postgres")).await.unwrap();
-                let sql = AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)"));
-                sqlx::raw_sql(sql).execute(&mut admin).await.unwrap();
+                drop_database(url).await;
             }
         });
     }
@@ -140,13 +137,20 @@ async fn metrics(address: &str) -> String {
 }
 
 /// The URL of an empty database on the PostgreSQL that `cargo xtask test` starts.
-async fn database() -> String {
+pub(crate) async fn database() -> String {
     let url = std::env::var("NATTER_TEST_POSTGRES").expect("`cargo xtask test` sets it");
     let mut admin = PgConnection::connect(&url).await.unwrap();
     let name = format!("natter_cluster_{}", proto::id::random_key());
     let sql = AssertSqlSafe(format!("CREATE DATABASE {name}"));
     sqlx::raw_sql(sql).execute(&mut admin).await.unwrap();
     format!("{}/{name}", url.rsplit_once('/').unwrap().0)
+}
+
+pub(crate) async fn drop_database(url: &str) {
+    let (server, name) = url.rsplit_once('/').unwrap();
+    let mut admin = PgConnection::connect(&format!("{server}/postgres")).await.unwrap();
+    let sql = AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)"));
+    sqlx::raw_sql(sql).execute(&mut admin).await.unwrap();
 }
 
 /// Where Debian puts it, whatever the processor.

@@ -19,6 +19,8 @@ mod mail;
 mod screen;
 mod settings;
 #[cfg(target_os = "linux")]
+mod synced;
+#[cfg(target_os = "linux")]
 mod talk;
 mod tls;
 mod world;

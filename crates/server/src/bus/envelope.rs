@@ -5,6 +5,7 @@ use bytes::Bytes;
 use prost::Message as _;
 
 use super::SessionId;
+use crate::spans::Context;
 
 #[derive(Clone, PartialEq, prost::Message)]
 struct Wire {
@@ -15,13 +16,16 @@ struct Wire {
     frame: Bytes,
     #[prost(bytes = "bytes", tag = "3")]
     revoked: Bytes,
+    /// With a frame that is followed: the number of its trace, then that of the span it hangs on.
+    #[prost(bytes = "bytes", tag = "4")]
+    context: Bytes,
 }
 
 /// What is said on a channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Word {
     /// The Protobuf of a `ServerFrame` for every connection of the user.
-    Frame(Bytes),
+    Frame { frame: Bytes, context: Option<Context> },
     /// This session has ended.
     Revoked(SessionId),
     /// Something could not be told: look into the store.
@@ -31,7 +35,10 @@ pub(super) enum Word {
 pub(super) fn seal(process: u64, word: &Word) -> Vec<u8> {
     let mut wire = Wire { process, ..Wire::default() };
     match word {
-        Word::Frame(frame) => wire.frame = frame.clone(),
+        Word::Frame { frame, context } => {
+            wire.frame = frame.clone();
+            wire.context = context.map(write_context).unwrap_or_default();
+        }
         Word::Revoked(session) => wire.revoked = Bytes::copy_from_slice(session),
         Word::LookAgain => {}
     }
@@ -42,13 +49,23 @@ pub(super) fn seal(process: u64, word: &Word) -> Vec<u8> {
 pub(super) fn open(bytes: Bytes) -> Option<(u64, Word)> {
     let wire = Wire::decode(bytes).ok()?;
     let word = if !wire.frame.is_empty() {
-        Word::Frame(wire.frame)
+        Word::Frame { frame: wire.frame, context: read_context(&wire.context) }
     } else if wire.revoked.is_empty() {
         Word::LookAgain
     } else {
         Word::Revoked(wire.revoked[..].try_into().ok()?)
     };
     Some((wire.process, word))
+}
+
+fn write_context(context: Context) -> Bytes {
+    Bytes::from([&context.trace[..], &context.published_by[..]].concat())
+}
+
+/// What cannot be read is not followed.
+fn read_context(bytes: &[u8]) -> Option<Context> {
+    let (trace, span) = bytes.split_first_chunk()?;
+    Some(Context { trace: *trace, published_by: span.try_into().ok()? })
 }
 
 /// The channel of a user.
@@ -72,8 +89,9 @@ mod tests {
 
     #[test]
     fn each_word_comes_out_as_it_went_in() {
-        let frame = Word::Frame(Bytes::from_static(b"frame"));
-        for word in [frame, Word::Revoked([7; 8]), Word::LookAgain] {
+        let frame = |context| Word::Frame { frame: Bytes::from_static(b"frame"), context };
+        let followed = frame(Some(Context { trace: [8; 16], published_by: [9; 8] }));
+        for word in [frame(None), followed, Word::Revoked([7; 8]), Word::LookAgain] {
             assert_eq!(open(seal(u64::MAX, &word).into()), Some((u64::MAX, word)));
         }
         assert_eq!(open(Bytes::from_static(&[0xff; 9])), None);

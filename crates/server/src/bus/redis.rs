@@ -116,7 +116,8 @@ impl Redis {
         let mut heard: Vec<Vec<bool>> = Vec::with_capacity(rings.len());
         for (ring, Ring { event, user_ids }) in rings.iter().enumerate() {
             heard.push(vec![false; user_ids.len()]);
-            let word = envelope::seal(self.process, &Word::Frame(event.wire.clone()));
+            let word = Word::Frame { frame: event.wire.clone(), context: event.context };
+            let word = envelope::seal(self.process, &word);
             let is_fleeting = matches!(event.body, Body::Typing(_));
             for (place, user_id) in user_ids.iter().enumerate() {
                 let called = self.add(&network, &mut calls, *user_id, &word, (ring, place));
@@ -368,13 +369,13 @@ fn obey(here: &Local, last: &Mutex<Option<(Bytes, Arc<Event>)>>, user_id: i64, w
     match word {
         Word::LookAgain => here.look_again(user_id),
         Word::Revoked(session) => here.revoke(user_id, session),
-        Word::Frame(frame) => {
+        Word::Frame { frame, context } => {
             let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
             let known = last.as_ref().filter(|(bytes, _)| *bytes == frame);
             let event = match known {
                 Some((_, event)) => Arc::clone(event),
                 None => {
-                    let Some(event) = Event::read(&frame) else {
+                    let Some(event) = Event::read(&frame, context) else {
                         // A newer gateway says something that this one does not know. The store
                         // knows it.
                         return here.look_again(user_id);

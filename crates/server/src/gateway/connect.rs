@@ -8,7 +8,7 @@ use std::sync::Arc;
 use prost::Message as _;
 use proto::server_frame::Body;
 use proto::{CaughtUp, Conversation, GoodbyeReason, Hello, Paint, Person, check, frame};
-use store::{Standing, Store};
+use store::{Reached, Standing, Store};
 
 use super::connection::{Connection, deliver};
 use super::refusal::Refusal;
@@ -23,8 +23,8 @@ pub(crate) struct Snapshot {
     me: Person,
     people: Vec<Person>,
     conversations: Vec<Conversation>,
-    /// Where all conversations stand.
-    standings: Vec<Standing>,
+    /// Where all conversations stand, as far as their databases answer.
+    standings: Reached<Standing>,
     now: i64,
 }
 
@@ -163,9 +163,12 @@ async fn read(
 /// Step 2: the store as it is after the subscription. The standings are read first, so that a
 /// conversation can be newer in the Paint than in them, never older.
 async fn snapshot(store: &Store, bus: &Bus, user_id: i64) -> Result<Snapshot, store::Error> {
-    let standings = store.digest(user_id).await?;
+    let mut standings = store.digest(user_id).await?;
     let newest = proto::limits::PAINT_CONVERSATIONS_MAX;
-    let conversations = store.conversations(user_id, newest).await?;
+    let Reached { found: conversations, away } = store.conversations(user_id, newest).await?;
+    // A database may have gone, or come back, between the two.
+    standings.away = standings.away.and(away);
+    standings.found.retain(|standing| !standings.away.has(standing.conv_id));
     let mut people = store.contacts(user_id).await?;
     let contacts: HashSet<i64> = people.iter().map(|person| person.user_id).collect();
     let partners = conversations.iter().map(|c| c.friend_id);
@@ -244,13 +247,27 @@ async fn play(c: &mut Connection, wire: &mut Wire) -> Result<bool, End> {
     }
 }
 
+/// A database has gone away with some of the user's conversations, or has come back and everything
+/// that was missing was sent.
+pub(crate) async fn tell_completeness(c: &mut Connection, wire: &mut Wire) -> Result<(), End> {
+    let incomplete = !c.sync.away.is_empty();
+    if incomplete == c.told_incomplete {
+        return Ok(());
+    }
+    c.told_incomplete = incomplete;
+    let caught_up = CaughtUp { incomplete, ..CaughtUp::default() };
+    wire.feed(&frame::push(Body::CaughtUp(caught_up))).await
+}
+
 /// Step 6.
 async fn tell_caught_up(c: &mut Connection, wire: &mut Wire, hello_ref: u32) -> Result<(), End> {
     let caught_up = CaughtUp {
         messages: c.sync.messages,
         changes: c.sync.changes,
         unfinished: std::mem::take(&mut c.sync.unfinished),
+        incomplete: !c.sync.away.is_empty(),
     };
+    c.told_incomplete = caught_up.incomplete;
     wire.feed(&frame::answer(hello_ref, Body::CaughtUp(caught_up))).await?;
     wire.flush().await?;
     wire.patient = false;

@@ -19,12 +19,13 @@ use super::refusal::Refusal;
 use super::sync::{Sync, Verdict};
 use super::typing::Audience;
 use super::wire::{End, Incoming, Never, Wire};
-use super::{Gateway, brief, connect, dispatch, group, people, presence};
+use super::{Gateway, brief, connect, dispatch, group, journey, people, presence};
 use crate::bus::{Bus, SessionId};
 use crate::cache::Grant;
 use crate::counters::Counters;
 use crate::listen::announced;
 use crate::outbound::{Event, Item, Outbound, Settled};
+use crate::spans::Context;
 use crate::{clock, limits};
 
 /// The state of one connection.
@@ -48,6 +49,10 @@ pub(crate) struct Connection {
     pub(crate) audience: Option<Audience>,
     /// Bells may have been lost: positions are to be compared as soon as the connection is live.
     pub(crate) look_again: bool,
+    /// The client knows that some conversations are in a database that is away.
+    pub(crate) told_incomplete: bool,
+    /// Messages that are followed and wait in the write buffer, and when they were heard of.
+    followed: Vec<(Context, Instant)>,
     /// How it stands with friends who are offline, and when we asked.
     away: HashMap<i64, (Instant, Away)>,
     heard: Instant,
@@ -74,6 +79,8 @@ impl Connection {
             read_again: None,
             audience: None,
             look_again: false,
+            told_incomplete: false,
+            followed: Vec::new(),
             away: HashMap::new(),
             heard: now,
             checked: now,
@@ -187,6 +194,7 @@ enum Wake {
     Said(Result<Incoming, End>),
     News,
     ReadAgain,
+    LookAgain,
     Tick,
     Drain,
     Leave,
@@ -202,10 +210,12 @@ async fn live(c: &mut Connection, wire: &mut Wire) -> Result<Never, End> {
     let queue = Arc::clone(&c.queue);
     loop {
         let may_read = c.in_flight < SENDS_IN_FLIGHT_MAX && c.read_again.is_none();
+        let away_until = c.told_incomplete.then(|| c.checked + away_pause(c.id));
         let wake = tokio::select! {
             said = wire.read(), if may_read => Wake::Said(said),
             () = queue.ready() => Wake::News,
             () = at(c.read_again), if c.read_again.is_some() => Wake::ReadAgain,
+            () = at(away_until), if away_until.is_some() => Wake::LookAgain,
             _ = tick.tick() => Wake::Tick,
             () = announced(&mut c.drain), if leave_at.is_none() => Wake::Drain,
             () = at(leave_at), if leave_at.is_some() => Wake::Leave,
@@ -214,6 +224,7 @@ async fn live(c: &mut Connection, wire: &mut Wire) -> Result<Never, End> {
             Wake::Said(said) => listen(c, wire, said?).await?,
             Wake::News => {}
             Wake::ReadAgain => c.read_again = None,
+            Wake::LookAgain => c.look_again = true,
             Wake::Tick => Box::pin(look_around(c, wire)).await?,
             Wake::Drain => leave_at = Some(Instant::now() + drain_delay(&c.gateway)),
             Wake::Leave => return leave(c, wire).await,
@@ -223,7 +234,16 @@ async fn live(c: &mut Connection, wire: &mut Wire) -> Result<Never, End> {
             Box::pin(compare_positions(c, wire)).await?;
         }
         wire.flush().await?;
+        for (context, heard) in c.followed.drain(..) {
+            journey::tell_delivered(&c.gateway.spans, context, heard);
+        }
     }
+}
+
+/// When a database that is away is asked for again. Connections differ, lest all ask at once.
+fn away_pause(connection: u64) -> Duration {
+    let spread_ms = connection % (limits::POSITION_CHECK_AWAY_MS / 2);
+    Duration::from_millis(limits::POSITION_CHECK_AWAY_MS / 2 + spread_ms)
 }
 
 async fn at(moment: Option<Instant>) {
@@ -300,6 +320,7 @@ async fn deliver_event(c: &mut Connection, wire: &mut Wire, event: &Event) -> Re
             Verdict::Push => {
                 wire.feed_event(event).await?;
                 c.gateway.counters.delivery_lag.observe(event.since.elapsed());
+                c.followed.extend(event.context.map(|context| (context, event.since)));
                 Ok(())
             }
             Verdict::Drop => Ok(()),
@@ -413,7 +434,8 @@ async fn compare_positions(c: &mut Connection, wire: &mut Wire) -> Result<(), En
     if c.sync.has_holes() {
         c.gateway.counters.holes.add(1);
     }
-    connect::fill(c, wire).await
+    connect::fill(c, wire).await?;
+    connect::tell_completeness(c, wire).await
 }
 
 /// Connections leave one after the other, so that their clients do not come back all at once.

@@ -13,6 +13,7 @@ use super::connection::Connection;
 use super::dispatch::Obeyed;
 use super::refusal::Refusal;
 use crate::limits;
+use crate::spans::{self, Context, Kind, Span, Spans};
 
 /// When one message passed the stations of this gateway.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +26,53 @@ pub(crate) struct Trace {
     pub(crate) batched: Instant,
     pub(crate) committed: Instant,
     pub(crate) published: Instant,
+    /// Its way is told to a collector, too.
+    pub(crate) context: Option<Context>,
+}
+
+/// Tells the collector how a message that is followed went through this gateway, and with how many
+/// others it was stored.
+pub(crate) fn tell_spans(spans: &Spans, trace: &Trace, batch_sends: usize) {
+    let Some(Context { trace: number, published_by }) = trace.context else {
+        return;
+    };
+    let root = spans::new_id();
+    let span = |name, id, kind, from, to, facts| Span {
+        trace: number,
+        id,
+        parent: (id != root).then_some(root),
+        name,
+        kind,
+        from,
+        to,
+        facts,
+    };
+    let &Trace { conv_id, seq, received, batched, committed, published, .. } = trace;
+    let message = vec![("natter.conversation", conv_id), ("natter.seq", seq)];
+    let batch = vec![("natter.batch.messages", batch_sends as i64)];
+    for stretch in [
+        span("send", root, Kind::Server, received, published, message),
+        span("wait for the writer", spans::new_id(), Kind::Internal, received, batched, vec![]),
+        span("commit", spans::new_id(), Kind::Internal, batched, committed, batch),
+        span("publish", published_by, Kind::Producer, committed, published, vec![]),
+    ] {
+        spans.tell(stretch);
+    }
+}
+
+/// Tells the collector that a message that is followed was written into the socket of somebody who
+/// gets it, this moment.
+pub(crate) fn tell_delivered(spans: &Spans, context: Context, heard: Instant) {
+    spans.tell(Span {
+        trace: context.trace,
+        id: spans::new_id(),
+        parent: Some(context.published_by),
+        name: "deliver",
+        kind: Kind::Consumer,
+        from: heard,
+        to: Instant::now(),
+        facts: Vec::new(),
+    });
 }
 
 /// The newest [`limits::JOURNEYS_MAX`] traces.

@@ -40,6 +40,7 @@ use crate::cache::Cache;
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::limits;
+use crate::spans::Spans;
 use crate::tasks::Tasks;
 use brief::Briefs;
 use journey::Journeys;
@@ -56,6 +57,7 @@ pub(crate) struct Gateway {
     pub(crate) bus: Arc<Bus>,
     pub(crate) cache: Arc<Cache>,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) spans: Spans,
     /// One for each database, by its number.
     writers: Vec<Writer>,
     presence: Presence,
@@ -72,6 +74,35 @@ pub(crate) struct Gateway {
     open: watch::Sender<usize>,
 }
 
+/// What a gateway stands on.
+pub(crate) struct Footing {
+    pub(crate) config: Arc<Config>,
+    pub(crate) store: Store,
+    pub(crate) bus: Arc<Bus>,
+    pub(crate) cache: Arc<Cache>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) spans: Spans,
+    pub(crate) drain: watch::Receiver<bool>,
+}
+
+#[cfg(test)]
+impl Footing {
+    /// Of a gateway that is alone and has the default settings. It drains when the sender says so.
+    pub(crate) fn alone(store: Store) -> (Self, watch::Sender<bool>) {
+        let (announce, drain) = watch::channel(false);
+        let footing = Self {
+            config: Arc::default(),
+            store,
+            bus: Arc::new(Bus::local()),
+            cache: Arc::new(Cache::local()),
+            counters: Arc::default(),
+            spans: Spans::none(),
+            drain,
+        };
+        (footing, announce)
+    }
+}
+
 /// A gateway whose tasks run.
 pub(crate) struct Running {
     pub(crate) routes: Router,
@@ -80,15 +111,8 @@ pub(crate) struct Running {
 }
 
 /// Starts the tasks that connections rely on, among those of the process.
-pub(crate) fn start(
-    tasks: &mut Tasks,
-    config: Arc<Config>,
-    store: Store,
-    bus: Arc<Bus>,
-    cache: Arc<Cache>,
-    counters: Arc<Counters>,
-    drain: watch::Receiver<bool>,
-) -> Running {
+pub(crate) fn start(tasks: &mut Tasks, footing: Footing) -> Running {
+    let Footing { config, store, bus, cache, counters, spans, drain } = footing;
     let (finish, finished) = watch::channel(false);
     let (writers, queues): (Vec<_>, Vec<_>) = (0..store.databases()).map(|_| writer::new()).unzip();
     let pulse = Pulse::new(config.timers.lease_ms);
@@ -100,6 +124,7 @@ pub(crate) fn start(
         bus,
         cache,
         counters,
+        spans,
         writers,
         presence: Presence::default(),
         briefs: Briefs::default(),

@@ -130,10 +130,8 @@ mod tests {
     use store::{NewUser, Options, Store};
 
     use super::*;
-    use crate::bus::{Bus, Subscriber};
-    use crate::cache::Cache;
-    use crate::config::Config;
-    use crate::counters::Counters;
+    use crate::bus::Subscriber;
+    use crate::gateway::Footing;
     use crate::outbound::{Item, Outbound};
     use crate::tasks::Tasks;
 
@@ -155,13 +153,9 @@ mod tests {
         }
         store.befriend(1, 2, 1).await.unwrap();
         store.accept(2, 1, 1).await.unwrap();
-        let (_drain, draining) = watch::channel(false);
-        let (config, counters) = (Arc::default(), Arc::new(Counters::default()));
-        let config: Arc<Config> = config;
-        let (bus, cache) = (Arc::new(Bus::local()), Arc::new(Cache::local()));
+        let (footing, _drain) = Footing::alone(store);
         let mut tasks = Tasks::default();
-        let running =
-            super::super::start(&mut tasks, config, store, bus, cache, counters, draining);
+        let running = super::super::start(&mut tasks, footing);
         let gateway = &running.gateway;
         let seen_by_bob = Arc::new(Outbound::default());
         for (user_id, queue) in [(1_i64, Arc::default()), (2, Arc::clone(&seen_by_bob))] {

@@ -75,6 +75,7 @@ mod tests {
             queue: Arc::clone(queue),
             received: Instant::now(),
             received_at: 0,
+            context: None,
         };
         Pending { message, asker }
     }

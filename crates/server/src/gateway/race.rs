@@ -17,15 +17,12 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 
 use super::connect::{self, Step};
 use super::connection::{self, Connection};
-use super::cursor::Moves;
 use super::fragments::Watched;
 use super::wire::Wire;
 use super::writer::{self, Asker};
-use super::{Gateway, Running, start};
+use super::{Footing, Gateway, Running, start};
 use crate::bus::Bus;
-use crate::cache::{Cache, Grant};
-use crate::config::Config;
-use crate::counters::Counters;
+use crate::cache::Grant;
 use crate::listen::{Socket, Stream};
 use crate::tasks::Tasks;
 
@@ -159,17 +156,9 @@ impl Stage {
         std::fs::create_dir_all(&dir).unwrap();
         let url = format!("sqlite:{}", dir.join("natter.db").display());
         let store = Store::open(&[url], &Options::default()).await.unwrap();
-        let (drain, draining) = watch::channel(false);
+        let (footing, drain) = Footing::alone(store);
         let mut tasks = Tasks::default();
-        let running = start(
-            &mut tasks,
-            Arc::new(Config::default()),
-            store,
-            Arc::new(Bus::local()),
-            Arc::new(Cache::local()),
-            Arc::new(Counters::default()),
-            draining,
-        );
+        let running = start(&mut tasks, footing);
         let stage = Self { running, _tasks: tasks, dir, _drain: drain };
         stage.sign_up(1).await;
         stage.sign_up(2).await;
@@ -263,9 +252,10 @@ impl Sender {
             queue: Arc::default(),
             received: Instant::now(),
             received_at: NOW,
+            context: None,
         };
         let batch = Batch { sends: vec![message], moves: Vec::new() };
-        let done = writer::commit(store, bus, 0, &batch, &Moves::default()).await;
+        let done = writer::commit(store, bus, 0, &batch).await;
         assert!(matches!(done.sends[..], [Ok(SendOutcome::Stored { .. })]), "{:?}", done.sends);
         (batch, asker, done)
     }

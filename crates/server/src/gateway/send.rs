@@ -36,6 +36,7 @@ pub(crate) async fn send(c: &mut Connection, frame_ref: u32, send: Send) -> Obey
         queue: Arc::clone(&c.queue),
         received,
         received_at,
+        context: c.gateway.spans.sample(),
     };
     let database = c.gateway.store.database_of(send.conv_id);
     // A full queue is waited for, and meanwhile nothing more is read from this connection. Refusing

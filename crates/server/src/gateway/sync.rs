@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use proto::server_frame::Body;
 use proto::{Conversation, Message, Page, Position, history, limits};
-use store::{Standing, Store};
+use store::{Away, Reached, Standing, Store};
 
 /// What one connection has been given.
 #[derive(Debug, Default)]
@@ -14,6 +14,10 @@ pub(crate) struct Sync {
     user_id: i64,
     known: HashMap<i64, Known>,
     holes: VecDeque<Hole>,
+    /// Where nobody could look the last time.
+    pub(crate) away: Away,
+    /// Conversations there of which the client said how far it has them.
+    unseen: HashSet<i64>,
     /// Conversations that the client has and that are not the user's any more.
     lost: VecDeque<i64>,
     /// Messages that went out in pages.
@@ -65,11 +69,17 @@ pub(crate) enum Verdict {
 impl Sync {
     /// From what the client says it has and where the store stands. Positions that lie ahead of the
     /// log count as its end; of conversations that are not his the client is told just that.
-    pub(crate) fn start(user_id: i64, have: &[Position], standings: &[Standing]) -> Self {
+    pub(crate) fn start(user_id: i64, have: &[Position], standings: &Reached<Standing>) -> Self {
         let have: HashMap<i64, &Position> = have.iter().map(|p| (p.conv_id, p)).collect();
-        let mut sync = Self { user_id, ..Self::default() };
+        let mut sync = Self { user_id, away: standings.away.clone(), ..Self::default() };
         sync.lose(have.keys().copied().collect(), standings);
-        for standing in standings {
+        for (conv_id, position) in have.iter().filter(|(conv_id, _)| standings.away.has(**conv_id))
+        {
+            let known = Known { seq: position.seq, rev: position.rev, joined_seq: 0 };
+            sync.known.insert(*conv_id, known);
+            sync.unseen.insert(*conv_id);
+        }
+        for standing in &standings.found {
             let known = match have.get(&standing.conv_id) {
                 Some(position) => Known {
                     seq: position.seq.min(standing.last_seq).max(standing.joined_seq),
@@ -85,11 +95,17 @@ impl Sync {
     }
 
     /// Finds holes by the positions of the store.
-    pub(crate) fn compare(&mut self, standings: &[Standing]) {
+    pub(crate) fn compare(&mut self, standings: &Reached<Standing>) {
+        self.away = standings.away.clone();
         self.lose(self.known.keys().copied().collect(), standings);
-        for standing in standings {
+        for standing in &standings.found {
             let introduce = !self.known.contains_key(&standing.conv_id);
             let known = self.known.entry(standing.conv_id).or_insert_with(|| unnamed(standing));
+            if self.unseen.remove(&standing.conv_id) {
+                // Nobody could say before that the client is ahead of the log.
+                known.seq = known.seq.min(standing.last_seq);
+                known.rev = known.rev.min(standing.last_rev);
+            }
             known.join(standing.joined_seq);
             let behind = known.seq < standing.last_seq || known.rev < standing.last_rev;
             if behind || introduce {
@@ -105,13 +121,16 @@ impl Sync {
     }
 
     /// Whoever was put out of a conversation while he was away, or while the bus lost the word, is
-    /// to be told. Standings that were cut say nothing about the rest.
-    fn lose(&mut self, named: Vec<i64>, standings: &[Standing]) {
-        if standings.len() >= store::DIGEST_MAX as usize {
+    /// to be told. Standings that were cut say nothing about the rest, and a database that is away
+    /// nothing about what is in it.
+    fn lose(&mut self, named: Vec<i64>, standings: &Reached<Standing>) {
+        let Reached { found, away } = standings;
+        if found.len() >= store::DIGEST_MAX as usize {
             return;
         }
-        let mine: HashSet<i64> = standings.iter().map(|standing| standing.conv_id).collect();
-        for conv_id in named.into_iter().filter(|conv_id| !mine.contains(conv_id)) {
+        let mine: HashSet<i64> = found.iter().map(|standing| standing.conv_id).collect();
+        let is_lost = |conv_id: &i64| !mine.contains(conv_id) && !away.has(*conv_id);
+        for conv_id in named.into_iter().filter(is_lost) {
             self.forget(conv_id);
             self.lost.push_back(conv_id);
         }

@@ -14,13 +14,14 @@ use tokio::sync::{mpsc, watch};
 
 use super::Gateway;
 use super::cursor::Moves;
-use super::journey::Trace;
+use super::journey::{self, Trace};
 use super::put_off::PutOff;
 use super::refusal::Refusal;
 use crate::bus::{Bus, Ring};
 use crate::counters::Counters;
 use crate::listen::announced;
 use crate::outbound::{Event, Outbound, Settled};
+use crate::spans::Context;
 use crate::{clock, limits};
 
 /// When cursors that could not be moved are tried again.
@@ -53,6 +54,8 @@ pub(crate) struct Asker {
     pub(crate) queue: Arc<Outbound>,
     pub(crate) received: Instant,
     pub(crate) received_at: i64,
+    /// Of a message whose way is followed.
+    pub(crate) context: Option<Context>,
 }
 
 /// A text that no writer survives: there is no other way to see what its death does.
@@ -66,6 +69,8 @@ pub(crate) struct Done {
     pub(crate) sends: Vec<Result<SendOutcome, store::Error>>,
     pub(crate) receipts: Vec<Receipt>,
     pub(crate) members: HashMap<i64, Vec<i64>>,
+    /// Cursors that could not be moved for lack of a database. They wait for the next try.
+    pub(crate) moves_left: Vec<CursorMove>,
     /// Why the batch could not be committed as one.
     pub(crate) failed: Option<store::Error>,
 }
@@ -131,10 +136,11 @@ async fn write(
     count_batch(&gateway.counters, &askers, moves.len(), batched);
     let batch = Batch { sends, moves };
     let (store, bus) = (&gateway.store, &gateway.bus);
-    let done = commit(store, bus, database, &batch, moves_waiting).await;
+    let mut done = commit(store, bus, database, &batch).await;
     let committed = Instant::now();
     count_done(&gateway.counters, &done, committed - batched);
-    let put_back = matches!(done.failed, Some(store::Error::Full | store::Error::Unavailable(_)));
+    let put_back = !done.moves_left.is_empty();
+    moves_waiting.put_back(std::mem::take(&mut done.moves_left), LATER);
     let mut traces = Vec::with_capacity(askers.len());
     let mut sends = Vec::with_capacity(askers.len());
     for ((message, asker), outcome) in batch.sends.into_iter().zip(askers).zip(&done.sends) {
@@ -144,24 +150,25 @@ async fn write(
             put_off.put_off(&asker, &message);
         }
         if let Ok(SendOutcome::Stored { seq, .. }) = *outcome {
-            let (conv_id, received, received_at) =
-                (message.conv_id, asker.received, asker.received_at);
-            let published = committed;
             traces.push(Trace {
-                conv_id,
+                conv_id: message.conv_id,
                 seq,
-                received_at,
-                received,
+                received_at: asker.received_at,
+                received: asker.received,
                 batched,
                 committed,
-                published,
+                published: committed,
+                context: asker.context,
             });
         }
         sends.push((message, asker));
     }
     publish(store, bus, sends, &done, &moved).await;
     let published = Instant::now();
-    traces.iter_mut().for_each(|trace| trace.published = published);
+    for trace in &mut traces {
+        trace.published = published;
+        journey::tell_spans(&gateway.spans, trace, done.sends.len());
+    }
     gateway.journeys.remember(traces);
     put_back
 }
@@ -196,33 +203,26 @@ fn count_done(counters: &Counters, done: &Done, took: Duration) {
 }
 
 /// Commits the batch. If something in it may be bad, its items are tried one by one, so that one
-/// bad item does not take the others along. Moves that could not be committed for lack of a
-/// database wait for the next try.
-pub(crate) async fn commit(
-    store: &Store,
-    bus: &Bus,
-    database: usize,
-    batch: &Batch,
-    moves_waiting: &Moves,
-) -> Done {
+/// bad item does not take the others along.
+pub(crate) async fn commit(store: &Store, bus: &Bus, database: usize, batch: &Batch) -> Done {
     let online = |user_id| bus.surely_online(user_id);
     let now = clock::now();
     let error = match store.commit_and_nudge(database, batch, &online, now).await {
         Ok(committed) => {
-            moves_waiting.put_back(committed.moves_left, LATER);
             return Done {
                 sends: committed.sends.into_iter().map(Ok).collect(),
                 receipts: committed.receipts,
                 members: committed.members,
+                moves_left: committed.moves_left,
                 failed: None,
             };
         }
         Err(error) => error,
     };
     if matches!(error, store::Error::Full | store::Error::Unavailable(_)) {
-        moves_waiting.put_back(batch.moves.clone(), LATER);
         let sends = batch.sends.iter().map(|_| Err(error.clone())).collect();
-        return Done { sends, failed: Some(error), ..Done::default() };
+        let moves_left = batch.moves.clone();
+        return Done { sends, moves_left, failed: Some(error), ..Done::default() };
     }
     tracing::error!(%error, sends = batch.sends.len(), "a batch failed, its items go one by one");
     let done = one_by_one(store, bus, database, batch).await;
@@ -234,7 +234,7 @@ async fn one_by_one(store: &Store, bus: &Bus, database: usize, batch: &Batch) ->
     let alone = batch.sends.iter().map(|message| (vec![message.clone()], Vec::new()));
     let moves = batch.moves.iter().map(|moved| (Vec::new(), vec![*moved]));
     for (sends, moves) in alone.chain(moves) {
-        let is_send = !sends.is_empty();
+        let moved = moves.first().copied();
         let online = |user_id| bus.surely_online(user_id);
         let one = Batch { sends, moves };
         let done_one = store.commit_and_nudge(database, &one, &online, clock::now());
@@ -243,9 +243,16 @@ async fn one_by_one(store: &Store, bus: &Bus, database: usize, batch: &Batch) ->
                 done.sends.extend(committed.sends.into_iter().map(Ok));
                 done.receipts.extend(committed.receipts);
                 done.members.extend(committed.members);
+                done.moves_left.extend(committed.moves_left);
             }
-            Err(error) if is_send => done.sends.push(Err(error)),
-            Err(error) => tracing::error!(%error, "a cursor could not be moved"),
+            Err(error) => match (moved, &error) {
+                (None, _) => done.sends.push(Err(error)),
+                (Some(moved), store::Error::Full | store::Error::Unavailable(_)) => {
+                    done.moves_left.push(moved);
+                }
+                // It would fail for ever. The client's next one, or its next Hello, says more.
+                (Some(_), _) => tracing::error!(%error, "a cursor could not be moved"),
+            },
         }
     }
     done
@@ -284,7 +291,8 @@ pub(crate) async fn publish(
                 let (conv_id, sender_id) = (message.conv_id, message.sender_id);
                 let client_key = message.client_key;
                 let message = stored_message(store, message, seq, sent_at, repeated).await;
-                let event = message.map(|m| Event::new(Body::Message(m), asker.origin));
+                let event =
+                    message.map(|m| Event::followed(Body::Message(m), asker.origin, asker.context));
                 stored.push(Stored {
                     asker,
                     sender_id,
@@ -423,12 +431,12 @@ fn refuse(asker: &Asker, refusal: &Refusal) {
 
 #[cfg(test)]
 mod tests {
-    use store::Options;
+    use sqlx::{Connection, PgConnection};
+    use store::{NewUser, Options};
 
     use super::*;
-    use crate::cache::Cache;
-    use crate::config::Config;
-    use crate::counters::Counters;
+    use crate::gateway::Footing;
+    use crate::harness;
     use crate::tasks::Tasks;
 
     #[tokio::test]
@@ -439,20 +447,10 @@ mod tests {
         // No disk has so much left.
         let options = Options { disk_reserve_bytes: u64::MAX, ..Options::default() };
         let store = Store::open(&[url], &options).await.unwrap();
-        let config: Arc<Config> = Arc::default();
-        let (bus, cache) = (Arc::new(Bus::local()), Arc::new(Cache::local()));
-        let counters = Arc::new(Counters::default());
-        let (_drain, draining) = watch::channel(false);
+        let (footing, _drain) = Footing::alone(store);
+        let counters = Arc::clone(&footing.counters);
         let mut tasks = Tasks::default();
-        let running = super::super::start(
-            &mut tasks,
-            config,
-            store,
-            bus,
-            cache,
-            Arc::clone(&counters),
-            draining,
-        );
+        let running = super::super::start(&mut tasks, footing);
         let moved = CursorMove { conv_id: 1, user_id: 2, delivered_seq: 3, read_seq: 3 };
         running.gateway.writers[0].moves.put(moved);
         while counters.batches.get() == 0 {
@@ -463,5 +461,70 @@ mod tests {
         ended.expect("the writer ends").unwrap();
         assert!(counters.batches.get() <= 2, "{} tries", counters.batches.get());
         let _ = std::fs::remove_dir_all(&dir);
+    }
+
+    /// Two tables of PostgreSQL's that a test has bewitched: one text is bad for good, and one
+    /// person's cursors cannot be moved as long as the sequence `away` is there.
+    const BEWITCHED: &str = "
+        CREATE SEQUENCE away;
+        CREATE FUNCTION no_text() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+          IF NEW.body = 'bad' THEN RAISE EXCEPTION 'bad'; END IF;
+          RETURN NEW;
+        END $$;
+        CREATE FUNCTION no_cursor() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+          IF NEW.user_id = 2 AND to_regclass('away') IS NOT NULL THEN
+            RAISE EXCEPTION 'away' USING ERRCODE = '57P03';
+          END IF;
+          RETURN NEW;
+        END $$;
+        CREATE TRIGGER no_text BEFORE INSERT ON message
+          FOR EACH ROW EXECUTE FUNCTION no_text();
+        CREATE TRIGGER no_cursor BEFORE UPDATE ON member
+          FOR EACH ROW EXECUTE FUNCTION no_cursor()";
+
+    /// Does something to a database behind the store's back.
+    async fn tamper(url: &str, sql: &'static str) {
+        let mut connection = PgConnection::connect(url).await.unwrap();
+        sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_cursor_beside_a_bad_message_waits_for_a_database_that_is_away() {
+        let url = harness::create_database().await;
+        let store = Store::open(std::slice::from_ref(&url), &Options::default()).await.unwrap();
+        for (user_id, handle) in [(1, "ann"), (2, "bob")] {
+            let user = NewUser {
+                user_id,
+                handle: handle.to_owned(),
+                name: handle.to_owned(),
+                email: None,
+                pass_hash: "no password".to_owned(),
+            };
+            store.create_user(&user, 1).await.unwrap();
+        }
+        let (conv_id, _) = store.open_direct(1, 2, 1).await.unwrap();
+        let send = |body: &str| NewMessage {
+            conv_id,
+            sender_id: 1,
+            client_key: proto::id::random_key(),
+            reply_seq: 0,
+            body: body.to_owned(),
+            mentions: Vec::new(),
+        };
+        let bus = Bus::local();
+        let good = Batch { sends: vec![send("good")], moves: Vec::new() };
+        assert!(commit(&store, &bus, 0, &good).await.failed.is_none());
+        tamper(&url, BEWITCHED).await;
+        let moved = CursorMove { conv_id, user_id: 2, delivered_seq: 1, read_seq: 1 };
+        let batch = Batch { sends: vec![send("bad"), send("good")], moves: vec![moved] };
+        let done = commit(&store, &bus, 0, &batch).await;
+        assert!(matches!(done.sends[..], [Err(_), Ok(SendOutcome::Stored { seq: 2, .. })]));
+        assert_eq!(done.moves_left, [moved], "it is tried again, and not forgotten");
+        tamper(&url, "DROP SEQUENCE away").await;
+        let again = Batch { sends: Vec::new(), moves: done.moves_left };
+        let done = commit(&store, &bus, 0, &again).await;
+        assert_eq!((done.receipts.len(), done.moves_left.len()), (1, 0));
+        store.close().await;
+        harness::drop_database(&url).await;
     }
 }

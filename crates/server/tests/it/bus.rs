@@ -240,6 +240,46 @@ async fn a_link_that_redis_cuts_is_made_again_and_nothing_is_missing() {
 }
 
 #[tokio::test]
+async fn a_gateway_over_the_output_limit_catches_up_and_the_others_notice_nothing() {
+    let redis = Redis::start().unwrap();
+    let cluster = Cluster::start(3, &[redis.url()], |_| {}).await;
+    let mut ann = user(&cluster.hosts[0], "ann").await;
+    let mut bob = user(&cluster.hosts[1], "bob").await;
+    let mut eve = user(&cluster.hosts[2], "eve").await;
+    let (to_bob, to_eve) = (ann.open(bob.id).await, ann.open(eve.id).await);
+    let limit = "pubsub 65536 0 0";
+    redis.ask(&["CONFIG", "SET", "client-output-buffer-limit", limit]).unwrap();
+    // More than the limit in one moment: nobody could read that fast.
+    let flood = "for _ = 1, 64 do
+        redis.call('SPUBLISH', KEYS[1], string.rep('x', 16384)) end";
+    let channel = format!("natter:u:{}", bob.id);
+    for n in 0..30 {
+        if n % 10 == 5 {
+            redis.ask(&["EVAL", flood, "1", &channel]).unwrap();
+        }
+        ann.line.send(to_bob, &format!("message {n}")).await;
+        ann.line.send(to_eve, &format!("message {n}")).await;
+    }
+    let mut shown = Vec::new();
+    while shown.len() < 30 {
+        match bob.line.until(|b| matches!(b, Hear::Page(_) | Hear::Message(_))).await {
+            Hear::Page(page) => shown.extend(page.messages.into_iter().map(|m| m.seq)),
+            Hear::Message(message) => shown.push(message.seq),
+            _ => unreachable!(),
+        }
+    }
+    assert_eq!(shown, (1..=30).collect::<Vec<_>>(), "each once, in order");
+    for seq in 1..=30 {
+        assert_eq!(eve.line.message(to_eve).await.seq, seq);
+    }
+    let links = async |host: usize| cluster.hosts[host].metric("natter_bus_links_total").await;
+    let cut_off = async { while links(1).await < 2 {} };
+    tokio::time::timeout(PATIENCE, cut_off).await.expect("bob's gateway was cut off");
+    assert_eq!((links(0).await, links(2).await), (1, 1), "and the others were not");
+    cluster.end().await;
+}
+
+#[tokio::test]
 async fn a_line_to_redis_that_swallows_everything_is_noticed() {
     let redis = Redis::start().unwrap();
     let proxy = bench::proxy::Proxy::start(&format!("127.0.0.1:{}", redis.port())).await.unwrap();

@@ -85,7 +85,7 @@ impl Cluster {
 }
 
 /// The URL of an empty database on the PostgreSQL that `cargo xtask test` starts.
-async fn create_database() -> String {
+pub(crate) async fn create_database() -> String {
     let url = std::env::var("NATTER_TEST_POSTGRES").expect("`cargo xtask test` sets it");
     let mut admin = PgConnection::connect(&url).await.unwrap();
     let name = format!("natter_server_{}", proto::id::random_key());
@@ -162,7 +162,7 @@ impl Drop for Others {
     }
 }
 
-async fn drop_database(url: &str) {
+pub(crate) async fn drop_database(url: &str) {
     let (server, name) = url.rsplit_once('/').unwrap();
     let mut admin = PgConnection::connect(&format!("{server}/postgres")).await.unwrap();
     let sql = AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)"));

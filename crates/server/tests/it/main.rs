@@ -20,3 +20,4 @@ mod settings;
 mod slow;
 mod story;
 mod tickets;
+mod traces;

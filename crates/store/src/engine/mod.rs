@@ -122,7 +122,7 @@ impl Database {
 
 fn pool<DB: sqlx::Database>(pool: &sqlx::Pool<DB>) -> Pool {
     let idle = u32::try_from(pool.num_idle()).unwrap_or(u32::MAX);
-    Pool { open: pool.size(), idle, max: pool.options().get_max_connections() }
+    Pool { open: pool.size(), idle, max: pool.options().get_max_connections(), away: false }
 }
 
 impl Tx {

@@ -78,6 +78,7 @@ impl SqliteDb {
             open: write.open + read.open,
             idle: write.idle + read.idle,
             max: write.max + read.max,
+            away: false,
         }
     }
 
@@ -307,7 +308,7 @@ mod tests {
             assert!(stored < 200, "100 pages hold less");
         };
         assert_eq!(full, Error::Full);
-        assert_eq!(store.digest(ann).await.unwrap()[0].last_seq, stored);
+        assert_eq!(store.digest(ann).await.unwrap().found[0].last_seq, stored);
         assert_eq!(store.integrity().await.unwrap(), Vec::<String>::new());
         grow_no_further_than(&store, 1_000_000).await;
         let done = store.commit(0, &long_message(group, ann), NOW).await.unwrap();

@@ -19,7 +19,7 @@ use std::time::Instant;
 use proto::id;
 
 use crate::engine::{Database, Reader, Tx};
-use crate::{Error, Result, Store, limits};
+use crate::{Away, Error, Reached, Result, Store, limits};
 
 pub(crate) use gate::{Gates, Shut, enter, of_all as gates_of};
 
@@ -33,6 +33,8 @@ pub(crate) struct Shards {
     writers: Vec<usize>,
     /// For a shard that was found shut: by which move, and since when this process waits for it.
     waiting: Mutex<HashMap<u16, (i64, Instant)>>,
+    /// Databases that did not answer when all were asked, and when that was.
+    silent: Mutex<HashMap<usize, Instant>>,
 }
 
 /// One state of the map, as it was read from the directory.
@@ -59,11 +61,42 @@ impl Shards {
     fn new(names: Vec<String>, map: Map) -> Self {
         let writers = map.homes.clone();
         let map = RwLock::new(Arc::new(map));
-        Self { names, map, writers, waiting: Mutex::default() }
+        Self { names, map, writers, waiting: Mutex::default(), silent: Mutex::default() }
     }
 
     pub(crate) fn map(&self) -> Arc<Map> {
         Arc::clone(&self.map.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether this database is worth a question, or did not answer a moment ago. After that moment
+    /// one question goes to it, and the others still take the old answer. Without the directory
+    /// nothing goes, so it is always asked.
+    pub(crate) fn may_ask(&self, database: usize) -> bool {
+        if database == 0 {
+            return true;
+        }
+        let mut silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
+        match silent.get_mut(&database) {
+            None => true,
+            Some(since) if since.elapsed() < limits::AWAY_ASKED_EVERY => false,
+            Some(since) => {
+                *since = Instant::now();
+                true
+            }
+        }
+    }
+
+    /// Remembers whether it answered.
+    pub(crate) fn asked<T>(&self, database: usize, answer: &Result<T>) {
+        let mut silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
+        match answer {
+            Err(Error::Unavailable(_)) => drop(silent.insert(database, Instant::now())),
+            _ => drop(silent.remove(&database)),
+        }
+    }
+
+    pub(crate) fn is_silent(&self, database: usize) -> bool {
+        self.silent.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&database)
     }
 
     /// Whether somebody here has been waiting for this move for `FENCE_WAIT`. So a shard that is
@@ -137,22 +170,33 @@ impl Store {
         Turn { store: self, shard: id::shard_of(conv_id), map: self.shards.map() }
     }
 
-    /// What was found in each database, if together it is everything. None: a shard was not where
-    /// the map says; the map was read again, and all have to be asked again.
+    /// What was found in each database that answered, and which shards are in the others; an error
+    /// if the directory is one of those. None: a shard was not where the map says; the map was read
+    /// again, and all have to be asked again.
     pub(crate) async fn whole<T>(
         &self,
         map: &Map,
-        found: Vec<(T, Gates)>,
-    ) -> Result<Option<Vec<T>>> {
-        for (database, (_, gates)) in found.iter().enumerate() {
-            for shut in gates.unreadable(map.version) {
-                if map.homes[usize::from(shut.shard)] == database {
-                    self.wait_for(shut, map).await?;
-                    return Ok(None);
+        answers: Vec<Result<(Vec<T>, Gates)>>,
+    ) -> Result<Option<Reached<T>>> {
+        let (mut found, mut away) = (Vec::new(), Away::default());
+        for (database, answer) in answers.into_iter().enumerate() {
+            let is_here = |shard: u16| map.homes[usize::from(shard)] == database;
+            let (rows, gates) = match answer {
+                Ok(answer) => answer,
+                Err(Error::Unavailable(why)) if database > 0 => {
+                    tracing::debug!(database, why, "a database is passed over");
+                    away.0.extend((0..id::SHARDS).filter(|shard| is_here(*shard)));
+                    continue;
                 }
+                Err(error) => return Err(error),
+            };
+            if let Some(shut) = gates.unreadable(map.version).find(|shut| is_here(shut.shard)) {
+                self.wait_for(shut, map).await?;
+                return Ok(None);
             }
+            found.extend(rows);
         }
-        Ok(Some(found.into_iter().map(|(rows, _)| rows).collect()))
+        Ok(Some(Reached { found, away }))
     }
 
     /// The gate was shut for who knew the map as `known`. Reads the map again; if it still leads to
@@ -243,20 +287,27 @@ macro_rules! read_at {
     }};
 }
 
-/// `of_all!(store, |database| rows_and_gates_of(database, …))`: the rows of all databases, asked a
-/// bounded number at a time. Everything or an error: an answer in which the conversations of one
-/// database are missing would look like one in which there are none.
+/// `of_all!(store, |database| rows_and_gates_of(database, …))`: the rows of all databases that
+/// answer, asked a bounded number at a time, and which shards are in the others: an answer in which
+/// the conversations of one database are missing must not look like one in which there are none.
 macro_rules! of_all {
     ($store:expr, $asked:expr) => {
         loop {
             let map = $store.shards.map();
-            let asked: Vec<_> = $store.databases.iter().map($asked).collect();
+            let ask = async |(number, database)| {
+                if !$store.shards.may_ask(number) {
+                    return Err($crate::Error::Unavailable("it was silent a moment ago".into()));
+                }
+                let answer = $asked(database).await;
+                $store.shards.asked(number, &answer);
+                answer
+            };
+            let asked: Vec<_> = $store.databases.iter().enumerate().map(ask).collect();
             let asked = futures_util::stream::iter(asked);
-            let found = futures_util::StreamExt::buffered(asked, limits::DATABASES_AT_ONCE);
-            let found: Vec<(Vec<_>, Gates)> =
-                futures_util::TryStreamExt::try_collect(found).await?;
-            if let Some(found) = $store.whole(&map, found).await? {
-                break found.into_iter().flatten().collect();
+            let answers = futures_util::StreamExt::buffered(asked, limits::DATABASES_AT_ONCE);
+            let answers: Vec<_> = futures_util::StreamExt::collect(answers).await;
+            if let Some(reached) = $store.whole(&map, answers).await? {
+                break reached;
             }
         }
     };

@@ -33,9 +33,9 @@ async fn a_person_with_5000_conversations_is_painted() {
         .await;
     }
     let since = Instant::now();
-    let paint = home.store.conversations(ann, 200).await.unwrap();
+    let paint = home.store.conversations(ann, 200).await.unwrap().found;
     let (painted, since) = (since.elapsed(), Instant::now());
-    let digest = home.store.digest(ann).await.unwrap();
+    let digest = home.store.digest(ann).await.unwrap().found;
     println!("5,000 conversations: Paint {painted:?}, digest {:?}", since.elapsed());
     assert_eq!(digest.len(), MANY as usize);
     assert_eq!(paint.len(), 200);

@@ -31,6 +31,13 @@ pub(super) fn take(model: &mut Model, event: Event) -> Vec<Effect> {
         Event::Receipt(receipt) => take_receipt(model, &receipt),
         Event::Presence(presence) => take_presence(model, &presence),
         Event::Typing(typing) => take_typing(model, &typing),
+        Event::Incomplete(true) => {
+            let text = "some conversations are away with their database; they come by themselves";
+            model.tell(Tone::Bad, text.to_owned());
+        }
+        Event::Incomplete(false) => {
+            model.tell(Tone::Good, "all conversations are here again".to_owned());
+        }
         Event::Outbox => return vec![Effect::LoadQueued],
         Event::Person(person) => {
             model.people.insert(person.user_id, person);

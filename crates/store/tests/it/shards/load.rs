@@ -185,14 +185,14 @@ async fn read(store: Store, world: Arc<World>) {
     let mut positions = [0; GROUPS];
     while !world.over.load(Ordering::SeqCst) {
         let floor: Vec<i64> = world.acked.iter().map(|seq| seq.load(Ordering::SeqCst)).collect();
-        let digest = store.digest(world.ann).await.unwrap();
+        let digest = store.digest(world.ann).await.unwrap().found;
         for (group, conv_id) in world.groups.iter().enumerate() {
             let found: Vec<_> = digest.iter().filter(|of| of.conv_id == *conv_id).collect();
             assert_eq!(found.len(), 1, "group {group} is in the digest once");
             assert!(found[0].last_seq >= floor[group], "group {group} is old in the digest");
         }
         let floor: Vec<i64> = world.acked.iter().map(|seq| seq.load(Ordering::SeqCst)).collect();
-        let paint = store.conversations(world.ann, 200).await.unwrap();
+        let paint = store.conversations(world.ann, 200).await.unwrap().found;
         for (group, conv_id) in world.groups.iter().enumerate() {
             let found: Vec<_> = paint.iter().filter(|of| of.conv_id == *conv_id).collect();
             assert_eq!(found.len(), 1, "group {group} is in the Paint once");

@@ -98,7 +98,7 @@ async fn a_shard_moves_with_everything_that_belongs_to_it_and_back() {
     assert_eq!(page.len(), 2);
     assert!(store.move_shard(shard, names[from], NOW, go_on()).await.unwrap());
     assert_eq!(say(store, group, bob, "home again").await, 1_203);
-    assert_eq!(store.digest(ann).await.unwrap().len(), 1);
+    assert_eq!(store.digest(ann).await.unwrap().found.len(), 1);
     assert_eq!(store.integrity().await.unwrap(), Vec::<String>::new());
     home.remove().await;
 }
@@ -199,7 +199,7 @@ async fn a_mover_that_died_is_repaired_by_running_it_again() {
         assert_eq!(dump(&home.urls[to], shard).await, before, "step {n}");
         assert!(dump(&home.urls[at], shard).await.iter().all(|(_, count, _)| *count == 0));
         at = to;
-        let end = home.store.digest(ann).await.unwrap()[0].last_seq;
+        let end = home.store.digest(ann).await.unwrap().found[0].last_seq;
         assert_eq!(say(&home.store, group, bob, "it takes messages").await, end + 1);
     }
     assert_eq!(home.store.integrity().await.unwrap(), Vec::<String>::new());
@@ -223,7 +223,7 @@ async fn a_mover_that_died_holds_nobody_for_long() {
         let name = if at_first { "d2" } else { "d1" };
         mover.move_shard(shard, name, NOW, &watch).await.unwrap_err();
         mover.close().await;
-        let end = home.store.digest(ann).await.unwrap()[0].last_seq;
+        let end = home.store.digest(ann).await.unwrap().found[0].last_seq;
         assert_eq!(say(&home.store, group, bob, "who holds me?").await, end + 1, "step {n}");
         let cursor = CursorMove { conv_id: group, user_id: ann, delivered_seq: end, read_seq: 0 };
         let batch = Batch { sends: Vec::new(), moves: vec![cursor] };

@@ -34,7 +34,7 @@ pub(super) async fn a_repeated_group_is_one_group(store: &Store) {
     let other = make(8, NOW).await.unwrap().conv_id;
     let none = [make(0, NOW).await.unwrap().conv_id, make(0, NOW).await.unwrap().conv_id];
     assert!(other != first.conv_id && none[0] != none[1]);
-    assert_eq!(store.conversations(nina, 50).await.unwrap().len(), 4);
+    assert_eq!(store.conversations(nina, 50).await.unwrap().found.len(), 4);
     store.leave(otto, first.conv_id, NOW).await.unwrap();
     let again = make(7, NOW + 6 * DAY).await.unwrap();
     assert_eq!((again.conv_id, again.members), (first.conv_id, vec![nina]), "as it is now");
@@ -146,7 +146,7 @@ pub(super) async fn paint_and_digest(store: &Store, ann: i64, bob: i64, direct: 
     let seq = say(store, direct, bob, &long).await;
     store.react(ann, direct, seq, "👍", false).await.unwrap();
     read_up_to(store, direct, bob, seq).await;
-    let painted = store.conversations(ann, 200).await.unwrap();
+    let painted = store.conversations(ann, 200).await.unwrap().found;
     assert!(painted.is_sorted_by_key(|conversation| std::cmp::Reverse(conversation.last_at)));
     let seen = painted.iter().find(|conversation| conversation.conv_id == direct).unwrap();
     assert_eq!((seen.friend_id, seen.friend_read_seq, seen.last_seq), (bob, seq, seq));
@@ -154,12 +154,12 @@ pub(super) async fn paint_and_digest(store: &Store, ann: i64, bob: i64, direct: 
     assert_eq!(last.body.chars().count(), limits::PREVIEW_CHARS_MAX as usize);
     assert_eq!(last.reactions[0].user_ids, [ann]);
     assert_eq!(&store.conversation(ann, direct, false).await.unwrap(), seen);
-    assert_eq!(store.conversations(ann, 1).await.unwrap().len(), 1);
+    assert_eq!(store.conversations(ann, 1).await.unwrap().found.len(), 1);
 
-    let digest = store.digest(ann).await.unwrap();
+    let digest = store.digest(ann).await.unwrap().found;
     assert_eq!(digest.len(), painted.len());
     let standing = digest.iter().find(|standing| standing.conv_id == direct).unwrap();
     assert_eq!((standing.last_seq, standing.last_rev), (seq, seen.last_rev));
     assert_eq!((standing.read_seq, standing.joined_seq), (seen.read_seq, 0));
-    assert!(store.digest(1).await.unwrap().is_empty());
+    assert!(store.digest(1).await.unwrap().found.is_empty());
 }
