@@ -77,6 +77,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("lettre", &["natter-server"]),
     ("protox", &["xtask"]),
     ("ratatui", &["natter-tui"]),
+    ("rusqlite", &["natter-store"]),
     ("sqlx", &["natter-client", "natter-store"]),
     ("tokio-tungstenite", &["natter-bench", "natter-client", "natter-server"]),
 ];

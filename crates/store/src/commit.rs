@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use proto::{ConversationKind, Receipt, id};
 
-use crate::engine::{Database, Link, each, is_conflict};
+use crate::engine::{Database, Link, Tx, each, is_conflict, record};
 use crate::shards::{Map, Shut, enter};
 use crate::{Batch, Committed, Result, SendOutcome, Store, limits, nudge};
 
@@ -30,25 +30,27 @@ struct Seen {
     members: HashMap<i64, Vec<i64>>,
 }
 
-#[derive(sqlx::FromRow)]
-struct ConversationRow {
-    conv_id: i64,
-    kind: i16,
-    dm_block: i16,
-    last_seq: i64,
+record! {
+    struct ConversationRow {
+        conv_id: i64,
+        kind: i16,
+        dm_block: i16,
+        last_seq: i64,
+    }
 }
 
-#[derive(sqlx::FromRow)]
-struct ActorRow {
-    conv_id: i64,
-    user_id: i64,
-    joined_seq: i64,
-    delivered_seq: i64,
-    read_seq: i64,
-    mention_seq: i64,
-    delivered_at: i64,
-    read_at: i64,
-    last_seq: i64,
+record! {
+    struct ActorRow {
+        conv_id: i64,
+        user_id: i64,
+        joined_seq: i64,
+        delivered_seq: i64,
+        read_seq: i64,
+        mention_seq: i64,
+        delivered_at: i64,
+        read_at: i64,
+        last_seq: i64,
+    }
 }
 
 /// What is to be written, and what is to be said when it is.
@@ -144,7 +146,17 @@ async fn commit_once(
     online: Online<'_>,
     now: i64,
 ) -> Result<Tried> {
-    let mut tx = database.begin().await?;
+    let tx = database.begin().await?;
+    database.at_once(transact(tx, gate, batch, online, now)).await
+}
+
+async fn transact(
+    mut tx: Tx,
+    gate: Option<&Map>,
+    batch: &Batch,
+    online: Online<'_>,
+    now: i64,
+) -> Result<Tried> {
     let link = &mut tx.link();
     if let Some(map) = gate {
         let shards: BTreeSet<u16> = batch.conv_ids().map(id::shard_of).collect();
@@ -193,7 +205,7 @@ async fn read(link: &mut Link<'_>, batch: &Batch) -> Result<Seen> {
 async fn lock_conversations(link: &mut Link<'_>, ids: &[i64]) -> Result<Vec<ConversationRow>> {
     each!(
         fetch_all query_as, link, [],
-        sqlite(ids) "SELECT value AS conv_id FROM json_each($1)",
+        rows(ids.iter().map(|id| (id,))) "SELECT $1 AS conv_id",
         postgres(ids) "SELECT unnest($1::bigint[]) AS conv_id",
         "SELECT c.conv_id, c.kind, c.dm_block, c.last_seq
            FROM input JOIN conversation c ON c.conv_id = input.conv_id ORDER BY c.conv_id",
@@ -206,9 +218,8 @@ async fn known_keys(link: &mut Link<'_>, batch: &Batch) -> Result<HashMap<Key, (
         batch.sends.iter().map(|send| (send.conv_id, send.sender_id, send.client_key)).collect();
     let rows: Vec<(i64, i64, i64, i64, i64)> = each!(
         fetch_all query_as, link, [],
-        sqlite(&keys)
-            "SELECT value->>0 AS conv_id, value->>1 AS sender_id, value->>2 AS client_key
-               FROM json_each($1)",
+        rows(keys.iter().copied())
+            "SELECT $1 AS conv_id, $2 AS sender_id, $3 AS client_key",
         postgres(
             keys.iter().map(|key| key.0).collect::<Vec<_>>(),
             keys.iter().map(|key| key.1).collect::<Vec<_>>(),
@@ -235,7 +246,7 @@ async fn lock_actors(link: &mut Link<'_>, batch: &Batch) -> Result<Vec<ActorRow>
     places.extend(batch.moves.iter().map(|cursor| (cursor.conv_id, cursor.user_id)));
     each!(
         fetch_all query_as, link, [],
-        sqlite(&places) "SELECT value->>0 AS conv_id, value->>1 AS user_id FROM json_each($1)",
+        rows(places.iter().copied()) "SELECT $1 AS conv_id, $2 AS user_id",
         postgres(
             places.iter().map(|place| place.0).collect::<Vec<_>>(),
             places.iter().map(|place| place.1).collect::<Vec<_>>()
@@ -254,7 +265,7 @@ async fn lock_actors(link: &mut Link<'_>, batch: &Batch) -> Result<Vec<ActorRow>
 async fn members_of(link: &mut Link<'_>, conv_ids: &[i64]) -> Result<Vec<Place>> {
     each!(
         fetch_all query_as, link, [],
-        sqlite(conv_ids) "SELECT value AS conv_id FROM json_each($1)",
+        rows(conv_ids.iter().map(|id| (id,))) "SELECT $1 AS conv_id",
         postgres(conv_ids) "SELECT unnest($1::bigint[]) AS conv_id",
         "SELECT m.conv_id, m.user_id FROM input JOIN member m ON m.conv_id = input.conv_id
           WHERE m.left_at IS NULL"
@@ -388,7 +399,7 @@ async fn write(
 async fn move_ends(link: &mut Link<'_>, grown: &[Place], now: i64) -> Result<()> {
     each!(
         execute query, link, [now],
-        sqlite(grown) "SELECT value->>0 AS conv_id, value->>1 AS last_seq FROM json_each($2)",
+        rows(grown.iter().copied()) "SELECT $2 AS conv_id, $3 AS last_seq",
         postgres(
             grown.iter().map(|row| row.0).collect::<Vec<_>>(),
             grown.iter().map(|row| row.1).collect::<Vec<_>>()
@@ -410,9 +421,8 @@ async fn remember_keys(link: &mut Link<'_>, batch: &Batch, plan: &Plan, now: i64
         .collect();
     each!(
         execute query, link, [now],
-        sqlite(&keys)
-            "SELECT value->>0 AS conv_id, value->>1 AS sender_id, value->>2 AS client_key,
-                    value->>3 AS seq FROM json_each($2)",
+        rows(keys.iter().copied())
+            "SELECT $2 AS conv_id, $3 AS sender_id, $4 AS client_key, $5 AS seq",
         postgres(
             keys.iter().map(|key| key.0).collect::<Vec<_>>(),
             keys.iter().map(|key| key.1).collect::<Vec<_>>(),
@@ -439,9 +449,8 @@ async fn insert_messages(link: &mut Link<'_>, batch: &Batch, plan: &Plan, now: i
         .collect();
     each!(
         execute query, link, [now],
-        sqlite(&rows)
-            "SELECT value->>0 AS conv_id, value->>1 AS seq, value->>2 AS sender_id,
-                    value->>3 AS reply_seq, value->>4 AS body FROM json_each($2)",
+        rows(rows.iter().copied())
+            "SELECT $2 AS conv_id, $3 AS seq, $4 AS sender_id, $5 AS reply_seq, $6 AS body",
         postgres(
             rows.iter().map(|row| row.0).collect::<Vec<_>>(),
             rows.iter().map(|row| row.1).collect::<Vec<_>>(),
@@ -461,26 +470,22 @@ async fn insert_messages(link: &mut Link<'_>, batch: &Batch, plan: &Plan, now: i
 async fn write_cursors(link: &mut Link<'_>, actors: &[&ActorRow]) -> Result<()> {
     let column =
         |pick: fn(&ActorRow) -> i64| actors.iter().map(|row| pick(row)).collect::<Vec<_>>();
-    let rows = || {
-        let row = |row: &&ActorRow| {
-            (
-                row.conv_id,
-                row.user_id,
-                row.delivered_seq,
-                row.read_seq,
-                row.mention_seq,
-                row.delivered_at,
-                row.read_at,
-            )
-        };
-        actors.iter().map(row).collect::<Vec<_>>()
+    let row = |row: &&ActorRow| {
+        (
+            row.conv_id,
+            row.user_id,
+            row.delivered_seq,
+            row.read_seq,
+            row.mention_seq,
+            row.delivered_at,
+            row.read_at,
+        )
     };
     each!(
         execute query, link, [],
-        sqlite(rows())
-            "SELECT value->>0 AS conv_id, value->>1 AS user_id, value->>2 AS delivered_seq,
-                    value->>3 AS read_seq, value->>4 AS mention_seq, value->>5 AS delivered_at,
-                    value->>6 AS read_at FROM json_each($1)",
+        rows(actors.iter().map(row))
+            "SELECT $1 AS conv_id, $2 AS user_id, $3 AS delivered_seq, $4 AS read_seq,
+                    $5 AS mention_seq, $6 AS delivered_at, $7 AS read_at",
         postgres(
             column(|row| row.conv_id),
             column(|row| row.user_id),

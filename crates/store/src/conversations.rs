@@ -2,22 +2,23 @@
 
 use proto::{Conversation, ConversationKind, Member, Role, id};
 
-use crate::engine::{Link, exec, row, rows};
+use crate::engine::{Link, exec, record, row, rows};
 use crate::paint::conversation_of;
 use crate::shards::read_at;
 use crate::users::people_rows;
 use crate::{Cursor, Error, Result, Store, limits};
 
-#[derive(sqlx::FromRow)]
-struct CursorRow {
-    user_id: i64,
-    role: i16,
-    delivered_seq: i64,
-    read_seq: i64,
-    delivered_at: i64,
-    read_at: i64,
-    mailed_seq: i64,
-    mailed_at: i64,
+record! {
+    struct CursorRow {
+        user_id: i64,
+        role: i16,
+        delivered_seq: i64,
+        read_seq: i64,
+        delivered_at: i64,
+        read_at: i64,
+        mailed_seq: i64,
+        mailed_at: i64,
+    }
 }
 
 impl Store {

@@ -24,33 +24,37 @@ impl Store {
         } as usize;
         let mut reader = self.directory().reader().await?;
         let link = &mut reader.link();
-        let handle = text.trim().trim_start_matches('@').to_lowercase();
-        let typed = words::split(text);
-        let mut ids = by_handle(link, &handle).await?;
-        match typed.as_slice() {
-            [] => {}
-            [word] => ids.extend(by_prefix(link, word).await?),
-            [first, second, ..] => {
-                // A handle may have several words, too.
-                ids.extend(by_prefix(link, &handle).await?);
-                ids.extend(by_two_words(link, first, second).await?);
-                ids.extend(by_two_words(link, second, first).await?);
-            }
-        }
-        let mut people = in_order(link, viewer, &ids).await?;
-        if let [word] = typed.as_slice()
-            && people.len() < limit
-        {
-            let typos = by_typo(link, word).await?;
-            for person in in_order(link, viewer, &typos).await? {
-                if !people.iter().any(|known| known.user_id == person.user_id) {
-                    people.push(person);
-                }
-            }
-        }
-        people.truncate(limit);
-        Ok(people)
+        self.directory().at_once(find(link, viewer, text, limit)).await
     }
+}
+
+async fn find(link: &mut Link<'_>, viewer: i64, text: &str, limit: usize) -> Result<Vec<Person>> {
+    let handle = text.trim().trim_start_matches('@').to_lowercase();
+    let typed = words::split(text);
+    let mut ids = by_handle(link, &handle).await?;
+    match typed.as_slice() {
+        [] => {}
+        [word] => ids.extend(by_prefix(link, word).await?),
+        [first, second, ..] => {
+            // A handle may have several words, too.
+            ids.extend(by_prefix(link, &handle).await?);
+            ids.extend(by_two_words(link, first, second).await?);
+            ids.extend(by_two_words(link, second, first).await?);
+        }
+    }
+    let mut people = in_order(link, viewer, &ids).await?;
+    if let [word] = typed.as_slice()
+        && people.len() < limit
+    {
+        let typos = by_typo(link, word).await?;
+        for person in in_order(link, viewer, &typos).await? {
+            if !people.iter().any(|known| known.user_id == person.user_id) {
+                people.push(person);
+            }
+        }
+    }
+    people.truncate(limit);
+    Ok(people)
 }
 
 async fn by_handle(link: &mut Link<'_>, handle: &str) -> Result<Vec<i64>> {

@@ -7,7 +7,7 @@ use proto::limits::GROUP_MEMBERS_MAX;
 use proto::{ConversationKind, Message, MessageKind, Role, id};
 
 use crate::conversations::{member_ids, role};
-use crate::engine::{Done, Link, each, exec, row, rows};
+use crate::engine::{Done, Link, each, exec, record, row, rows};
 use crate::log::lock;
 use crate::{Error, GroupChange, Result, Store, limits, users};
 
@@ -20,12 +20,14 @@ struct Group {
     me: MemberRow,
 }
 
-#[derive(Clone, sqlx::FromRow)]
-struct MemberRow {
-    user_id: i64,
-    role: i16,
-    joined_seq: i64,
-    read_seq: i64,
+record! {
+    #[derive(Clone)]
+    struct MemberRow {
+        user_id: i64,
+        role: i16,
+        joined_seq: i64,
+        read_seq: i64,
+    }
 }
 
 /// One line of the group's log: what happened, and the handle or title it happened to.

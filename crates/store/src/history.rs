@@ -6,21 +6,22 @@ use std::collections::HashMap;
 use proto::limits::{PAGE_BYTES_MAX, PAGE_MESSAGES_DEFAULT, PAGE_MESSAGES_MAX, SEARCH_WINDOW};
 use proto::{Message, Reaction, history};
 
-use crate::engine::{Link, each, row, rows};
+use crate::engine::{Link, each, record, row, rows};
 use crate::shards::read_at;
 use crate::{Error, Result, Store};
 
-#[derive(sqlx::FromRow)]
-pub(crate) struct MessageRow {
-    pub(crate) conv_id: i64,
-    pub(crate) seq: i64,
-    pub(crate) sender_id: i64,
-    pub(crate) sent_at: i64,
-    pub(crate) rev: Option<i64>,
-    pub(crate) edited_at: Option<i64>,
-    pub(crate) kind: i16,
-    pub(crate) reply_seq: Option<i64>,
-    pub(crate) body: String,
+record! {
+    pub(crate) struct MessageRow {
+        pub(crate) conv_id: i64,
+        pub(crate) seq: i64,
+        pub(crate) sender_id: i64,
+        pub(crate) sent_at: i64,
+        pub(crate) rev: Option<i64>,
+        pub(crate) edited_at: Option<i64>,
+        pub(crate) kind: i16,
+        pub(crate) reply_seq: Option<i64>,
+        pub(crate) body: String,
+    }
 }
 
 impl MessageRow {

@@ -4,7 +4,7 @@ use std::sync::PoisonError;
 
 use proto::limits::CLIENT_KEY_MS;
 
-use crate::engine::{Database, Link, exec, row, rows};
+use crate::engine::{Database, Link, Tx, exec, row, rows};
 use crate::{Result, Store, limits};
 
 /// The key of a row of `sent_key`: conversation, sender, client_key.
@@ -37,19 +37,25 @@ impl Store {
     pub async fn integrity(&self) -> Result<Vec<String>> {
         let mut faults = Vec::new();
         for database in self.databases.iter() {
-            let mut tx = database.begin_long_read().await?;
-            let link = &mut tx.link();
-            if let Database::Sqlite(_) = database {
-                let said: Vec<(String,)> = rows!(link, "PRAGMA integrity_check(20)")?;
-                faults.extend(said.into_iter().map(|(line,)| line).filter(|line| line != "ok"));
-            }
-            faults.extend(holes(link).await?);
-            faults.extend(cursors_out_of_bounds(link).await?);
-            faults.extend(lost_keys(link).await?);
-            faults.extend(wrong_counts(link).await?);
+            let tx = database.begin_long_read().await?;
+            faults.extend(database.at_once(faults_of(tx)).await?);
         }
         Ok(faults)
     }
+}
+
+async fn faults_of(mut tx: Tx) -> Result<Vec<String>> {
+    let link = &mut tx.link();
+    let mut faults = Vec::new();
+    if let Link::Sqlite(_) = link {
+        let said: Vec<(String,)> = rows!(link, "PRAGMA integrity_check(20)")?;
+        faults.extend(said.into_iter().map(|(line,)| line).filter(|line| line != "ok"));
+    }
+    faults.extend(holes(link).await?);
+    faults.extend(cursors_out_of_bounds(link).await?);
+    faults.extend(lost_keys(link).await?);
+    faults.extend(wrong_counts(link).await?);
+    Ok(faults)
 }
 
 async fn forget_sessions(directory: &Database, now: i64) -> Result<u64> {

@@ -109,8 +109,8 @@ pub(crate) const CHECKPOINT_EVERY: Duration = Duration::from_millis(250);
 pub(crate) const WAL_COPY_BYTES: u64 = 4 << 20;
 /// From this size on the writer is held for a moment so that the WAL can begin anew, in bytes.
 pub(crate) const WAL_RESTART_BYTES: u64 = 32 << 20;
-/// A page of SQLite's with the header it has in the WAL.
-pub(crate) const WAL_FRAME_BYTES: u64 = 4_096 + 24;
+/// What SQLite's WAL puts before each page.
+pub(crate) const WAL_HEADER_BYTES: i64 = 24;
 /// The longest that a checkpoint waits for readers while it holds the writer.
 pub(crate) const CHECKPOINT_BUSY: Duration = Duration::from_millis(200);
 /// How often the free space of the disk is asked for.

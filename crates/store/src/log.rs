@@ -5,19 +5,20 @@ use proto::limits::{REACTIONS_PER_MESSAGE_MAX, REACTIONS_PER_PERSON_MAX};
 use proto::{ConversationKind, Message, MessageKind, Role};
 
 use crate::conversations::{member_ids, role};
-use crate::engine::{Link, exec, row};
+use crate::engine::{Link, exec, record, row};
 use crate::history::{MessageRow, load_reactions};
 use crate::{Changed, Error, Result, Store};
 
-/// A conversation under its lock: until the transaction ends nobody else writes into it, joins or
-/// leaves.
-#[derive(sqlx::FromRow)]
-pub(crate) struct Locked {
-    pub(crate) kind: i16,
-    pub(crate) dm_block: i16,
-    pub(crate) title: Option<String>,
-    pub(crate) last_seq: i64,
-    last_rev: i64,
+record! {
+    /// A conversation under its lock: until the transaction ends nobody else writes into it, joins
+    /// or leaves.
+    pub(crate) struct Locked {
+        pub(crate) kind: i16,
+        pub(crate) dm_block: i16,
+        pub(crate) title: Option<String>,
+        pub(crate) last_seq: i64,
+        last_rev: i64,
+    }
 }
 
 /// An old message that one member is about to change.

@@ -1,23 +1,24 @@
 //! What mails need besides messages: whom they go to, what he wants of them, and the links in them.
 //! All of it in the directory. A link's token is never here, only its hash.
 
-use crate::engine::{Link, exec, row, rows};
+use crate::engine::{Link, exec, record, row, rows};
 use crate::{Job, MailSettings, Preview, Purpose, Recipient, Result, Store, limits, outbox};
 
-#[derive(sqlx::FromRow)]
-struct RecipientRow {
-    handle: String,
-    name: String,
-    email: Option<String>,
-    email_ok: i16,
-    last_seen: i64,
-    unwanted: i16,
-    preview: i16,
-    quiet_from: i16,
-    quiet_to: i16,
-    hides: i16,
-    mailed_at: i64,
-    mails: i16,
+record! {
+    struct RecipientRow {
+        handle: String,
+        name: String,
+        email: Option<String>,
+        email_ok: i16,
+        last_seen: i64,
+        unwanted: i16,
+        preview: i16,
+        quiet_from: i16,
+        quiet_to: i16,
+        hides: i16,
+        mailed_at: i64,
+        mails: i16,
+    }
 }
 
 impl RecipientRow {

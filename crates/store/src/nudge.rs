@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use proto::{ConversationKind, Receipt};
 
-use crate::engine::{Database, Done, Link, each, exec, row, rows};
+use crate::engine::{Database, Done, Link, each, exec, record, row, rows};
 use crate::shards::read_at;
 use crate::shards::{Gates, gates_of, of_all};
 use crate::{Error, Reached, Result, Store, Unread, limits};
@@ -26,7 +26,7 @@ pub(crate) async fn write(
     if !away.is_empty() {
         let _: Done = each!(
             execute query, link, [due_at],
-            sqlite(away) "SELECT value AS user_id FROM json_each($2)",
+            rows(away.iter().map(|id| (id,))) "SELECT $2 AS user_id",
             postgres(away.iter().copied().collect::<Vec<_>>())
                 "SELECT unnest($2::bigint[]) AS user_id",
             "INSERT INTO nudge (user_id, due_at) SELECT user_id, $1 FROM input WHERE 1 = 1
@@ -36,7 +36,7 @@ pub(crate) async fn write(
     if !readers.is_empty() {
         let _: Done = each!(
             execute query, link, [due_at],
-            sqlite(readers) "SELECT value AS user_id FROM json_each($2)",
+            rows(readers.iter().map(|id| (id,))) "SELECT $2 AS user_id",
             postgres(readers.iter().copied().collect::<Vec<_>>())
                 "SELECT unnest($2::bigint[]) AS user_id",
             "UPDATE nudge SET due_at = $1 FROM input
@@ -235,16 +235,17 @@ async fn drop_in(database: &Database, user_id: i64, told_until: i64, now: i64) -
     tx.commit().await
 }
 
-#[derive(sqlx::FromRow)]
-struct UnreadRow {
-    conv_id: i64,
-    dm_lo: Option<i64>,
-    dm_hi: Option<i64>,
-    title: Option<String>,
-    read_seq: i64,
-    last_seq: i64,
-    last_at: i64,
-    since: i64,
+record! {
+    struct UnreadRow {
+        conv_id: i64,
+        dm_lo: Option<i64>,
+        dm_hi: Option<i64>,
+        title: Option<String>,
+        read_seq: i64,
+        last_seq: i64,
+        last_at: i64,
+        since: i64,
+    }
 }
 
 impl UnreadRow {

@@ -8,41 +8,42 @@ use std::collections::HashMap;
 use proto::limits::{PAINT_CONVERSATIONS_MAX, PREVIEW_CHARS_MAX};
 use proto::{Conversation, Message};
 
-use crate::engine::{Database, Link, each, rows};
+use crate::engine::{Database, Link, each, record, rows};
 use crate::history::grouped;
 use crate::shards::{Gates, gates_of, of_all};
 use crate::{Reached, Result, Standing, Store, limits};
 
-/// A conversation as one member sees it.
-#[derive(sqlx::FromRow)]
-pub(crate) struct SeenRow {
-    pub(crate) conv_id: i64,
-    kind: i16,
-    title: Option<String>,
-    friend_id: Option<i64>,
-    member_count: i64,
-    last_seq: i64,
-    last_rev: i64,
-    last_at: i64,
-    role: i16,
-    joined_seq: i64,
-    delivered_seq: i64,
-    read_seq: i64,
-    mention_seq: i64,
-    muted_until: i64,
-    friend_delivered_seq: Option<i64>,
-    friend_read_seq: Option<i64>,
-    friend_mailed_seq: Option<i64>,
-    friend_mailed_at: Option<i64>,
-    // the newest message, if it is visible
-    seq: Option<i64>,
-    sender_id: Option<i64>,
-    sent_at: Option<i64>,
-    rev: Option<i64>,
-    edited_at: Option<i64>,
-    message_kind: Option<i16>,
-    reply_seq: Option<i64>,
-    preview: Option<String>,
+record! {
+    /// A conversation as one member sees it.
+    pub(crate) struct SeenRow {
+        pub(crate) conv_id: i64,
+        kind: i16,
+        title: Option<String>,
+        friend_id: Option<i64>,
+        member_count: i64,
+        last_seq: i64,
+        last_rev: i64,
+        last_at: i64,
+        role: i16,
+        joined_seq: i64,
+        delivered_seq: i64,
+        read_seq: i64,
+        mention_seq: i64,
+        muted_until: i64,
+        friend_delivered_seq: Option<i64>,
+        friend_read_seq: Option<i64>,
+        friend_mailed_seq: Option<i64>,
+        friend_mailed_at: Option<i64>,
+        /// Of the newest message, if it is visible.
+        seq: Option<i64>,
+        sender_id: Option<i64>,
+        sent_at: Option<i64>,
+        rev: Option<i64>,
+        edited_at: Option<i64>,
+        message_kind: Option<i16>,
+        reply_seq: Option<i64>,
+        preview: Option<String>,
+    }
 }
 
 /// The same inner columns for one conversation and for all of them; `$1` is the person.

@@ -1,16 +1,17 @@
 //! Sessions: a login on one device. The token is never here, only its hash.
 
-use crate::engine::{exec, row, rows};
+use crate::engine::{exec, record, row, rows};
 use crate::{Error, Job, Result, Session, Store, limits, outbox};
 
-#[derive(sqlx::FromRow)]
-struct SessionRow {
-    token_hash: Vec<u8>,
-    user_id: i64,
-    device: String,
-    created_at: i64,
-    used_at: i64,
-    expires_at: i64,
+record! {
+    struct SessionRow {
+        token_hash: Vec<u8>,
+        user_id: i64,
+        device: String,
+        created_at: i64,
+        used_at: i64,
+        expires_at: i64,
+    }
 }
 
 impl From<SessionRow> for Session {

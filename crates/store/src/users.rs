@@ -2,21 +2,22 @@
 
 use proto::{Person, Relation};
 
-use crate::engine::{Link, each, exec, row};
+use crate::engine::{Link, each, exec, record, row};
 use crate::{Credential, Error, Job, NewUser, Result, Store, limits, outbox, words};
 
-#[derive(sqlx::FromRow)]
-pub(crate) struct PersonRow {
-    pub(crate) user_id: i64,
-    pub(crate) handle: String,
-    pub(crate) name: String,
-    /// 0 where it is hidden from everybody.
-    pub(crate) last_seen: i64,
-    /// As the viewer sees the person …
-    pub(crate) mine: i16,
-    pub(crate) since: i64,
-    /// … and as the person sees the viewer.
-    pub(crate) theirs: i16,
+record! {
+    pub(crate) struct PersonRow {
+        pub(crate) user_id: i64,
+        pub(crate) handle: String,
+        pub(crate) name: String,
+        /// 0 where it is hidden from everybody.
+        pub(crate) last_seen: i64,
+        /// As the viewer sees the person …
+        pub(crate) mine: i16,
+        pub(crate) since: i64,
+        /// … and as the person sees the viewer.
+        pub(crate) theirs: i16,
+    }
 }
 
 impl PersonRow {

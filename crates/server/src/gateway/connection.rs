@@ -121,11 +121,15 @@ pub(super) async fn run(gateway: Arc<Gateway>, grant: Grant, codec: Codec, socke
     let Err(end) = converse(&mut c, &mut wire).await;
     count_end(&gateway.counters, &end);
     tracing::debug!(user_id = c.user_id, connection = c.id, ?end, "a connection ends");
+    Box::pin(part(&gateway, &c)).await;
+    Box::pin(wire.close(&end)).await;
+}
+
+async fn part(gateway: &Gateway, c: &Connection) {
     if c.subscribed {
         let was_last = gateway.bus.unsubscribe(c.user_id, c.id).await;
-        presence::left(&gateway, c.user_id, was_last).await;
+        presence::left(gateway, c.user_id, was_last).await;
     }
-    wire.close(&end).await;
 }
 
 fn count_end(counters: &Counters, end: &End) {
@@ -144,7 +148,7 @@ fn count_end(counters: &Counters, end: &End) {
 
 /// Hello, catching up, then live until something ends it.
 async fn converse(c: &mut Connection, wire: &mut Wire) -> Result<Never, End> {
-    let (hello_ref, hello) = hello(c, wire).await?;
+    let (hello_ref, hello) = Box::pin(hello(c, wire)).await?;
     tracing::info!(user_id = c.user_id, connection = c.id, client = ?hello.client, "connected");
     let said_hello = Instant::now();
     Box::pin(connect::catch_up(c, wire, hello_ref, &hello)).await?;
@@ -220,14 +224,16 @@ async fn live(c: &mut Connection, wire: &mut Wire) -> Result<Never, End> {
             () = announced(&mut c.drain), if leave_at.is_none() => Wake::Drain,
             () = at(leave_at), if leave_at.is_some() => Wake::Leave,
         };
+        // What is done is in boxes while it is done: most connections are idle, and each carries
+        // only what it waits with.
         match wake {
-            Wake::Said(said) => listen(c, wire, said?).await?,
+            Wake::Said(said) => Box::pin(listen(c, wire, said?)).await?,
             Wake::News => {}
             Wake::ReadAgain => c.read_again = None,
             Wake::LookAgain => c.look_again = true,
             Wake::Tick => Box::pin(look_around(c, wire)).await?,
             Wake::Drain => leave_at = Some(Instant::now() + drain_delay(&c.gateway)),
-            Wake::Leave => return leave(c, wire).await,
+            Wake::Leave => return Box::pin(leave(c, wire)).await,
         }
         news(c, wire).await?;
         if std::mem::take(&mut c.look_again) {
@@ -248,7 +254,7 @@ fn away_pause(connection: u64) -> Duration {
 
 async fn at(moment: Option<Instant>) {
     if let Some(moment) = moment {
-        tokio::time::sleep_until(moment.into()).await;
+        Box::pin(tokio::time::sleep_until(moment.into())).await;
     }
 }
 
@@ -288,7 +294,9 @@ async fn listen(c: &mut Connection, wire: &mut Wire, first: Incoming) -> Result<
 async fn news(c: &mut Connection, wire: &mut Wire) -> Result<(), End> {
     let taken = c.queue.take();
     c.look_again |= taken.look_again;
-    deliver(c, wire, taken.items).await?;
+    if !taken.items.is_empty() {
+        Box::pin(deliver(c, wire, taken.items)).await?;
+    }
     if let Some(reason) = taken.end {
         return Err(End::Goodbye(reason));
     }

@@ -173,13 +173,17 @@ async fn in_time(
     if let Some(written) = write.as_mut().now_or_never() {
         return written.map_err(End::from);
     }
-    tokio::select! {
-        written = write => written.map_err(End::from),
-        () = queue.cut(patient) => {
-            Err(End::Goodbye(queue.wanted_end().unwrap_or(GoodbyeReason::TooSlow)))
+    // In a box, so that a connection which does not wait here does not carry the room for it.
+    Box::pin(async {
+        tokio::select! {
+            written = write => written.map_err(End::from),
+            () = queue.cut(patient) => {
+                Err(End::Goodbye(queue.wanted_end().unwrap_or(GoodbyeReason::TooSlow)))
+            }
+            () = tokio::time::sleep(longest) => Err(End::Goodbye(GoodbyeReason::TooSlow)),
         }
-        () = tokio::time::sleep(longest) => Err(End::Goodbye(GoodbyeReason::TooSlow)),
-    }
+    })
+    .await
 }
 
 fn text(json: Vec<u8>) -> Message {

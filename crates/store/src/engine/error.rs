@@ -3,10 +3,10 @@
 //! Nothing that a user wrote may come out of here: of PostgreSQL's errors the code and the names of
 //! table and constraint are kept, never message details, which quote values.
 
-use sqlx::error::DatabaseError;
 use sqlx::postgres::PgDatabaseError;
 
 use crate::Error;
+use rusqlite::ErrorCode;
 
 /// What `Unavailable` says after a deadlock: running the whole transaction again helps.
 const CONFLICT: &str = "two transactions stood in each other's way";
@@ -17,10 +17,7 @@ pub(crate) fn is_conflict(error: &Error) -> bool {
 
 pub(crate) fn fault(error: sqlx::Error) -> Error {
     match error {
-        sqlx::Error::Database(database) => match database.try_downcast_ref::<PgDatabaseError>() {
-            Some(error) => of_postgres(error),
-            None => of_sqlite(&*database),
-        },
+        sqlx::Error::Database(database) => of_postgres(database.downcast_ref::<PgDatabaseError>()),
         sqlx::Error::PoolTimedOut => Error::Unavailable("no connection was free in time".into()),
         sqlx::Error::PoolClosed => Error::Unavailable("it is closed".into()),
         sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::StorageFull => Error::Full,
@@ -54,23 +51,23 @@ fn of_postgres(error: &PgDatabaseError) -> Error {
     }
 }
 
-/// <https://www.sqlite.org/rescode.html>; the lowest byte is the primary code.
-fn of_sqlite(error: &dyn DatabaseError) -> Error {
-    const BUSY: u32 = 5;
-    const LOCKED: u32 = 6;
-    const READ_ONLY: u32 = 8;
-    const IO: u32 = 10;
-    const FULL: u32 = 13;
-    const CANNOT_OPEN: u32 = 14;
-    const NO_ROOM_FOR_SHARED_MEMORY: u32 = IO | (19 << 8);
-    let code: u32 = error.code().and_then(|code| code.parse().ok()).unwrap_or_default();
-    if code == NO_ROOM_FOR_SHARED_MEMORY {
+/// <https://www.sqlite.org/rescode.html>
+pub(super) fn of_sqlite(error: rusqlite::Error) -> Error {
+    let rusqlite::Error::SqliteFailure(failure, why) = error else {
+        return Error::Internal(error.to_string());
+    };
+    let code = failure.extended_code;
+    if code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE {
         return Error::Full;
     }
-    match code & 0xFF {
-        FULL => Error::Full,
-        BUSY | LOCKED => Error::Unavailable("it is locked by another program".into()),
-        READ_ONLY | IO | CANNOT_OPEN => Error::Unavailable(format!("SQLite says {code}")),
-        _ => Error::Internal(format!("SQLite says {code}: {}", error.message())),
+    match failure.code {
+        ErrorCode::DiskFull => Error::Full,
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
+            Error::Unavailable("it is locked by another program".into())
+        }
+        ErrorCode::ReadOnly | ErrorCode::SystemIoFailure | ErrorCode::CannotOpen => {
+            Error::Unavailable(format!("SQLite says {code}"))
+        }
+        _ => Error::Internal(format!("SQLite says {code}: {}", why.unwrap_or_default())),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use sqlx::{Connection, PgConnection, SqliteConnection};
+use sqlx::{Connection, PgConnection};
 
 use super::{Link, fault, in_time, migrate, postgres, row, rows, sqlite};
 use crate::{Error, Inspection, Options, Result};
@@ -19,8 +19,8 @@ pub(crate) async fn inspect(url: &str, options: &Options) -> Result<Inspection> 
 }
 
 async fn of_sqlite(url: &str, options: &Options) -> Result<Inspection> {
-    let Some(connect) = sqlite::look_options(url, Duration::from_millis(options.timeout_ms))?
-    else {
+    let timeout = Duration::from_millis(options.timeout_ms);
+    let Some(mut connection) = sqlite::look(url, timeout)? else {
         return Ok(Inspection {
             engine: "SQLite".into(),
             pending: migrate::pending(&[])?,
@@ -28,7 +28,6 @@ async fn of_sqlite(url: &str, options: &Options) -> Result<Inspection> {
             ..Inspection::default()
         });
     };
-    let mut connection = SqliteConnection::connect_with(&connect).await.map_err(fault)?;
     let mut link = Link::Sqlite(&mut connection);
     let version: Option<(String,)> = row!(&mut link, "SELECT sqlite_version()")?;
     let mut seen = Inspection { engine: "SQLite".into(), ..Inspection::default() };
@@ -42,7 +41,6 @@ async fn of_sqlite(url: &str, options: &Options) -> Result<Inspection> {
     schema_of(&mut link, schema.is_some(), &mut seen).await?;
     let said: Vec<(String,)> = rows!(&mut link, "PRAGMA quick_check(20)")?;
     seen.wrong.extend(said.into_iter().map(|(line,)| line).filter(|line| line != "ok"));
-    connection.close().await.map_err(fault)?;
     Ok(seen)
 }
 

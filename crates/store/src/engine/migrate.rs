@@ -7,8 +7,10 @@
 use std::borrow::Cow;
 
 use sha2::{Digest, Sha256};
-use sqlx::{AssertSqlSafe, PgPool, SqlitePool};
+use sqlx::{AssertSqlSafe, PgPool};
 
+use super::error::of_sqlite;
+use super::sqlite::SqliteTx;
 use super::{Link, Tx, exec, fault, rows};
 use crate::{Error, Result};
 
@@ -43,9 +45,8 @@ const MIGRATIONS: [Migration; 5] = [
 /// number.
 const LOCK: i64 = 0x6e61_7474_6572;
 
-pub(crate) async fn sqlite(pool: &SqlitePool) -> Result<()> {
-    // BEGIN IMMEDIATE keeps out every other process that would migrate now.
-    let tx = pool.begin_with("BEGIN IMMEDIATE").await.map_err(fault)?;
+/// `tx` keeps out every other process that would migrate now.
+pub(crate) async fn sqlite(tx: SqliteTx) -> Result<()> {
     migrate(Tx::Sqlite(tx)).await
 }
 
@@ -114,7 +115,7 @@ async fn apply(link: &mut Link<'_>, migration: &Migration) -> Result<()> {
     match link {
         Link::Sqlite(connection) => {
             let text = migration.text.replace("/*clustered*/", "WITHOUT ROWID");
-            sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut **connection).await.map_err(fault)?;
+            connection.execute_batch(&text).map_err(of_sqlite)?;
         }
         Link::Postgres(connection, _) => {
             let text = migration.text.replace("/*bytes*/", "COLLATE \"C\"");

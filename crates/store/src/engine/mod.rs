@@ -2,24 +2,33 @@
 //!
 //! The two differ in three places only: how a list of rows goes in (`each!`), what locks a row, and
 //! how they are opened. Everything else is one text.
+//!
+//! PostgreSQL is waited for. SQLite works in the caller's thread, and what may take long there goes
+//! `elsewhere`.
 
 mod error;
 mod inspect;
+pub(crate) mod lite;
 mod migrate;
 mod postgres;
+mod seats;
 mod sqlite;
 
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use sqlx::pool::PoolConnection;
-use sqlx::{PgConnection, Postgres, Sqlite, SqliteConnection, Transaction};
+use sqlx::{PgConnection, Postgres, Transaction};
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 use crate::{Error, Options, Pool, Result};
 
 pub(crate) use error::{fault, is_conflict};
 pub(crate) use inspect::inspect;
+pub(crate) use lite::{FromLite, record};
 use postgres::PostgresDb;
-use sqlite::SqliteDb;
+use seats::Seat;
+use sqlite::{SqliteDb, SqliteTx};
 
 /// One database, ready for use.
 pub(crate) enum Database {
@@ -29,20 +38,20 @@ pub(crate) enum Database {
 
 /// A transaction under way. Dropped without `commit`, it never happened.
 pub(crate) enum Tx {
-    Sqlite(Transaction<'static, Sqlite>),
+    Sqlite(SqliteTx),
     Postgres(Transaction<'static, Postgres>, Duration),
 }
 
 /// A connection for reading; every statement sees what is committed when it begins.
 pub(crate) enum Reader {
-    Sqlite(PoolConnection<Sqlite>),
+    Sqlite(Seat),
     Postgres(PoolConnection<Postgres>, Duration),
 }
 
 /// What statements run on: the inside of a `Tx` or a `Reader`. With PostgreSQL the longest wait for
 /// one of them.
 pub(crate) enum Link<'a> {
-    Sqlite(&'a mut SqliteConnection),
+    Sqlite(&'a mut rusqlite::Connection),
     Postgres(&'a mut PgConnection, Duration),
 }
 
@@ -86,7 +95,7 @@ impl Database {
     /// A snapshot for a question that reads whole tables and may take its time.
     pub(crate) async fn begin_long_read(&self) -> Result<Tx> {
         match self {
-            Self::Sqlite(database) => Ok(Tx::Sqlite(database.read.begin().await.map_err(fault)?)),
+            Self::Sqlite(database) => Ok(Tx::Sqlite(database.begin_read().await?)),
             Self::Postgres(database) => {
                 Ok(Tx::Postgres(database.begin_long_read().await?, postgres::LONG_READ))
             }
@@ -95,13 +104,22 @@ impl Database {
 
     pub(crate) async fn reader(&self) -> Result<Reader> {
         match self {
-            Self::Sqlite(database) => {
-                Ok(Reader::Sqlite(database.read.acquire().await.map_err(fault)?))
-            }
+            Self::Sqlite(database) => Ok(Reader::Sqlite(database.reader().await?)),
             Self::Postgres(database) => {
                 let connection = database.pool.acquire().await.map_err(fault)?;
                 Ok(Reader::Postgres(connection, database.timeout))
             }
+        }
+    }
+
+    /// Does this work for one of our transactions as one piece: on SQLite, where it works and
+    /// nothing in it waits, `elsewhere`.
+    pub(crate) async fn at_once<T>(&self, work: impl Future<Output = T>) -> T {
+        match self {
+            Self::Sqlite(_) => {
+                elsewhere(|| work.now_or_never().expect("SQLite does not let anybody wait"))
+            }
+            Self::Postgres(_) => work.await,
         }
     }
 
@@ -120,6 +138,15 @@ impl Database {
     }
 }
 
+/// Runs what may keep its thread for long (a sync, a lock of another process, a whole batch) where
+/// no other task waits behind it. A runtime of one thread has no other place, and waits.
+pub(crate) fn elsewhere<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::try_current().map(|handle| handle.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        _ => work(),
+    }
+}
+
 fn pool<DB: sqlx::Database>(pool: &sqlx::Pool<DB>) -> Pool {
     let idle = u32::try_from(pool.num_idle()).unwrap_or(u32::MAX);
     Pool { open: pool.size(), idle, max: pool.options().get_max_connections(), away: false }
@@ -128,7 +155,7 @@ fn pool<DB: sqlx::Database>(pool: &sqlx::Pool<DB>) -> Pool {
 impl Tx {
     pub(crate) fn link(&mut self) -> Link<'_> {
         match self {
-            Self::Sqlite(tx) => Link::Sqlite(&mut *tx),
+            Self::Sqlite(tx) => Link::Sqlite(tx.connection()),
             Self::Postgres(tx, timeout) => Link::Postgres(&mut *tx, *timeout),
         }
     }
@@ -137,7 +164,7 @@ impl Tx {
     /// happened.
     pub(crate) async fn commit(self) -> Result<()> {
         match self {
-            Self::Sqlite(tx) => tx.commit().await.map_err(fault),
+            Self::Sqlite(tx) => tx.commit(),
             Self::Postgres(tx, timeout) => in_time(timeout, tx.commit()).await,
         }
     }
@@ -156,7 +183,7 @@ impl Link<'_> {
 impl Reader {
     pub(crate) fn link(&mut self) -> Link<'_> {
         match self {
-            Self::Sqlite(connection) => Link::Sqlite(&mut *connection),
+            Self::Sqlite(seat) => Link::Sqlite(&mut *seat),
             Self::Postgres(connection, timeout) => Link::Postgres(&mut *connection, *timeout),
         }
     }
@@ -180,8 +207,7 @@ macro_rules! run {
     ($call:ident $query:ident, $link:expr, [$lite:expr, $pg:expr] $(, $arg:expr)* $(,)?) => {
         match $link {
             $crate::engine::Link::Sqlite(connection) => {
-                sqlx::$query($lite)$(.bind($arg))*.$call(&mut **connection).await
-                    .map(Into::into).map_err($crate::engine::fault)
+                $crate::engine::lite::run(connection, $lite, &[$(&$arg as &dyn rusqlite::ToSql),*])
             }
             $crate::engine::Link::Postgres(connection, timeout) => {
                 let statement = sqlx::$query($pg)$(.bind($arg))*.$call(&mut **connection);
@@ -223,17 +249,38 @@ macro_rules! exec {
 }
 
 /// A statement over a list: `WITH input AS (…)`, then the text that both engines share. The shared
-/// arguments are $1 and so on; the list comes after them: one JSON array of rows for SQLite, one
-/// array for each column for PostgreSQL, whose planner then knows how long it is.
+/// arguments are $1 and so on; the list comes after them. PostgreSQL gets one array for each
+/// column, and its planner knows how long it is. SQLite runs the statement for each row (`rows`),
+/// which must be the same as once for all; or, where it is not, for one JSON array (`sqlite`).
 macro_rules! each {
+    ($call:ident $query:ident, $link:expr, [$($arg:expr),*],
+     rows($rows:expr) $lite:literal, postgres($($column:expr),+) $pg:literal,
+     $text:literal $(, postgres_end $end:literal)?) => {
+        match $link {
+            $crate::engine::Link::Sqlite(connection) => $crate::engine::lite::run_each(
+                connection,
+                concat!("WITH input AS (", $lite, ") ", $text),
+                &[$(&$arg as &dyn rusqlite::ToSql),*],
+                $rows,
+            ),
+            $crate::engine::Link::Postgres(connection, timeout) => {
+                let statement =
+                    sqlx::$query(concat!("WITH input AS (", $pg, ") ", $text $(, $end)?))
+                    $(.bind($arg))*$(.bind($column))+.$call(&mut **connection);
+                $crate::engine::in_time(*timeout, statement).await.map(Into::into)
+            }
+        }
+    };
     ($call:ident $query:ident, $link:expr, [$($arg:expr),*],
      sqlite($json:expr) $lite:literal, postgres($($column:expr),+) $pg:literal,
      $text:literal $(, postgres_end $end:literal)?) => {
         match $link {
             $crate::engine::Link::Sqlite(connection) => {
-                sqlx::$query(concat!("WITH input AS (", $lite, ") ", $text))
-                    $(.bind($arg))*.bind($crate::engine::json($json)).$call(&mut **connection).await
-                    .map(Into::into).map_err($crate::engine::fault)
+                $crate::engine::lite::run(
+                    connection,
+                    concat!("WITH input AS (", $lite, ") ", $text),
+                    &[$(&$arg as &dyn rusqlite::ToSql,)* &$crate::engine::json($json)],
+                )
             }
             $crate::engine::Link::Postgres(connection, timeout) => {
                 let statement =
@@ -261,13 +308,8 @@ macro_rules! pg {
 pub(crate) use {each, exec, pg, row, rows, run};
 
 /// How many rows a statement changed, on either engine.
+#[derive(Default)]
 pub(crate) struct Done(pub(crate) u64);
-
-impl From<sqlx::sqlite::SqliteQueryResult> for Done {
-    fn from(done: sqlx::sqlite::SqliteQueryResult) -> Self {
-        Self(done.rows_affected())
-    }
-}
 
 impl From<sqlx::postgres::PgQueryResult> for Done {
     fn from(done: sqlx::postgres::PgQueryResult) -> Self {

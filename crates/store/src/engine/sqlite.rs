@@ -4,26 +4,41 @@
 use std::fs::{DirBuilder, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, Sqlite, SqliteConnection, SqlitePool, Transaction};
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::{fault, migrate};
+use super::error::of_sqlite;
+use super::seats::{Seat, Seats};
+use super::{elsewhere, migrate};
 use crate::{Error, Options, Pool, Result, limits};
 
 pub(crate) struct SqliteDb {
     /// One connection: SQLite has one writer, and who waits for it waits here, in order, not in
     /// busy loops.
-    write: SqlitePool,
-    pub(crate) read: SqlitePool,
+    write: Arc<Seats>,
+    read: Arc<Seats>,
+    /// The longest wait for another process that writes.
+    timeout: Duration,
     pub(crate) disk: Disk,
-    /// Dropping it ends the checkpointer.
-    stop: watch::Sender<bool>,
-    checkpointer: Mutex<Option<JoinHandle<()>>>,
+    checkpointer: Mutex<Option<Checkpointer>>,
+}
+
+/// A transaction under way. Dropped without `commit`, it never happened.
+pub(crate) struct SqliteTx(Seat);
+
+impl SqliteTx {
+    /// Committed and synced when this returns Ok.
+    pub(crate) fn commit(self) -> Result<()> {
+        elsewhere(|| self.0.execute_batch("COMMIT")).map_err(of_sqlite)
+    }
+
+    pub(crate) fn connection(&mut self) -> &mut Connection {
+        &mut self.0
+    }
 }
 
 impl SqliteDb {
@@ -33,47 +48,47 @@ impl SqliteDb {
             Error::Unavailable(format!("{} cannot be opened: {error}", path.display()))
         })?;
         let timeout = Duration::from_millis(options.timeout_ms);
-        let connect = connect_options(&path, timeout);
-        let pool = SqlitePoolOptions::new()
-            .acquire_timeout(timeout)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .test_before_acquire(false);
-        // When a full disk stops a COMMIT, SQLite has rolled back by itself, and sqlx still counts
-        // a transaction, for ever. The ping waits for the rollback that a dropped one asks for.
-        let write = pool.clone().max_connections(1).after_release(|connection, _| {
-            Box::pin(async move {
-                connection.ping().await?;
-                Ok(!connection.is_in_transaction())
-            })
+        let write = Seats::new(1, timeout, {
+            let path = path.clone();
+            move || connect(&path, Access::Write, timeout)
         });
-        let write = write.connect_with(connect.clone()).await.map_err(fault)?;
-        migrate::sqlite(&write).await?;
-
-        let read = pool.max_connections(options.connections.max(1));
-        let read = read.connect_with(connect.clone().read_only(true)).await.map_err(fault)?;
-        let checkpoint = connect.busy_timeout(limits::CHECKPOINT_BUSY);
-        let checkpoint = checkpoint.connect().await.map_err(fault)?;
-        let (stop, stopped) = watch::channel(false);
-        let checkpointer = tokio::spawn(checkpoint_in_turn(checkpoint, wal_of(&path), stopped));
+        let tx = begin(&write, timeout).await?;
+        // IMMEDIATE keeps out every other process that would migrate now.
+        migrate::sqlite(tx).await?;
+        let read = Seats::new(options.connections.max(1), timeout, {
+            let path = path.clone();
+            move || connect(&path, Access::Read, timeout)
+        });
+        let checkpoint = connect(&path, Access::Write, limits::CHECKPOINT_BUSY)?;
         Ok(Self {
             write,
             read,
+            timeout,
             disk: Disk::new(&path, options.disk_reserve_bytes),
-            stop,
-            checkpointer: Mutex::new(Some(checkpointer)),
+            checkpointer: Mutex::new(Some(Checkpointer::start(checkpoint, wal_of(&path))?)),
         })
     }
 
     /// IMMEDIATE: whoever has begun can also finish, nobody has to give up half-way for another
     /// writer.
-    pub(crate) async fn begin(&self) -> Result<Transaction<'static, Sqlite>> {
-        self.write.begin_with("BEGIN IMMEDIATE").await.map_err(fault)
+    pub(crate) async fn begin(&self) -> Result<SqliteTx> {
+        begin(&self.write, self.timeout).await
+    }
+
+    /// One snapshot for several questions.
+    pub(crate) async fn begin_read(&self) -> Result<SqliteTx> {
+        let seat = self.read.take().await?;
+        seat.execute_batch("BEGIN").map_err(of_sqlite)?;
+        Ok(SqliteTx(seat))
+    }
+
+    pub(crate) async fn reader(&self) -> Result<Seat> {
+        self.read.take().await
     }
 
     /// The writer and the readers beside it.
     pub(crate) fn pool(&self) -> Pool {
-        let (write, read) = (super::pool(&self.write), super::pool(&self.read));
+        let (write, read) = (self.write.pool(), self.read.pool());
         Pool {
             open: write.open + read.open,
             idle: write.idle + read.idle,
@@ -83,17 +98,29 @@ impl SqliteDb {
     }
 
     pub(crate) async fn close(&self) {
-        // Ends the checkpointer, which empties the WAL a last time when the writer has gone.
         self.read.close().await;
         self.write.close().await;
-        self.stop.send_replace(true);
+        // It empties the WAL a last time, now that the writer has gone.
         let checkpointer = self.checkpointer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(checkpointer) = checkpointer
-            && let Err(error) = checkpointer.await
-        {
-            tracing::warn!(%error, "the checkpointer ended badly");
+        if let Some(checkpointer) = checkpointer {
+            elsewhere(|| checkpointer.stop());
         }
     }
+}
+
+async fn begin(writer: &Arc<Seats>, timeout: Duration) -> Result<SqliteTx> {
+    const BEGIN: &str = "BEGIN IMMEDIATE";
+    let seat = writer.take().await?;
+    let begun = seat.busy_timeout(Duration::ZERO).and_then(|()| seat.execute_batch(BEGIN));
+    let begun = match begun {
+        // A program beside us writes.
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
+            elsewhere(|| seat.busy_timeout(timeout).and_then(|()| seat.execute_batch(BEGIN)))
+        }
+        begun => begun,
+    };
+    begun.map_err(of_sqlite)?;
+    Ok(SqliteTx(seat))
 }
 
 fn path_of(url: &str) -> Result<PathBuf> {
@@ -106,10 +133,9 @@ fn path_of(url: &str) -> Result<PathBuf> {
 }
 
 /// For somebody who only looks. `None`: there is no file.
-pub(super) fn look_options(url: &str, timeout: Duration) -> Result<Option<SqliteConnectOptions>> {
+pub(super) fn look(url: &str, timeout: Duration) -> Result<Option<Connection>> {
     let path = path_of(url)?;
-    let options = SqliteConnectOptions::new().filename(&path).busy_timeout(timeout);
-    Ok(path.exists().then(|| options.read_only(true)))
+    path.exists().then(|| connect(&path, Access::Look, timeout)).transpose()
 }
 
 /// The file is made here and not by SQLite, so that nobody else can ever read it; the WAL inherits
@@ -122,28 +148,82 @@ fn make_private(path: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-fn connect_options(path: &Path, timeout: Duration) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
-        .filename(path)
-        .journal_mode(SqliteJournalMode::Wal)
-        // FULL syncs the WAL at every commit; NORMAL would lose acked messages with the power.
-        .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(timeout)
-        .statement_cache_capacity(limits::STATEMENTS_MAX)
-        .pragma("wal_autocheckpoint", "0")
-        // KiB; for each connection. What is not here is in the kernel's cache.
-        .pragma("cache_size", "-8192")
-        // No mmap: a fault of the disk shall be an error of one statement, not a signal to the
-        // process.
-        .pragma("mmap_size", "0")
-        .pragma("temp_store", "memory")
-        .pragma("journal_size_limit", "33554432")
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Access {
+    Write,
+    Read,
+    /// Nothing is set that a stranger's file might not like.
+    Look,
 }
+
+fn connect(path: &Path, access: Access, timeout: Duration) -> Result<Connection> {
+    let flags = match access {
+        Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
+        Access::Read | Access::Look => OpenFlags::SQLITE_OPEN_READ_ONLY,
+    };
+    let open = || {
+        let connection =
+            Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        connection.busy_timeout(timeout)?;
+        connection.set_prepared_statement_cache_capacity(limits::STATEMENTS_MAX);
+        if access == Access::Write {
+            connection.execute_batch(FILE)?;
+        }
+        if access != Access::Look {
+            connection.execute_batch(HABITS)?;
+        }
+        Ok(connection)
+    };
+    open().map_err(of_sqlite)
+}
+
+/// What belongs to the file. A file that exists keeps its pages. Small ones, because the log takes
+/// whole pages and a message touches one of its own in each table.
+const FILE: &str = "
+    PRAGMA page_size = 2048;
+    PRAGMA journal_mode = WAL;
+";
+
+/// FULL syncs the WAL at every commit; NORMAL would lose acked messages with the power. The cache
+/// is in KiB, for each connection; what is not there is in the kernel's. Nothing is mapped into
+/// memory: a fault of the disk shall be an error of one statement, not a signal to the process.
+const HABITS: &str = "
+    PRAGMA synchronous = FULL;
+    PRAGMA wal_autocheckpoint = 0;
+    PRAGMA cache_size = -8192;
+    PRAGMA mmap_size = 0;
+    PRAGMA temp_store = memory;
+    PRAGMA journal_size_limit = 33554432;
+    PRAGMA foreign_keys = ON;
+";
 
 fn wal_of(path: &Path) -> PathBuf {
     let mut wal = path.as_os_str().to_owned();
     wal.push("-wal");
     wal.into()
+}
+
+/// The thread that copies the WAL into the database. Dropped, it ends by itself.
+struct Checkpointer {
+    stop: mpsc::Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Checkpointer {
+    fn start(connection: Connection, wal: PathBuf) -> Result<Self> {
+        let (stop, stopped) = mpsc::channel();
+        let thread = std::thread::Builder::new().name("checkpoints".into());
+        let thread = thread.spawn(move || checkpoint_in_turn(&connection, &wal, &stopped));
+        let thread = thread.map_err(|error| Error::Unavailable(error.to_string()))?;
+        Ok(Self { stop, thread })
+    }
+
+    fn stop(self) {
+        drop(self.stop);
+        if self.thread.join().is_err() {
+            tracing::warn!("the checkpointer ended badly");
+        }
+    }
 }
 
 /// Copies the WAL into the database from a connection of its own, so that no commit waits for it.
@@ -152,29 +232,22 @@ fn wal_of(path: &Path) -> PathBuf {
 /// blocks that the file has already: a sync of blocks that exist takes a fraction of one that makes
 /// the file grow. So the file is not cut while the server lives. Should the WAL grow past
 /// `WAL_RESTART_BYTES` although it is copied, the writer is held for the last few pages.
-async fn checkpoint_in_turn(
-    mut connection: SqliteConnection,
-    wal: PathBuf,
-    mut stop: watch::Receiver<bool>,
-) {
+fn checkpoint_in_turn(connection: &Connection, wal: &Path, stop: &mpsc::Receiver<()>) {
     let mut written = SystemTime::UNIX_EPOCH;
     let mut copied = SystemTime::UNIX_EPOCH;
     loop {
-        let stopped = tokio::select! {
-            _ = stop.changed() => true,
-            () = tokio::time::sleep(limits::CHECKPOINT_EVERY) => false,
-        };
-        let (bytes, at) = match std::fs::metadata(&wal) {
+        let stopped = stop.recv_timeout(limits::CHECKPOINT_EVERY) != Err(RecvTimeoutError::Timeout);
+        let (bytes, at) = match std::fs::metadata(wal) {
             Ok(found) => (found.len(), found.modified().unwrap_or(SystemTime::UNIX_EPOCH)),
             Err(_) => (0, written),
         };
         let idle = stopped || at == std::mem::replace(&mut written, at);
         let done = match bytes {
-            _ if stopped => checkpoint(&mut connection, "PRAGMA wal_checkpoint(TRUNCATE)").await,
+            _ if stopped => checkpoint(connection, "PRAGMA wal_checkpoint(TRUNCATE)"),
             0 => Ok(0),
             _ if at == copied => Ok(0),
             1..limits::WAL_COPY_BYTES if !idle => Ok(0),
-            _ => copy(&mut connection).await,
+            _ => copy(connection),
         };
         match done {
             Ok(_) if idle => copied = at,
@@ -184,29 +257,27 @@ async fn checkpoint_in_turn(
             }
         }
         if stopped {
-            break;
+            return;
         }
-    }
-    if let Err(error) = connection.close().await {
-        tracing::warn!(%error, "the checkpointer's connection did not close");
     }
 }
 
 /// Copies beside the writer; holds him only if the WAL has become too long.
-async fn copy(connection: &mut SqliteConnection) -> Result<u64> {
-    let bytes = checkpoint(connection, "PRAGMA wal_checkpoint(PASSIVE)").await?;
+fn copy(connection: &Connection) -> Result<u64> {
+    let bytes = checkpoint(connection, "PRAGMA wal_checkpoint(PASSIVE)")?;
     if bytes < limits::WAL_RESTART_BYTES {
         return Ok(bytes);
     }
-    checkpoint(connection, "PRAGMA wal_checkpoint(RESTART)").await
+    checkpoint(connection, "PRAGMA wal_checkpoint(RESTART)")
 }
 
 /// The length of what the WAL holds, in bytes; the file may be longer.
-async fn checkpoint(connection: &mut SqliteConnection, pragma: &'static str) -> Result<u64> {
-    let (_busy, frames, _copied): (i64, i64, i64) =
-        sqlx::query_as(pragma).fetch_one(connection).await.map_err(fault)?;
-    // -1 where there is no WAL
-    Ok(u64::try_from(frames).unwrap_or(0) * limits::WAL_FRAME_BYTES)
+fn checkpoint(connection: &Connection, pragma: &str) -> Result<u64> {
+    let number = |sql, column| connection.query_row(sql, [], |row| row.get::<_, i64>(column));
+    let frames = number(pragma, 1).map_err(of_sqlite)?;
+    let page_bytes = number("PRAGMA page_size", 0).map_err(of_sqlite)?;
+    // -1 frames where there is no WAL
+    Ok(u64::try_from(frames * (page_bytes + limits::WAL_HEADER_BYTES)).unwrap_or(0))
 }
 
 /// The free space of the disk under the database, asked for at most once in `DISK_ASKED_EVERY`.
@@ -287,8 +358,8 @@ mod tests {
 
     async fn grow_no_further_than(store: &Store, pages: i64) {
         let Database::Sqlite(database) = &store.databases[0] else { panic!("it is SQLite") };
-        let sql = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
-        sqlx::raw_sql(sql).execute(&database.write).await.unwrap();
+        let writer = database.write.take().await.unwrap();
+        writer.execute_batch(&format!("PRAGMA max_page_count = {pages}")).unwrap();
     }
 
     /// SQLite itself has no room: the same code that a disk without space gives.
