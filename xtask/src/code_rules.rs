@@ -13,6 +13,7 @@ const BORDERS: &[(&str, &[&str])] = &[
     ("crates/server/src/bus", ROLES),
     ("crates/server/src/cache", ROLES),
     ("crates/server/src/queue", ROLES),
+    ("crates/server/src/outward", ROLES),
     ("crates/tui/src/view", &["client", "tokio"]),
     ("crates/tui/src/update", &["tokio"]),
 ];

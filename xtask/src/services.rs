@@ -232,6 +232,8 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("haproxy", "haproxy"),
     ("faketime", "faketime"),
     ("strace", "strace"),
+    ("chromium", "chromium"),
+    ("chromedriver", "chromium-driver"),
 ];
 
 /// Installs what tests start.

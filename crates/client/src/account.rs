@@ -58,6 +58,25 @@ pub async fn end_session(login: &Login, id: &str) -> Result<()> {
     refused(signed(Method::DELETE, login, &path, None).await?).map(drop)
 }
 
+/// What this account is told while it is away, and how.
+pub async fn notices(login: &Login) -> Result<http::Notices> {
+    cleaned(refuse_or_read(signed(Method::GET, login, "/v1/notices", None).await?)?)
+}
+
+/// Changes it; the answer is what holds now.
+pub async fn set_notices(login: &Login, wanted: &http::Notices) -> Result<http::Notices> {
+    let answer = signed(Method::PUT, login, "/v1/notices", json(wanted)).await?;
+    cleaned(refuse_or_read(answer)?)
+}
+
+fn cleaned(mut notices: http::Notices) -> Result<http::Notices> {
+    let texts = [&mut notices.url, &mut notices.address, &mut notices.fault, &mut notices.key];
+    for text in texts.into_iter().flatten() {
+        *text = clean::line(text).into_owned();
+    }
+    Ok(notices)
+}
+
 /// Where to go with which ticket. The ticket is a password for 30 seconds: it is in no error and no
 /// log.
 pub(crate) struct Ticket {

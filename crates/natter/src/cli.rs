@@ -52,6 +52,8 @@ pub(crate) enum Command {
         #[arg(long)]
         password_stdin: bool,
     },
+    /// Show or change how you are told of what stays unread while you are away
+    Notices(NoticeArgs),
     /// Send a message and wait until the server has stored it
     Send(Send),
     /// Print what arrives, live
@@ -181,6 +183,42 @@ pub(crate) struct Send {
     /// Reply to this message
     #[arg(long, value_name = "SEQ", default_value_t = 0)]
     pub(crate) reply: i64,
+}
+
+/// Without a flag: shows what is set. What is not named stays as it is.
+#[derive(Args)]
+pub(crate) struct NoticeArgs {
+    /// Tell me nothing
+    #[arg(long, conflicts_with_all = ["mail", "webhook", "push"])]
+    pub(crate) off: bool,
+    /// By mail, to the confirmed address
+    #[arg(long, conflicts_with_all = ["webhook", "push"])]
+    pub(crate) mail: bool,
+    /// By a signed call of a program of your own
+    #[arg(long, value_name = "URL", conflicts_with = "push")]
+    pub(crate) webhook: Option<String>,
+    /// By a push server that speaks like ntfy; the URL of the topic
+    #[arg(long, value_name = "URL")]
+    pub(crate) push: Option<String>,
+    /// How much a notice tells
+    #[arg(long, value_enum)]
+    pub(crate) preview: Option<PreviewName>,
+    /// Nothing between these hours, in UTC; the same twice: at any time
+    #[arg(long, value_name = "HH:MM-HH:MM")]
+    pub(crate) quiet: Option<String>,
+    /// Others see neither since when you are offline nor that a mail went out
+    #[arg(long, value_name = "true|false")]
+    pub(crate) hide: Option<bool>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum PreviewName {
+    /// Who wrote, and what
+    Full,
+    /// Who wrote
+    Names,
+    /// Only that there is something
+    None,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -361,7 +399,8 @@ pub(crate) struct Settings {
 impl Args for Settings {
     fn augment_args(command: clap::Command) -> clap::Command {
         let file = Arg::new("config").long("config").env("NATTER_CONFIG").value_name("FILE");
-        let file = file.help("A natter.toml").value_parser(clap::value_parser!(PathBuf));
+        let file =
+            file.help("A natter.toml").value_parser(clap::value_parser!(PathBuf)).global(true);
         server::keys().into_iter().fold(command.arg(file), |command, key| command.arg(flag(&key)))
     }
 
@@ -389,6 +428,8 @@ fn flag(key: &server::Key) -> Arg {
         .hide_short_help(key.name.contains('.'))
         .value_name(value_name)
         .action(action)
+        // Also behind the words of a command that has further ones.
+        .global(true)
 }
 
 impl FromArgMatches for Settings {

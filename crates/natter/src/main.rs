@@ -11,6 +11,7 @@ mod cli;
 mod failure;
 mod guide;
 mod mail;
+mod notices;
 mod notify;
 mod output;
 mod serve;
@@ -131,6 +132,7 @@ async fn client_command(cli: &Cli) -> Result<(), Failure> {
         Some(Command::Password { password_stdin }) => {
             account::change_password(&profile, server, *password_stdin, &output).await
         }
+        Some(Command::Notices(args)) => notices::notices(&profile, server, args, &output).await,
         Some(command) => {
             let login = account::required(&profile, server)?;
             let brief = !matches!(command, Command::Tail { .. });
@@ -264,6 +266,7 @@ async fn talk_command(
         | Command::Logout
         | Command::Sessions { .. }
         | Command::Password { .. }
+        | Command::Notices(_)
         | Command::Check(_)
         | Command::Bench(_)
         | Command::BenchEcho

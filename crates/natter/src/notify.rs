@@ -2,8 +2,10 @@
 //! that runs or not.
 
 use serde_json::json;
+use server::Config;
 use store::{Job, Options, Store};
 
+use crate::background;
 use crate::cli::{NotifyAction, Settings};
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, day_and_clock};
@@ -17,20 +19,36 @@ pub(crate) fn notify(
 ) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let store = open(settings).await?;
-        let done = act(&store, action, output).await;
+        let config = config(settings)?;
+        let store = open(&config).await?;
+        let done = act(&config, &store, action, output).await;
         store.close().await;
         done
     })
 }
 
-async fn open(settings: &Settings) -> Result<Store, Failure> {
-    let config = serve::config(settings)?;
+/// Where nothing is said, this machine's own server is meant.
+fn config(settings: &Settings) -> Result<Config, Failure> {
+    let mut config = serve::config(settings)?;
+    let is_said =
+        settings.file.is_some() || settings.set.iter().any(|(key, ..)| key.name == "data");
+    if config.database.is_empty() && !is_said {
+        config.data = background::places()?.data;
+    }
     // Whoever mistypes a directory shall not find an empty server in it.
     if config.database.is_empty() && !config.data.join("natter.db").exists() {
-        let why = format!("no server keeps its data in {}", config.data.display());
+        let why = format!(
+            "no server keeps its data in {}. Say which server: --config FILE, the natter.toml it was \
+             started with; or --data DIR, its directory; or --database URL, and --amqp URL if it \
+             has a RabbitMQ",
+            config.data.display()
+        );
         return Err(Failure::new(Exit::NotFound, why));
     }
+    Ok(config)
+}
+
+async fn open(config: &Config) -> Result<Store, Failure> {
     let urls: Vec<String> = config.databases().iter().map(|url| (**url).to_owned()).collect();
     Store::open(&urls, &Options::default()).await.map_err(failed)
 }
@@ -44,12 +62,21 @@ fn failed(error: store::Error) -> Failure {
     Failure::new(exit, error.to_string())
 }
 
-async fn act(store: &Store, action: &NotifyAction, output: &Output) -> Result<(), Failure> {
+async fn act(
+    config: &Config,
+    store: &Store,
+    action: &NotifyAction,
+    output: &Output,
+) -> Result<(), Failure> {
+    let queue = server::look_into_queue(config, store).await;
     match action {
-        NotifyAction::List => list(store, output).await,
+        NotifyAction::List => {
+            list(store, output).await?;
+            list_queue(queue.map_err(|e| Failure::new(Exit::NoLine, e.to_string()))?, output)
+        }
         NotifyAction::Retry { id, all } => {
             for id in chosen(store, *id, *all).await? {
-                store.outbox_revive(id, now()).await.map_err(failed)?;
+                store.outbox_revive(id, crate::now()).await.map_err(failed)?;
                 let value = json!({ "type": "retry", "id": id.to_string() });
                 output.line(&format!("{id} will be tried again"), &value)?;
             }
@@ -101,7 +128,8 @@ async fn list(store: &Store, output: &Output) -> Result<(), Failure> {
     Ok(())
 }
 
-fn now() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |since| since.as_millis() as i64)
+fn list_queue(waiting: Option<(u32, u32)>, output: &Output) -> Result<(), Failure> {
+    let Some((jobs, later)) = waiting else { return Ok(()) };
+    let text = format!("in RabbitMQ: {jobs} wait for a worker, {later} for a later try");
+    Ok(output.line(&text, &json!({ "type": "queue", "jobs": jobs, "later": later }))?)
 }

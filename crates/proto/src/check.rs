@@ -117,6 +117,24 @@ pub fn email(text: &str) -> Result<(), Refused> {
     refuse("this does not look like an e-mail address")
 }
 
+/// The URL of a webhook or of a push topic. Where it may lead to is the server's decision.
+pub fn door_url(text: &str) -> Result<(), Refused> {
+    let Some(rest) = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")) else {
+        return refuse("a URL begins with https://");
+    };
+    if text.len() > limits::DOOR_URL_BYTES_MAX {
+        return refuse(format!("a URL has at most {} bytes", limits::DOOR_URL_BYTES_MAX));
+    }
+    let (authority, _) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    if authority.is_empty() || authority.contains('@') {
+        return refuse("a URL names a host, and nobody before an @");
+    }
+    match text.chars().all(|c| c.is_ascii_graphic() && c != '#') {
+        true => Ok(()),
+        false => refuse("a URL is plain ASCII without blanks and without #"),
+    }
+}
+
 /// The emoji of a reaction: short, no letters, digits alone, blanks or control characters.
 pub fn emoji(text: &str) -> Result<(), Refused> {
     let sized = (1..=limits::EMOJI_BYTES_MAX).contains(&text.len());

@@ -56,6 +56,56 @@ pub struct SessionInfo {
     pub current: bool,
 }
 
+/// `GET /v1/notices`, and the body of `PUT /v1/notices`: what somebody wants to be told while he is
+/// away, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notices {
+    /// Whether he wants to be told of messages at all.
+    pub wanted: bool,
+    pub door: DoorKind,
+    /// With webhook and push: where to. It may hold a password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    pub preview: Preview,
+    /// `HH:MM` in UTC: from then nothing comes …
+    pub quiet_from: String,
+    /// … until then. The same: always.
+    pub quiet_to: String,
+    /// Others learn neither since when he is offline nor that a mail went out.
+    pub hide: bool,
+    /// In answers: the address that mails go to, if he has confirmed one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// In answers: why the last notice did not get through.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
+    /// In the answer that made a webhook, and never again: what signs its calls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+}
+
+/// How a notice reaches somebody who is away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DoorKind {
+    Mail,
+    Webhook,
+    Push,
+}
+
+/// How much a notice tells of what was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Preview {
+    /// Who wrote, and the newest texts.
+    #[default]
+    Full,
+    /// Who wrote, and how much.
+    Names,
+    /// That there is something.
+    None,
+}
+
 /// An error of the HTTP calls: `application/problem+json`, RFC 9457.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {

@@ -57,6 +57,8 @@ pub const PASSWORD_BYTES_MAX: usize = 128;
 pub const PASSWORD_CHARS_MIN: usize = 8;
 /// An e-mail address, in bytes (RFC 5321, section 4.5.3.1.3, less the angle brackets).
 pub const EMAIL_BYTES_MAX: usize = 254;
+/// The URL of a webhook or of a push topic, in bytes.
+pub const DOOR_URL_BYTES_MAX: usize = 500;
 /// The name of a device, in bytes.
 pub const DEVICE_BYTES_MAX: usize = 64;
 /// An emoji of a reaction, in bytes.

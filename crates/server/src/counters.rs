@@ -233,8 +233,14 @@ figures! {
     http_5xx: Counter = "natter_http_answers_total" [status = "5xx"];
     /// Passwords hashed.
     passwords: Counter = "natter_passwords_hashed_total";
-    /// Mails about unread messages that were taken over by the mail server.
-    mails_unread: Counter = "natter_mails_unread_total";
+    /// Notices about unread messages that were taken over, by door. mail: the mail server has it.
+    notices_mail: Counter = "natter_notices_total" [door = "mail"];
+    /// The person's own program.
+    notices_webhook: Counter = "natter_notices_total" [door = "webhook"];
+    /// The push server.
+    notices_push: Counter = "natter_notices_total" [door = "push"];
+    /// Notices that somebody's own webhook or push server did not want; he finds out why.
+    doors_shut: Counter = "natter_doors_shut_total";
     /// Mails about accounts that were taken over by the mail server.
     mails_account: Counter = "natter_mails_account_total";
     /// Tries to send a mail that will be repeated, by why. refused: this one was not wanted now.

@@ -164,9 +164,13 @@ pub const JOB_TRIES_MAX: u32 = 5;
 /// Tries that fail because nobody can be reached who would take it: three days, at the longest
 /// pause of about an hour. After that as above.
 pub const JOB_TRIES_AWAY_MAX: u32 = 72;
-/// A mail about messages that could not be sent is tried again after this, in milliseconds, as long
-/// as something is unread.
+/// A notice that did not get through is tried again after this, in milliseconds, as long as something
+/// is unread; later after a quarter of the time that it has been due …
 pub const NUDGE_RETRY_MS: i64 = 5 * 60_000;
+/// … up to this …
+pub const NUDGE_RETRY_MS_MAX: i64 = 3_600_000;
+/// … and not at all when it has been due for so long. The next message has a try of its own.
+pub const NUDGE_TRIED_MS_MAX: i64 = 3 * 24 * 3_600_000;
 /// The first mail comes so long after the oldest unread message, in milliseconds. While somebody is
 /// online, we look again after this.
 pub const NUDGE_FIRST_MS: i64 = 10 * 60_000;
@@ -207,6 +211,12 @@ pub const AMQP_HEARTBEAT_S: u16 = 10;
 pub const AMQP_PAUSE_MS_MIN: u64 = 100;
 /// … to this.
 pub const AMQP_PAUSE_MS_MAX: u64 = 10_000;
+/// Addresses of one name that a call of a webhook or push server tries. The rest are passed over.
+pub const DOOR_ADDRESSES_MAX: usize = 4;
+/// The head of its answer, in bytes. More: it counts as no answer.
+pub const DOOR_HEAD_BYTES_MAX: usize = 16 * 1024;
+/// The text of a push, in bytes: what ntfy takes before it makes a file of it. More is cut.
+pub const PUSH_BYTES_MAX: usize = 4_000;
 /// Mails in the directory that stands for a mail server. The oldest give way.
 pub const MAILS_KEPT_MAX: usize = 1_000;
 /// A link that confirms an address is good for so long, in milliseconds …

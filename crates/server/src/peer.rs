@@ -29,7 +29,7 @@ impl Network {
         (bits <= width).then_some(Self { address, bits })
     }
 
-    fn contains(&self, address: IpAddr) -> bool {
+    pub(crate) fn contains(&self, address: IpAddr) -> bool {
         let same = |a: u128, b: u128, width: u8| {
             // A shift by the whole width is none in Rust: /0 takes everybody.
             let rest = u32::from(width - self.bits);

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::future::join_all;
+use lapin::message::Delivery;
 use lapin::options::{
-    BasicAckOptions, BasicConsumeOptions, BasicNackOptions, BasicPublishOptions, BasicQosOptions,
-    ConfirmSelectOptions, QueueDeclareOptions,
+    BasicAckOptions, BasicConsumeOptions, BasicGetOptions, BasicNackOptions, BasicPublishOptions,
+    BasicQosOptions, ConfirmSelectOptions, QueueDeclareOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::uri::{AMQPScheme, AMQPUri};
@@ -78,14 +79,32 @@ impl Rabbit {
     }
 
     async fn connect(&self) -> lapin::Result<(Line, Inbox, Inbox)> {
-        let named = ConnectionProperties::default().with_connection_name("natter".into());
-        let connection = Connection::connect_uri(self.uri.clone(), named).await?;
+        let connection = self.dial().await?;
         let channel = connection.create_channel().await?;
         channel.confirm_select(ConfirmSelectOptions::default()).await?;
         self.declare(&channel).await?;
         let jobs = consume(&connection, &self.name).await?;
         let dead = consume(&connection, &self.dead()).await?;
         Ok((Line { rabbit: self.clone(), connection, channel }, jobs, dead))
+    }
+
+    /// What an operator sees: nothing is declared, and no job is taken from a worker.
+    pub(crate) async fn look(&self) -> Result<Look, String> {
+        let longest = Duration::from_millis(limits::AMQP_OPEN_MS_MAX);
+        let looking = async {
+            let connection = self.dial().await?;
+            let channel = connection.create_channel().await?;
+            Ok::<_, lapin::Error>(Look { rabbit: self.clone(), connection, channel })
+        };
+        match tokio::time::timeout(longest, looking).await {
+            Ok(look) => look.map_err(|error| error.to_string()),
+            Err(_) => Err("it does not answer".into()),
+        }
+    }
+
+    async fn dial(&self) -> lapin::Result<Connection> {
+        let named = ConnectionProperties::default().with_connection_name("natter".into());
+        Connection::connect_uri(self.uri.clone(), named).await
     }
 
     /// Says what queues there are. Those that are there already stay as they are; a queue that
@@ -101,6 +120,16 @@ impl Rabbit {
             declare(channel, &self.waiting(*pause), waiting).await?;
         }
         Ok(())
+    }
+
+    /// How many jobs wait for a worker, and how many for a later try.
+    async fn count(&self, channel: &Channel) -> lapin::Result<(u32, u32)> {
+        let jobs = count(channel, &self.name).await?;
+        let mut later = 0;
+        for pause in &self.pauses {
+            later += count(channel, &self.waiting(*pause)).await?;
+        }
+        Ok((jobs, later))
     }
 
     #[cfg(test)]
@@ -156,6 +185,12 @@ fn quorum(then: &str) -> FieldTable {
 async fn declare(channel: &Channel, name: &str, arguments: FieldTable) -> lapin::Result<()> {
     channel.queue_declare(name.into(), QueueDeclareOptions::durable(), arguments).await?;
     Ok(())
+}
+
+async fn count(channel: &Channel, name: &str) -> lapin::Result<u32> {
+    let look = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+    let queue = channel.queue_declare(name.into(), look, FieldTable::default()).await?;
+    Ok(queue.message_count())
 }
 
 /// On a channel of its own, so that each has its own bound of what is handed out at once.
@@ -222,18 +257,7 @@ impl Line {
 
     /// How many jobs wait for a worker, and how many for a later try.
     pub(crate) async fn waiting(&self) -> lapin::Result<(u32, u32)> {
-        let jobs = self.count(&self.rabbit.name).await?;
-        let mut later = 0;
-        for pause in &self.rabbit.pauses {
-            later += self.count(&self.rabbit.waiting(*pause)).await?;
-        }
-        Ok((jobs, later))
-    }
-
-    async fn count(&self, name: &str) -> lapin::Result<u32> {
-        let look = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-        let queue = self.channel.queue_declare(name.into(), look, FieldTable::default()).await?;
-        Ok(queue.message_count())
+        self.rabbit.count(&self.channel).await
     }
 
     /// Whoever was handed something and has not acked it gives it back by this.
@@ -241,6 +265,33 @@ impl Line {
         let longest = Duration::from_millis(limits::CONFIRM_MS_MAX);
         let closed = self.connection.close(200, "bye".into());
         if let Ok(Err(error)) = tokio::time::timeout(longest, closed).await {
+            tracing::debug!(%error, "the line to RabbitMQ was closed already");
+        }
+    }
+}
+
+/// A connection of somebody who only looks.
+pub(crate) struct Look {
+    rabbit: Rabbit,
+    connection: Connection,
+    channel: Channel,
+}
+
+impl Look {
+    /// How many jobs wait for a worker, and how many for a later try.
+    pub(crate) async fn waiting(&self) -> lapin::Result<(u32, u32)> {
+        self.rabbit.count(&self.channel).await
+    }
+
+    /// The next job that RabbitMQ has given up. None: there is no further one.
+    pub(crate) async fn next_dead(&self) -> lapin::Result<Option<Handed>> {
+        let dead = self.rabbit.dead();
+        let taken = self.channel.basic_get(dead.into(), BasicGetOptions::default()).await?;
+        Ok(taken.map(|message| Handed::new(message.delivery)))
+    }
+
+    pub(crate) async fn close(&self) {
+        if let Err(error) = self.connection.close(200, "bye".into()).await {
             tracing::debug!(%error, "the line to RabbitMQ was closed already");
         }
     }
@@ -260,13 +311,16 @@ pub(crate) struct Handed {
 impl Inbox {
     /// None: the line is broken.
     pub(crate) async fn next(&mut self) -> Option<Handed> {
-        let delivery = self.0.next().await?.ok()?;
-        let task = serde_json::from_slice(&delivery.data).ok();
-        Some(Handed { task, body: delivery.data, acker: delivery.acker })
+        Some(Handed::new(self.0.next().await?.ok()?))
     }
 }
 
 impl Handed {
+    fn new(delivery: Delivery) -> Self {
+        let task = serde_json::from_slice(&delivery.data).ok();
+        Self { task, body: delivery.data, acker: delivery.acker }
+    }
+
     /// It needs nobody any more.
     pub(crate) async fn ack(&self) {
         noted(self.acker.ack(BasicAckOptions::default()).await);

@@ -20,6 +20,7 @@ use crate::error::Error;
 use crate::links::Links;
 use crate::listen::Door;
 use crate::notify::{Mailer, Notify};
+use crate::outward::Outward;
 use crate::peer::Network;
 use crate::queue::Queue;
 use crate::spans::Spans;
@@ -77,6 +78,15 @@ pub fn check_files(config: &Config) -> Vec<(&'static str, Result<(), Error>)> {
         _ => config.roles.notify && config.smtp.is_some(),
     };
     [certificate, mail].into_iter().filter(|(name, _)| is_set(name)).collect()
+}
+
+/// What lies in the RabbitMQ that the settings name: jobs that wait for a worker, and for a later
+/// try. What it has given up is in `store` afterwards. None: the settings name no RabbitMQ.
+pub async fn look_into_queue(config: &Config, store: &Store) -> Result<Option<(u32, u32)>, Error> {
+    match notify::queue(config)? {
+        Queue::Direct => Ok(None),
+        Queue::Rabbit(rabbit) => Ok(Some(notify::look(&rabbit, store, clock::now()).await?)),
+    }
 }
 
 impl Server {
@@ -169,6 +179,7 @@ async fn serve(
             bus: Arc::clone(&bus),
             counters: Arc::clone(&counters),
             mailer,
+            outward: Outward::new(&config),
             queue,
             timers: config.timers,
             site: site(&config, &door.listener),

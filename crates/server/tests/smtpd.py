@@ -1,6 +1,9 @@
 """A real mail server for tests, which misbehaves when it is told to.
 
-usage: smtpd.py MANNERS [--tls CERTIFICATE KEY] [--login NAME PASSWORD]
+usage: smtpd.py MANNERS [--tls CERTIFICATE KEY [--implicit]] [--login NAME PASSWORD]
+
+With a certificate it wants STARTTLS before any mail, or, with --implicit, speaks TLS from the first byte.
+A login is taken over TLS only.
 
 MANNERS is a list, separated by commas: what becomes of the first mail, the second … and of all
 others as of the last one. A mail counts from its MAIL command on.
@@ -19,6 +22,7 @@ import asyncio
 import json
 import ssl
 import sys
+import time
 
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 
@@ -50,12 +54,17 @@ class Manners:
             say({
                 "to": envelope.rcpt_tos,
                 "data": envelope.content.decode(),
-                "tls": session.ssl is not None,
+                "at": time.time_ns() // 1_000_000,
+                "tls": is_tls(server),
                 "login": bool(session.authenticated),
             })
         if session.manner != "take":
             server.transport.abort()
         return "250 OK"
+
+
+def is_tls(server):
+    return server.transport.get_extra_info("sslcontext") is not None
 
 
 def say(mail):
@@ -67,23 +76,31 @@ async def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("manners")
     parser.add_argument("--tls", nargs=2)
+    parser.add_argument("--implicit", action="store_true")
     parser.add_argument("--login", nargs=2)
     args = parser.parse_args()
     options = {"enable_SMTPUTF8": True, "hostname": "mail.test", "timeout": 3600}
+    implicit = None
     if args.tls:
-        options["tls_context"] = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        options["tls_context"].load_cert_chain(*args.tls)
-        options["require_starttls"] = True
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(*args.tls)
+        if args.implicit:
+            implicit = context
+            # It counts STARTTLS only as TLS.
+            options["auth_require_tls"] = False
+        else:
+            options["tls_context"] = context
+            options["require_starttls"] = True
     if args.login:
         wanted = LoginPassword(args.login[0].encode(), args.login[1].encode())
         options["auth_required"] = True
         options["authenticator"] = lambda server, session, envelope, mechanism, given: AuthResult(
-            success=given == wanted
+            success=given == wanted, handled=False
         )
     handler = Manners(args.manners.split(","))
     loop = asyncio.get_running_loop()
     server = await loop.create_server(
-        lambda: SMTP(handler, loop=loop, **options), "127.0.0.1", 0, backlog=200
+        lambda: SMTP(handler, loop=loop, **options), "127.0.0.1", 0, backlog=200, ssl=implicit
     )
     print("port", server.sockets[0].getsockname()[1], flush=True)
     await loop.run_in_executor(None, sys.stdin.read)

@@ -26,6 +26,7 @@ mod words;
 
 pub use commit::Online;
 pub use limits::DIGEST_MAX;
+pub use proto::http::Preview;
 pub use shards::mover::{MoveStep, Watch};
 pub use shards::report::{DatabaseReport, ShardReport};
 pub use types::*;

@@ -2,7 +2,9 @@
 //! All of it in the directory. A link's token is never here, only its hash.
 
 use crate::engine::{Link, exec, record, row, rows};
-use crate::{Job, MailSettings, Preview, Purpose, Recipient, Result, Store, limits, outbox};
+use crate::{
+    Door, Job, NoticeSettings, Preview, Purpose, Recipient, Result, Store, limits, outbox,
+};
 
 record! {
     struct RecipientRow {
@@ -16,6 +18,10 @@ record! {
         quiet_from: i16,
         quiet_to: i16,
         hides: i16,
+        door: i16,
+        door_url: String,
+        door_key: String,
+        door_fault: String,
         mailed_at: i64,
         mails: i16,
     }
@@ -23,8 +29,13 @@ record! {
 
 impl RecipientRow {
     fn into_recipient(self, user_id: i64) -> Recipient {
-        let settings = MailSettings {
+        let settings = NoticeSettings {
             unwanted: self.unwanted != 0,
+            door: match self.door {
+                0 => Door::Mail,
+                1 => Door::Webhook { url: self.door_url, key: self.door_key },
+                _ => Door::Push { url: self.door_url },
+            },
             preview: match self.preview {
                 0 => Preview::Full,
                 1 => Preview::Names,
@@ -44,6 +55,7 @@ impl RecipientRow {
             email: self.email,
             email_ok: self.email_ok != 0,
             settings,
+            door_fault: self.door_fault,
             mailed_at: self.mailed_at,
             mails: mails.unsigned_abs().into(),
         }
@@ -62,6 +74,9 @@ impl Store {
                     CAST(COALESCE(s.quiet_from, 0) AS SMALLINT) AS quiet_from,
                     CAST(COALESCE(s.quiet_to, 0) AS SMALLINT) AS quiet_to,
                     CAST(COALESCE(s.mails, 0) AS SMALLINT) AS mails,
+                    CAST(COALESCE(s.door, 0) AS SMALLINT) AS door,
+                    COALESCE(s.door_url, '') AS door_url, COALESCE(s.door_key, '') AS door_key,
+                    COALESCE(s.door_fault, '') AS door_fault,
                     COALESCE(s.mailed_at, 0) AS mailed_at
                FROM app_user u LEFT JOIN mail_state s ON s.user_id = u.user_id
               WHERE u.user_id = $1",
@@ -70,28 +85,65 @@ impl Store {
         Ok(found.map(|row| row.into_recipient(user_id)))
     }
 
-    /// What this person wants from now on.
-    pub async fn set_mail_settings(&self, user_id: i64, wanted: &MailSettings) -> Result<()> {
+    /// What this person wants from now on. Through a door that he did not have before goes a first
+    /// word: that it works is seen at once, and not when he is away.
+    pub async fn set_notice_settings(
+        &self,
+        user_id: i64,
+        wanted: &NoticeSettings,
+        now: i64,
+    ) -> Result<()> {
+        let (door, url, key) = match &wanted.door {
+            Door::Mail => (0_i16, "", ""),
+            Door::Webhook { url, key } => (1, &**url, &**key),
+            Door::Push { url } => (2, &**url, ""),
+        };
+        let preview = match wanted.preview {
+            Preview::Full => 0_i16,
+            Preview::Names => 1,
+            Preview::None => 2,
+        };
         let mut tx = self.directory().begin().await?;
         let link = &mut tx.link();
+        let had: Option<(i16, String)> =
+            row!(link, "SELECT door, door_url FROM mail_state WHERE user_id = $1", user_id)?;
+        let is_new = had.is_none_or(|(had, had_url)| (had, &*had_url) != (door, url));
         exec!(
             link,
-            "INSERT INTO mail_state (user_id, unwanted, preview, quiet_from, quiet_to)
-             VALUES ($1, $2, $3, $4, $5)
+            "INSERT INTO mail_state (user_id, unwanted, preview, quiet_from, quiet_to, door,
+                    door_url, door_key)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
              ON CONFLICT (user_id) DO UPDATE SET unwanted = $2, preview = $3, quiet_from = $4,
-                    quiet_to = $5",
+                    quiet_to = $5, door = $6, door_url = $7, door_key = $8",
             user_id,
             i16::from(wanted.unwanted),
-            wanted.preview as i16,
+            preview,
             wanted.quiet_from as i16,
-            wanted.quiet_to as i16
+            wanted.quiet_to as i16,
+            door,
+            url,
+            key
         )?;
+        if is_new {
+            exec!(link, "UPDATE mail_state SET door_fault = '' WHERE user_id = $1", user_id)?;
+        }
+        if is_new && wanted.door != Door::Mail {
+            outbox::put(link, &Job::Door { user_id }, now).await?;
+        }
         let hides = i16::from(wanted.hide);
         exec!(link, "UPDATE app_user SET hides = $2 WHERE user_id = $1", user_id, hides)?;
         tx.commit().await
     }
 
-    /// No more mails about messages; everything else stays as it is set.
+    /// Why the last notice did not get through this person's door; empty: it did.
+    pub async fn set_door_fault(&self, user_id: i64, why: &str) -> Result<()> {
+        let mut tx = self.directory().begin().await?;
+        let sql = "UPDATE mail_state SET door_fault = $2 WHERE user_id = $1";
+        exec!(&mut tx.link(), sql, user_id, why)?;
+        tx.commit().await
+    }
+
+    /// No more notices about messages; everything else stays as it is set.
     pub async fn unsubscribe(&self, user_id: i64) -> Result<()> {
         let mut tx = self.directory().begin().await?;
         exec!(

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use proto::http::Preview;
 use proto::{Message, Receipt, Relation, Role, id};
 
 pub type Result<T> = std::result::Result<T, Error>;
@@ -284,17 +285,20 @@ pub enum Job {
     /// Somebody logged in: the owner of the account is told by mail. `session` is the id by which
     /// that session can be ended, `from` says in words where it came from.
     Login { user_id: i64, session: String, device: String, from: String, at: i64 },
+    /// Somebody has chosen a door that is not mail: the first thing that comes through it says so.
+    Door { user_id: i64 },
     /// Somebody has unread messages. Never in the table `outbox`: the nudge itself waits there.
     Nudge { user_id: i64 },
 }
 
 impl Job {
-    /// Whom the mail is for.
+    /// Whom it is for.
     pub fn user_id(&self) -> i64 {
         match self {
             Self::Confirm { user_id }
             | Self::Reset { user_id }
             | Self::Login { user_id, .. }
+            | Self::Door { user_id }
             | Self::Nudge { user_id } => *user_id,
         }
     }
@@ -304,6 +308,7 @@ impl Job {
             Self::Confirm { .. } => "confirm",
             Self::Reset { .. } => "reset",
             Self::Login { .. } => "login",
+            Self::Door { .. } => "door",
             Self::Nudge { .. } => "nudge",
         }
     }
@@ -353,25 +358,26 @@ pub enum Turn {
     Poison,
 }
 
-/// How much a mail tells of what was written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Preview {
-    /// Who wrote, and the newest texts.
+/// How a notice reaches somebody who is away.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Door {
+    /// By mail to the confirmed address.
     #[default]
-    Full,
-    /// Who wrote, and how much.
-    Names,
-    /// That there is something.
-    None,
+    Mail,
+    /// By a call of a program of his own, signed with `key`.
+    Webhook { url: String, key: String },
+    /// By a push server that speaks like ntfy; the URL names the topic.
+    Push { url: String },
 }
 
-/// What a person wants of the mail service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct MailSettings {
-    /// No mail about messages.
+/// What a person wants to be told while he is away, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct NoticeSettings {
+    /// Nothing about messages.
     pub unwanted: bool,
+    pub door: Door,
     pub preview: Preview,
-    /// No mail from this minute of the UTC day …
+    /// Nothing from this minute of the UTC day …
     pub quiet_from: u16,
     /// … up to this one. The same: at any time.
     pub quiet_to: u16,
@@ -388,7 +394,9 @@ pub struct Recipient {
     pub email: Option<String>,
     /// He has shown that the address is his.
     pub email_ok: bool,
-    pub settings: MailSettings,
+    pub settings: NoticeSettings,
+    /// Why the last notice did not get through his door. Empty: it did.
+    pub door_fault: String,
     /// The last mail about messages; 0 = none.
     pub mailed_at: i64,
     /// How many of them since he last came online.
@@ -421,9 +429,19 @@ impl Recipient {
         quiet.then_some(minute_began + wait * MINUTE_MS)
     }
 
-    /// When a mail about messages may go out that is due at `due_at`. None: he gets none.
+    /// Whether a notice about messages can and may go out to him.
+    pub fn wants_notices(&self) -> bool {
+        let reachable = match self.settings.door {
+            Door::Mail => self.email.is_some() && self.email_ok,
+            Door::Webhook { .. } | Door::Push { .. } => true,
+        };
+        reachable && !self.settings.unwanted
+    }
+
+    /// When a mail about messages may go out that is due at `due_at`. None: he gets none. What goes
+    /// through another door is between him and that door.
     pub fn mail_at(&self, due_at: i64) -> Option<i64> {
-        if self.email.is_none() || !self.email_ok || self.settings.unwanted {
+        if !self.wants_notices() || self.settings.door != Door::Mail {
             return None;
         }
         let at = due_at.max(self.pause_ends_at());

@@ -38,8 +38,13 @@ fn an_operator_sees_what_was_given_up_and_tries_it_again_or_drops_it() {
     let (code, dropped) = admin(&["drop", "--all"]);
     assert_eq!((code, dropped.len()), (0, ids.len() - 2));
     assert!(runtime.block_on(store.dead_jobs()).unwrap().is_empty());
-    let nobody = world.run(&["admin", "notify", "--data", "/nowhere", "list"], "");
-    assert_eq!(nobody.code, 6, "{nobody:?}");
+    for args in [&["list", "--data", "/nowhere"][..], &["list"]] {
+        let nobody = world.run(&[&["admin", "notify"], args].concat(), "");
+        assert_eq!(nobody.code, 6, "{nobody:?}");
+        for flag in ["--config", "--data", "--database", "--amqp"] {
+            assert!(nobody.err.contains(flag), "{nobody:?}");
+        }
+    }
     runtime.block_on(store.close());
 }
 

@@ -16,11 +16,14 @@ mod full_disk;
 mod kill;
 mod logs;
 mod mail;
+mod outside;
 mod screen;
 mod settings;
+mod smtp;
 #[cfg(target_os = "linux")]
 mod synced;
 #[cfg(target_os = "linux")]
 mod talk;
 mod tls;
+mod workers;
 mod world;

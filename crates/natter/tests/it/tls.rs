@@ -10,13 +10,13 @@ use rustix::process::Signal;
 use crate::world::{PASSWORD, PATIENCE, Running, World};
 
 /// Who signs certificates, in a file that clients are told to trust.
-struct Authority {
+pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
-    file: PathBuf,
+    pub(crate) file: PathBuf,
 }
 
 impl Authority {
-    fn new(name: &str, directory: &Path) -> Self {
+    pub(crate) fn new(name: &str, directory: &Path) -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name.push(DnType::CommonName, name);
@@ -28,8 +28,14 @@ impl Authority {
 
     /// Puts a certificate for this machine, and its key, where the server looks for them.
     fn issue(&self, cert: &Path, key: &Path) {
-        let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+        self.issue_for(&["localhost", "127.0.0.1"], 4096, cert, key);
+    }
+
+    /// … for these names, and good until this year begins.
+    pub(crate) fn issue_for(&self, names: &[&str], until_year: i32, cert: &Path, key: &Path) {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names).unwrap();
+        params.not_after = rcgen::date_time_ymd(until_year, 1, 1);
         params.distinguished_name.push(DnType::CommonName, "the server");
         let pair = KeyPair::generate().unwrap();
         std::fs::write(key, pair.serialize_pem()).unwrap();

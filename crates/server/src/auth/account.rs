@@ -136,7 +136,7 @@ pub(super) async fn count_reset(auth: &Auth, address: IpAddr) -> Result<(), Prob
     counted.map_err(Problem::too_fast)
 }
 
-async fn count_user(auth: &Auth, user_id: i64) -> Result<(), Problem> {
+pub(super) async fn count_user(auth: &Auth, user_id: i64) -> Result<(), Problem> {
     let rate = auth.config.rates.auth_account;
     let counted = auth.cache.take_rate(RateKey::Password(user_id), rate).await;
     counted.map_err(Problem::too_fast)

@@ -3,6 +3,7 @@
 //! `docs/flows/connect.md`.
 
 mod account;
+mod notices;
 mod pages;
 mod password;
 mod problem;
@@ -25,6 +26,7 @@ use crate::cache::Cache;
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::limits;
+use crate::outward::Outward;
 use crate::token::{random_token, token_hash};
 use problem::Problem;
 
@@ -35,6 +37,7 @@ pub(crate) struct Auth {
     pub(crate) bus: Arc<Bus>,
     pub(crate) cache: Arc<Cache>,
     pub(crate) counters: Arc<Counters>,
+    outward: Outward,
     passwords: password::Gate,
 }
 
@@ -46,12 +49,14 @@ pub(crate) fn routes(
     cache: Arc<Cache>,
     counters: Arc<Counters>,
 ) -> Router {
+    let outward = Outward::new(&config);
     let auth = Auth {
         config,
         store,
         bus,
         cache,
         counters: Arc::clone(&counters),
+        outward,
         passwords: password::Gate::new(),
     };
     Router::new()
@@ -61,6 +66,7 @@ pub(crate) fn routes(
         .route("/v1/logout", post(session::logout))
         .route("/v1/sessions", get(session::list))
         .route("/v1/sessions/{id}", delete(session::end))
+        .route("/v1/notices", get(notices::list).put(notices::change))
         .route("/v1/connect", get(ticket::connect))
         .merge(pages::routes())
         .layer(middleware::from_fn(in_time))

@@ -17,11 +17,11 @@ use base64::prelude::BASE64_STANDARD;
 use proto::{check, clean};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
-use store::{MailSettings, Preview, Purpose};
+use store::Purpose;
 
 use super::account::{count_account, count_address, count_reset};
 use super::problem::Problem;
-use super::{Auth, session, token_hash};
+use super::{Auth, notices, session, token_hash};
 use crate::clock;
 use crate::html::escaped;
 use crate::peer::Peer;
@@ -32,14 +32,14 @@ pub(super) fn routes() -> Router<Arc<Auth>> {
         .route("/v1/forgot", get(ask_forgot).post(forgot))
         .route("/v1/reset/{token}", get(ask_reset).post(reset))
         .route("/v1/unsubscribe/{token}", get(ask_unsubscribe).post(unsubscribe))
-        .route("/v1/mail/{token}", get(ask_settings).post(settings))
+        .route("/v1/mail/{token}", get(notices::show).post(notices::save))
         .layer(middleware::from_fn(own_forms_only))
 }
 
-type Answer = Result<Response, Trouble>;
+pub(super) type Answer = Result<Response, Trouble>;
 
 /// Why a page does not come: the same as for programs, told to a person.
-struct Trouble(Problem);
+pub(super) struct Trouble(Problem);
 
 impl<E: Into<Problem>> From<E> for Trouble {
     fn from(why: E) -> Self {
@@ -75,7 +75,7 @@ static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
 });
 
 /// One page. `body` is HTML already.
-fn page(status: StatusCode, title: &str, body: &str) -> Response {
+pub(super) fn page(status: StatusCode, title: &str, body: &str) -> Response {
     let html = format!(
         "<!doctype html><html lang=en><meta charset=utf-8>\
          <meta name=viewport content=\"width=device-width\"><title>{title} · natter</title>\
@@ -108,13 +108,17 @@ fn button(text: &str) -> String {
     format!("<form method=post><button>{text}</button></form>")
 }
 
-fn over() -> Response {
+pub(super) fn over() -> Response {
     let body = "<p>This link was used already, or it is too old. Ask for a new one.</p>";
     page(StatusCode::NOT_FOUND, "This link is over", body)
 }
 
 /// Whose link it is, without using it up.
-async fn owner(auth: &Auth, token: &str, purpose: Purpose) -> Result<Option<i64>, Problem> {
+pub(super) async fn owner(
+    auth: &Auth,
+    token: &str,
+    purpose: Purpose,
+) -> Result<Option<i64>, Problem> {
     let hash = token_hash(token);
     Ok(auth.store.mail_token_of(&hash, purpose, clock::now()).await?)
 }
@@ -232,7 +236,7 @@ async fn reset(
     Ok(page(StatusCode::OK, "Done", body))
 }
 
-// ── which mails somebody gets ───────────────────────────────────────────────────────────────────
+// ── no more notices ─────────────────────────────────────────────────────────────────────────────
 
 async fn ask_unsubscribe(State(auth): State<Arc<Auth>>, Path(token): Path<String>) -> Answer {
     match owner(&auth, &token, Purpose::Settings).await? {
@@ -252,110 +256,6 @@ async fn unsubscribe(State(auth): State<Arc<Auth>>, Path(token): Path<String>) -
     Ok(page(StatusCode::OK, "Done", body))
 }
 
-#[derive(Deserialize)]
-struct SettingsForm {
-    wanted: Option<String>,
-    preview: String,
-    quiet_from: String,
-    quiet_to: String,
-    hide: Option<String>,
-}
-
-async fn ask_settings(State(auth): State<Arc<Auth>>, Path(token): Path<String>) -> Answer {
-    let Some(user_id) = owner(&auth, &token, Purpose::Settings).await? else {
-        return Ok(over());
-    };
-    let person = auth.store.recipient(user_id).await?;
-    let settings = person.map(|person| person.settings).unwrap_or_default();
-    Ok(page(StatusCode::OK, "Which mails you get", &settings_form(&settings)))
-}
-
-fn settings_form(settings: &MailSettings) -> String {
-    let checked = |on: bool| if on { " checked" } else { "" };
-    let option = |value: &str, preview: Preview, text: &str| {
-        let chosen = if settings.preview == preview { " selected" } else { "" };
-        format!("<option value={value}{chosen}>{text}</option>")
-    };
-    let time = |minute: u16| format!("{:02}:{:02}", minute / 60, minute % 60);
-    [
-        "<form method=post>".to_owned(),
-        format!(
-            "<label><input type=checkbox name=wanted{}> a mail when messages stay unread</label>",
-            checked(!settings.unwanted)
-        ),
-        "<label>It tells <select name=preview>".to_owned(),
-        option("full", Preview::Full, "who wrote, and what"),
-        option("names", Preview::Names, "who wrote"),
-        option("none", Preview::None, "only that there is something"),
-        "</select></label>".to_owned(),
-        format!(
-            "<label>None from <input type=time name=quiet_from value={}> to \
-             <input type=time name=quiet_to value={}> UTC</label>",
-            time(settings.quiet_from),
-            time(settings.quiet_to)
-        ),
-        format!(
-            "<label><input type=checkbox name=hide{}> others see neither since when I am offline \
-             nor that a mail went out</label>",
-            checked(settings.hide)
-        ),
-        "<button>Save</button></form>".to_owned(),
-    ]
-    .concat()
-}
-
-async fn settings(
-    State(auth): State<Arc<Auth>>,
-    Path(token): Path<String>,
-    form: Result<Form<SettingsForm>, FormRejection>,
-) -> Answer {
-    let Form(form) = form.map_err(|error| bad_form(&error))?;
-    let Some(user_id) = owner(&auth, &token, Purpose::Settings).await? else {
-        return Ok(over());
-    };
-    let wrong = || Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "this page sends other values");
-    let settings = MailSettings {
-        unwanted: form.wanted.is_none(),
-        preview: match form.preview.as_str() {
-            "full" => Preview::Full,
-            "names" => Preview::Names,
-            "none" => Preview::None,
-            _ => return Err(wrong().into()),
-        },
-        quiet_from: minute_of_day(&form.quiet_from).ok_or_else(wrong)?,
-        quiet_to: minute_of_day(&form.quiet_to).ok_or_else(wrong)?,
-        hide: form.hide.is_some(),
-    };
-    auth.store.set_mail_settings(user_id, &settings).await?;
-    let body = format!("<p>Saved.</p>{}", settings_form(&settings));
-    Ok(page(StatusCode::OK, "Which mails you get", &body))
-}
-
-/// `HH:MM`, as browsers write it.
-fn minute_of_day(text: &str) -> Option<u16> {
-    let (hour, minute) = text.split_once(':')?;
-    let digits = |text: &str| match text.len() == 2 && text.bytes().all(|b| b.is_ascii_digit()) {
-        true => text.parse::<u16>().ok(),
-        false => None,
-    };
-    let (hour, minute) = (digits(hour)?, digits(minute)?);
-    (hour < 24 && minute < 60).then_some(hour * 60 + minute)
-}
-
-fn bad_form(error: &FormRejection) -> Problem {
+pub(super) fn bad_form(error: &FormRejection) -> Problem {
     Problem::new(error.status(), "this is not what the page sends")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hours_are_read_as_browsers_write_them() {
-        assert_eq!(minute_of_day("00:00"), Some(0));
-        assert_eq!(minute_of_day("23:59"), Some(23 * 60 + 59));
-        for bad in ["", "24:00", "12:60", "1:00", "+1:00", "12", "12:00:00"] {
-            assert_eq!(minute_of_day(bad), None, "{bad}");
-        }
-    }
 }

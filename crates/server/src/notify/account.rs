@@ -28,10 +28,9 @@ pub(super) async fn mail(notify: &Notify, task: &Task, now: i64) -> Result<(), F
             let said = Login { session, device, from, at: *at };
             login(notify, task.id, &person, address, &said)
         }
-        // Confirmed meanwhile; an address that was taken away; nudges wait in their own table.
-        Job::Confirm { .. } | Job::Reset { .. } | Job::Login { .. } | Job::Nudge { .. } => {
-            return Ok(());
-        }
+        // Confirmed meanwhile; an address that was taken away.
+        Job::Confirm { .. } | Job::Reset { .. } | Job::Login { .. } => return Ok(()),
+        Job::Door { .. } | Job::Nudge { .. } => unreachable!("the worker has sent them elsewhere"),
     };
     notify.mailer.send(&letter, now).await?;
     notify.counters.mails_account.add(1);

@@ -1,4 +1,5 @@
-//! The last step of a mail: to a mail server, or, where none is configured, to a directory.
+//! The last step of a mail: to a mail server, or, where none is configured, to a directory. Who else
+//! may be told, and how: `doors/`.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -37,6 +38,10 @@ const OUT_OF_STEP: Code = Code {
     category: Category::Syntax,
     detail: Detail::Three,
 };
+
+/// What a mail server says of itself and not of the mail: it ends (421), or it does not want our
+/// login (RFC 4954: 454, 530, 534, 535, 538). Somebody may mend that, and then every mail goes out.
+const OF_THE_SERVER: &[u16] = &[421, 454, 530, 534, 535, 538];
 
 type Pool = AsyncSmtpTransport<Tokio1Executor>;
 
@@ -86,6 +91,9 @@ impl Mailer {
                         *smtp.lock() = smtp.builder.clone().build();
                         Err(Fault::Away(error.to_string()))
                     }
+                    Ok(Err(error)) if error.status().is_some_and(is_of_the_server) => {
+                        Err(Fault::Away(error.to_string()))
+                    }
                     Ok(Err(error)) if error.is_permanent() => {
                         Err(Fault::Refused(error.to_string()))
                     }
@@ -99,6 +107,10 @@ impl Mailer {
             }
         }
     }
+}
+
+fn is_of_the_server(code: Code) -> bool {
+    OF_THE_SERVER.contains(&code.into())
 }
 
 impl Smtp {

@@ -1,12 +1,18 @@
-//! THE NOTIFY ROLE: mail for what stayed unread, once, and for accounts. The journey of a mail is
-//! `docs/flows/notify.md`.
+//! THE NOTIFY ROLE: tells who is away of what stayed unread, once, by mail or through another door;
+//! and the mails about accounts. The journey of a notice is `docs/flows/notify.md`.
 //!
 //! What must not happen: a mail that could not be sent holds up chat; somebody is told twice of the
 //! same thing; a mail goes to an address that nobody has confirmed, but the one that asks for that.
 
 mod account;
+mod doors;
+#[cfg(test)]
+mod doors_tests;
 mod letter;
 mod mailer;
+mod notice;
+#[cfg(test)]
+mod outside;
 #[cfg(test)]
 mod queue_tests;
 mod relay;
@@ -29,6 +35,7 @@ use crate::config::{Config, Timers};
 use crate::counters::Counters;
 use crate::error::Error;
 use crate::listen::announced;
+use crate::outward::Outward;
 use crate::queue::{Inbox, Line, Queue, Rabbit};
 use crate::{clock, limits};
 
@@ -40,19 +47,22 @@ pub(crate) struct Notify {
     pub(crate) bus: Arc<Bus>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) mailer: Mailer,
+    pub(crate) outward: Outward,
     pub(crate) queue: Queue,
     pub(crate) timers: Timers,
     /// Where the links in mails lead to, without a slash at the end.
     pub(crate) site: String,
 }
 
-/// Why a mail did not go out.
+/// Why something did not go out.
 #[derive(Debug)]
 enum Fault {
     /// The database. The lease gives the job back.
     Store(store::Error),
     /// Nothing will help: the address is refused.
     Refused(String),
+    /// A person's own webhook or push server does not want it. His matter, not the operator's.
+    Shut(String),
     /// This one is refused for now.
     Later(String),
     /// Who should take it cannot be reached, whatever it is.
@@ -76,6 +86,25 @@ pub(crate) fn queue(config: &Config) -> Result<Queue, Error> {
         Ok(rabbit) => Ok(Queue::Rabbit(rabbit)),
         Err(why) => Err(Error::Config(format!("{why} (setting `amqp`)"))),
     }
+}
+
+/// What an operator finds in RabbitMQ: how many jobs wait for a worker, and how many for a later
+/// try. What RabbitMQ has given up is written down first, so that one list tells of everything, also
+/// while no worker runs.
+pub(crate) async fn look(rabbit: &Rabbit, store: &Store, now: i64) -> Result<(u32, u32), Error> {
+    let wrong =
+        |why: String| Error::Config(format!("RabbitMQ: {why} (settings `amqp`, `amqp_queue`)"));
+    let look = rabbit.look().await.map_err(wrong)?;
+    let looked = async {
+        while let Some(handed) = look.next_dead().await.map_err(|e| wrong(e.to_string()))? {
+            worker::bury_dead(store, &handed, now).await?;
+            handed.ack().await;
+        }
+        look.waiting().await.map_err(|e| wrong(e.to_string()))
+    };
+    let looked = looked.await;
+    look.close().await;
+    looked
 }
 
 /// Does what is due until the drain. What has begun is ended, so that what was sent is also written

@@ -16,7 +16,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 
-use super::tests::{HOUR, MINUTE, MailServer, NOON, Stage, message_id, signs_up};
+use super::outside::MailServer;
+use super::tests::{HOUR, MINUTE, NOON, Stage, message_id, signs_up};
 use super::{Notify, run_through};
 use crate::limits;
 use crate::queue::{Queue, Rabbit, Task};
@@ -241,6 +242,38 @@ async fn a_job_that_its_workers_die_of_is_given_up_and_so_is_one_that_nobody_can
     let dead = store.dead_jobs().await.unwrap();
     assert!(dead.iter().any(|job| job.job.is_none() && job.why.contains("read")), "{dead:?}");
     assert!(server.end().await.is_empty());
+    end(stage).await;
+}
+
+#[tokio::test]
+async fn an_operator_sees_what_lies_in_rabbitmq_while_no_worker_runs() {
+    let stage = stage(&rabbitmq(), None).await;
+    let (store, rabbit) = (&stage.notify.store, rabbit(&stage.notify));
+    let (line, jobs, dead) = rabbit.open().await.unwrap();
+    drop((jobs, dead));
+    line.close().await;
+    let line = Connection::connect(&rabbitmq(), ConnectionProperties::default()).await.unwrap();
+    let channel = line.create_channel().await.unwrap();
+    channel.confirm_select(lapin::options::ConfirmSelectOptions::default()).await.unwrap();
+    let task = Task { id: 7, job: Job::Reset { user_id: 8 }, tries: 0, due_at: NOON };
+    let (body, dead) = (task.body(), format!("{}.dead", rabbit.name()));
+    for (queue, body) in
+        [(rabbit.name(), &*body), (&dead, &*body), (&dead, b"{]"), (rabbit.name(), &*body)]
+    {
+        let (options, properties) = (BasicPublishOptions::default(), BasicProperties::default());
+        let published = channel.basic_publish("".into(), queue.into(), options, body, properties);
+        assert!(published.await.unwrap().await.unwrap().is_ack());
+    }
+    for _ in 0..2 {
+        assert_eq!(super::look(rabbit, store, NOON).await.unwrap(), (2, 0), "nothing is taken");
+        let seen = store.dead_jobs().await.unwrap().into_iter().map(|dead| dead.job);
+        let seen: Vec<Option<Job>> = seen.collect();
+        assert_eq!(seen.len(), 2, "once each");
+        assert!(seen.contains(&Some(Job::Reset { user_id: 8 })) && seen.contains(&None));
+    }
+    let nowhere = Rabbit::new("amqp://127.0.0.1:1", "natter", Vec::new()).unwrap();
+    let why = super::look(&nowhere, store, NOON).await.unwrap_err().to_string();
+    assert!(why.contains("`amqp`"), "{why}");
     end(stage).await;
 }
 

@@ -69,7 +69,7 @@ async fn do_fact(notify: &Notify, task: &Task, now: i64) {
 async fn do_nudge(notify: &Notify, user_id: i64, now: i64) {
     let task = nudge(user_id, now);
     if let Outcome::Dead { why } = worker::perform(notify, &task, now).await
-        && let Err(error) = worker::bury(notify, &task, &why, now).await
+        && let Err(error) = worker::bury(&notify.store, &task, &why, now).await
     {
         tracing::warn!(%error, user_id, "a job has to wait for the database");
     }

@@ -2,22 +2,20 @@
 //! demand, and a clock that is set by hand. With a RabbitMQ in between: `queue_tests.rs`.
 
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::sync::Arc;
 
 use proto::id;
 use proto::server_frame::Body;
-use store::{Batch, CursorMove, MailSettings, NewMessage, NewUser, Options, Preview, Store};
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
-use tokio::sync::mpsc;
+use store::{Batch, CursorMove, NewMessage, NewUser, NoticeSettings, Options, Preview, Store};
 
+use super::outside::MailServer;
 use super::{Mailer, Notify, relay};
 use crate::bus::{Bus, Subscriber};
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::limits;
 use crate::outbound::{Item, Outbound};
+use crate::outward::Outward;
 
 /// Noon of some day, UTC.
 pub(super) const NOON: i64 = 20_833 * 24 * HOUR + 12 * HOUR;
@@ -52,6 +50,7 @@ impl Stage {
             bus: Arc::new(Bus::local()),
             counters: Arc::new(Counters::default()),
             mailer: Mailer::open(&config).unwrap(),
+            outward: Outward::new(&config),
             queue: super::queue(&config).unwrap(),
             timers: config.timers,
             site: "http://chat.example.org".into(),
@@ -68,6 +67,7 @@ impl Stage {
             bus: Arc::clone(&self.notify.bus),
             counters: Arc::default(),
             mailer: Mailer::open(&self.config).unwrap(),
+            outward: Outward::new(&self.config),
             queue: super::queue(&self.config).unwrap(),
             timers: self.notify.timers,
             site: self.notify.site.clone(),
@@ -96,7 +96,7 @@ impl Stage {
     }
 
     /// Every minute from one moment to another.
-    async fn minutes_pass(&self, from: i64, to: i64) {
+    pub(super) async fn minutes_pass(&self, from: i64, to: i64) {
         let mut now = from;
         while now <= to {
             while relay::round(&self.notify, now).await.unwrap() > 0 {}
@@ -218,8 +218,8 @@ async fn everybody_gets_as_much_of_the_text_as_he_wants() {
     for (preview, name, text) in
         [(Preview::Full, true, true), (Preview::Names, true, false), (Preview::None, false, false)]
     {
-        let wanted = MailSettings { preview, ..MailSettings::default() };
-        stage.notify.store.set_mail_settings(stage.bob, &wanted).await.unwrap();
+        let wanted = NoticeSettings { preview, ..NoticeSettings::default() };
+        stage.notify.store.set_notice_settings(stage.bob, &wanted, day).await.unwrap();
         stage.notify.store.set_last_seen(stage.bob, day).await.unwrap();
         stage.ann_writes(evil, day).await;
         stage.minutes_pass(day, day + 10 * MINUTE).await;
@@ -249,8 +249,9 @@ async fn who_is_online_sleeps_or_has_muted_it_is_not_written_to() {
     stage.minutes_pass(NOON, NOON + HOUR).await;
     assert!(stage.mails().is_empty(), "he is online");
     stage.notify.bus.unsubscribe(stage.bob, 1).await;
-    let quiet = MailSettings { quiet_from: 13 * 60, quiet_to: 15 * 60, ..MailSettings::default() };
-    store.set_mail_settings(stage.bob, &quiet).await.unwrap();
+    let quiet =
+        NoticeSettings { quiet_from: 13 * 60, quiet_to: 15 * 60, ..NoticeSettings::default() };
+    store.set_notice_settings(stage.bob, &quiet, NOON).await.unwrap();
     stage.minutes_pass(NOON + HOUR, NOON + 3 * HOUR - MINUTE).await;
     assert!(stage.mails().is_empty(), "his quiet hours");
     store.mute(stage.bob, stage.chat, NOON + 4 * HOUR).await.unwrap();
@@ -299,8 +300,8 @@ async fn a_friend_is_told_that_a_mail_went_out_and_up_to_which_message() {
     assert_eq!((told.delivered_seq, told.mailed_seq), (0, 3));
     assert_eq!(told.mailed_at, day + 10 * MINUTE);
 
-    let hidden = MailSettings { hide: true, ..MailSettings::default() };
-    store.set_mail_settings(bob, &hidden).await.unwrap();
+    let hidden = NoticeSettings { hide: true, ..NoticeSettings::default() };
+    store.set_notice_settings(bob, &hidden, NOON).await.unwrap();
     stage.ann_writes("four", day + 24 * HOUR).await;
     stage.minutes_pass(day + 24 * HOUR, day + 25 * HOUR).await;
     assert_eq!(stage.mails().len(), 3, "he was told");
@@ -308,55 +309,6 @@ async fn a_friend_is_told_that_a_mail_went_out_and_up_to_which_message() {
     let seen = store.conversation(ann, stage.chat, false).await.unwrap();
     assert_eq!(seen.friend_mailed_seq, 3);
     stage.end().await;
-}
-
-/// A real mail server, `tests/smtpd.py`, which tells what its manners can be.
-pub(super) struct MailServer {
-    pub(super) url: String,
-    mails: mpsc::Receiver<Mail>,
-    process: Child,
-}
-
-/// What it has taken over.
-#[derive(Debug, serde::Deserialize)]
-pub(super) struct Mail {
-    pub(super) to: Vec<String>,
-    pub(super) data: String,
-}
-
-impl MailServer {
-    pub(super) async fn start(manners: &str) -> Self {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/smtpd.py");
-        let python = std::env::var("NATTER_TEST_MAIL_PYTHON");
-        let python = python.expect("run `cargo xtask test`, or name a Python that has aiosmtpd");
-        let mut process = Command::new(python)
-            .args([script, manners])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let port = lines.next_line().await.unwrap().expect("it says its port");
-        let url = port.replace("port ", "smtp://127.0.0.1:");
-        let (taken, mails) = mpsc::channel(10_000);
-        tokio::spawn(async move {
-            while let Some(line) = lines.next_line().await.unwrap() {
-                taken.send(serde_json::from_str(&line).unwrap()).await.unwrap();
-            }
-        });
-        Self { url, mails, process }
-    }
-
-    /// All that it has taken over and that was not looked at, when it has ended.
-    pub(super) async fn end(mut self) -> Vec<Mail> {
-        drop(self.process.stdin.take());
-        let mut rest = Vec::new();
-        while let Some(mail) = self.mails.recv().await {
-            rest.push(mail);
-        }
-        self.process.wait().await.unwrap();
-        rest
-    }
 }
 
 /// Somebody signs up; his address is not confirmed.

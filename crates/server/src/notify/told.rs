@@ -1,20 +1,20 @@
 //! What senders learn of a mail: up to which of their messages it went, and when.
 
 use proto::server_frame::Body;
-use store::{Recipient, Unread};
+use store::{Door, Recipient, Unread};
 
 use super::Notify;
 use crate::outbound::Event;
 
 /// Writes it down and rings at the senders: the partners of direct conversations who are his
-/// friends, unless he hides it.
+/// friends, unless he hides it. What went through another door is not theirs to know.
 pub(super) async fn senders(
     notify: &Notify,
     person: &Recipient,
     unread: &[Unread],
     now: i64,
 ) -> store::Result<()> {
-    if person.settings.hide {
+    if person.settings.hide || person.settings.door != Door::Mail {
         return Ok(());
     }
     let friends = notify.store.friend_ids(person.user_id).await?;

@@ -1,17 +1,10 @@
-//! "You have unread messages": whether a mail is due is decided at the last moment, from the
+//! "You have unread messages": whether a notice is due is decided at the last moment, from the
 //! cursors, the schedule, and what the person wants.
 
-use std::collections::HashMap;
+use store::{Recipient, Unread};
 
-use proto::{clean, history};
-use store::{Preview, Purpose, Recipient, Unread};
-
-use super::letter::{Block, Letter};
-use super::{Fault, Notify, told};
+use super::{Fault, Notify, doors, notice, told};
 use crate::limits;
-use crate::token::{random_token, token_hash};
-
-const DAY_MS: i64 = 24 * 3_600_000;
 
 /// What is to be done about somebody's nudge.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,11 +16,11 @@ enum Verdict {
     Wait {
         until: i64,
     },
-    Mail,
+    Tell,
 }
 
-/// Sends one mail about everything unread, or none.
-pub(super) async fn mail(notify: &Notify, user_id: i64, now: i64) -> Result<(), Fault> {
+/// Tells of everything unread, once, or not at all.
+pub(super) async fn tell(notify: &Notify, user_id: i64, now: i64) -> Result<(), Fault> {
     let store = &notify.store;
     let Some(person) = store.recipient(user_id).await? else {
         return Ok(store.nudge_drop(user_id, i64::MAX, now).await?);
@@ -37,10 +30,9 @@ pub(super) async fn mail(notify: &Notify, user_id: i64, now: i64) -> Result<(), 
     match judge(&person, &unread, online, now) {
         Verdict::Drop { told_until } => Ok(store.nudge_drop(user_id, told_until, now).await?),
         Verdict::Wait { until } => Ok(store.nudge_postpone(user_id, until).await?),
-        Verdict::Mail => {
-            let letter = write(notify, &person, &unread, now).await?;
-            notify.mailer.send(&letter, now).await?;
-            notify.counters.mails_unread.add(1);
+        Verdict::Tell => {
+            let notice = notice::unread(notify, &person, &unread, now).await?;
+            doors::tell(notify, &person, &notice, now).await?;
             store.nudge_mailed(user_id, person.mails + 1, now).await?;
             // A fault in telling costs the senders the news and nothing else.
             if let Err(error) = told::senders(notify, &person, &unread, now).await {
@@ -52,13 +44,11 @@ pub(super) async fn mail(notify: &Notify, user_id: i64, now: i64) -> Result<(), 
 }
 
 fn judge(person: &Recipient, unread: &[Unread], online: bool, now: i64) -> Verdict {
-    if person.email.is_none() || !person.email_ok || person.settings.unwanted {
+    if !person.wants_notices() {
         return Verdict::Drop { told_until: i64::MAX };
     }
-    let told_until = person.mailed_at;
-    let news = unread.iter().filter(|row| row.last_at >= told_until);
-    let Some(oldest) = news.map(|row| row.since.max(told_until)).min() else {
-        return Verdict::Drop { told_until };
+    let Some(oldest) = oldest_news(person, unread) else {
+        return Verdict::Drop { told_until: person.mailed_at };
     };
     if online {
         return Verdict::Wait { until: now + limits::NUDGE_FIRST_MS };
@@ -69,131 +59,58 @@ fn judge(person: &Recipient, unread: &[Unread], online: bool, now: i64) -> Verdi
     }
     match person.quiet_ends_at(now) {
         Some(until) => Verdict::Wait { until },
-        None => Verdict::Mail,
+        None => Verdict::Tell,
     }
 }
 
-async fn write(
-    notify: &Notify,
-    person: &Recipient,
-    unread: &[Unread],
-    now: i64,
-) -> Result<Letter, Fault> {
-    let link = settings_link(notify, person.user_id, now).await?;
-    let names = names(notify, person, unread).await?;
-    let messages: i64 = unread.iter().map(|row| row.last_seq - row.read_seq).sum();
-    let mut body = vec![Block::Line(format!("Hello {},", clean::line(&person.name)))];
-    for row in unread.iter().take(limits::MAIL_CONVERSATIONS_MAX) {
-        if person.settings.preview != Preview::None {
-            let count = row.last_seq - row.read_seq;
-            body.push(Block::Line(format!("{}: {count} unread", place(row, &names))));
-        }
-        if person.settings.preview == Preview::Full {
-            body.extend(newest(notify, person.user_id, row, &names).await?);
-        }
-    }
-    if person.settings.preview == Preview::None {
-        body.push(Block::Line("somebody has written to you.".into()));
-    }
-    body.push(Block::Line("Open natter to read and to answer.".into()));
-    body.push(Block::Link {
-        label: "Which mails you get, and how to get none".into(),
-        url: format!("{}/v1/mail/{link}", notify.site),
-    });
-    let user_id = person.user_id;
-    Ok(Letter {
-        to_name: person.name.clone(),
-        to_address: person.email.clone().unwrap_or_default(),
-        subject: subject(person, unread, messages, &names),
-        body,
-        // The same for a mail that is sent again because nobody could write down that it was sent:
-        // the mail program of the recipient shows the two as one.
-        id: format!("unread.{user_id}.{}.{}", person.mailed_at, person.mails),
-        thread: Some(format!("unread.{user_id}.{}", now.div_euclid(DAY_MS))),
-        unsubscribe: Some(format!("{}/v1/unsubscribe/{link}", notify.site)),
-    })
+/// Since when there is something that the last notice did not tell of.
+fn oldest_news(person: &Recipient, unread: &[Unread]) -> Option<i64> {
+    let told_until = person.mailed_at;
+    let news = unread.iter().filter(|row| row.last_at >= told_until);
+    news.map(|row| row.since.max(told_until)).min()
 }
 
-async fn settings_link(notify: &Notify, user_id: i64, now: i64) -> store::Result<String> {
-    let token = random_token();
-    let (hash, end) = (token_hash(&token), now + limits::SETTINGS_LINK_MS);
-    let store = &notify.store;
-    store.mail_token_create(&hash, user_id, Purpose::Settings, end).await?;
-    Ok(token)
-}
-
-/// The names of the partners of direct conversations, cleaned.
-async fn names(
-    notify: &Notify,
-    person: &Recipient,
-    unread: &[Unread],
-) -> store::Result<HashMap<i64, String>> {
-    let peers: Vec<i64> = unread.iter().map(|row| row.peer_id).filter(|id| *id != 0).collect();
-    let people = notify.store.people(person.user_id, &peers).await?;
-    let named = people.into_iter().map(|peer| {
-        let name = format!("{} (@{})", clean::line(&peer.name), peer.handle);
-        (peer.user_id, name)
-    });
-    Ok(named.collect())
-}
-
-fn place(row: &Unread, names: &HashMap<i64, String>) -> String {
-    match names.get(&row.peer_id) {
-        Some(name) => name.clone(),
-        None => format!("+{}", clean::line(&row.title)),
-    }
-}
-
-fn subject(
-    person: &Recipient,
-    unread: &[Unread],
-    messages: i64,
-    names: &HashMap<i64, String>,
-) -> String {
-    match (person.settings.preview, unread) {
-        (Preview::None, _) => "You have unread messages".into(),
-        (_, [row]) => format!("{messages} unread from {}", place(row, names)),
-        (_, rows) => format!("{messages} unread in {} conversations", rows.len()),
-    }
-}
-
-/// The newest texts of one conversation, cut to a glance.
-async fn newest(
+/// What becomes of a nudge whose notice did not get through. Some: it is given up, and why.
+///
+/// The nudge goes on waiting in its table, and nobody has to remember tries: the pause grows with
+/// the time that the news have waited.
+pub(super) async fn failed(
     notify: &Notify,
     user_id: i64,
-    row: &Unread,
-    names: &HashMap<i64, String>,
-) -> Result<Vec<Block>, Fault> {
-    let shown = limits::MAIL_TEXTS_MAX.min((row.last_seq - row.read_seq) as u32);
-    let from = history::From::BeforeSeq(row.last_seq + 1);
-    let page = notify.store.history(user_id, row.conv_id, from, shown).await;
-    let messages = match page {
-        Ok((messages, _)) => messages,
-        // He has left the group a moment ago.
-        Err(store::Error::NotFound) => Vec::new(),
-        Err(error) => return Err(error.into()),
+    fault: &Fault,
+    now: i64,
+) -> store::Result<Option<String>> {
+    let store = &notify.store;
+    let waited = match store.recipient(user_id).await? {
+        Some(person) => oldest_news(&person, &store.unread(user_id, now).await?),
+        None => None,
     };
-    let senders: Vec<i64> = messages.iter().map(|message| message.sender_id).collect();
-    let people = notify.store.people(user_id, &senders).await?;
-    let quotes = messages.into_iter().map(|message| {
-        let sender = people.iter().find(|person| person.user_id == message.sender_id);
-        let who = match names.get(&message.sender_id) {
-            Some(_) => String::new(),
-            None => sender.map_or_else(String::new, |person| format!("@{}: ", person.handle)),
-        };
-        let text = clean::text(&message.body);
-        let mut cut: String = text.chars().take(limits::MAIL_TEXT_CHARS_MAX).collect();
-        if cut.len() < text.len() {
-            cut.push('…');
+    let waited = waited.map_or(0, |oldest| now - oldest);
+    let why = match fault {
+        // The next message makes a new nudge, and the address has another chance.
+        Fault::Refused(why) => Some(why),
+        // His own door: he reads it beside his settings, and no operator can help him.
+        Fault::Shut(why) => {
+            tracing::info!(user_id, why, "somebody's door does not open");
+            store.nudge_drop(user_id, i64::MAX, now).await?;
+            return Ok(None);
         }
-        Block::Quote(format!("{who}{cut}"))
-    });
-    Ok(quotes.collect())
+        Fault::Later(why) | Fault::Away(why) if waited < limits::NUDGE_TRIED_MS_MAX => {
+            let pause = (waited / 4).clamp(limits::NUDGE_RETRY_MS, limits::NUDGE_RETRY_MS_MAX);
+            tracing::warn!(user_id, why, pause, "a notice will be tried again");
+            store.nudge_postpone(user_id, now + pause).await?;
+            return Ok(None);
+        }
+        Fault::Later(why) | Fault::Away(why) => Some(why),
+        Fault::Store(error) => return Err(error.clone()),
+    };
+    store.nudge_drop(user_id, i64::MAX, now).await?;
+    Ok(why.cloned())
 }
 
 #[cfg(test)]
 mod unit {
-    use store::MailSettings;
+    use store::{Door, NoticeSettings};
 
     use super::*;
 
@@ -207,7 +124,8 @@ mod unit {
             name: "Ann".into(),
             email: Some("ann@example.org".into()),
             email_ok: true,
-            settings: MailSettings { quiet_from, quiet_to, ..MailSettings::default() },
+            settings: NoticeSettings { quiet_from, quiet_to, ..NoticeSettings::default() },
+            door_fault: String::new(),
             mailed_at: 0,
             mails: 0,
         }
@@ -227,7 +145,7 @@ mod unit {
     }
 
     #[test]
-    fn who_has_no_confirmed_address_or_wants_none_gets_none() {
+    fn who_cannot_be_reached_or_wants_nothing_is_told_nothing() {
         let row = Unread {
             conv_id: 1,
             peer_id: 2,
@@ -240,10 +158,13 @@ mod unit {
         let drop = Verdict::Drop { told_until: i64::MAX };
         let due = 5 + limits::NUDGE_FIRST_MS;
         let unread = [row];
-        assert_eq!(judge(&person(0, 0), &unread, false, due), Verdict::Mail);
+        assert_eq!(judge(&person(0, 0), &unread, false, due), Verdict::Tell);
         assert_eq!(judge(&person(0, 0), &unread, false, due - 1), Verdict::Wait { until: due });
         let open = Recipient { email_ok: false, ..person(0, 0) };
         assert_eq!(judge(&open, &unread, false, due), drop);
+        let mut pushed = Recipient { email: None, ..open };
+        pushed.settings.door = Door::Push { url: "https://ntfy.example.org/x".into() };
+        assert_eq!(judge(&pushed, &unread, false, due), Verdict::Tell, "a push needs no address");
         let mut away = person(0, 0);
         away.settings.unwanted = true;
         assert_eq!(judge(&away, &unread, false, due), drop);

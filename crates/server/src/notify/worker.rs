@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use futures_util::{FutureExt, future};
-use store::{Job, Turn};
+use store::{Door, Job, Store, Turn};
 use tokio::sync::watch;
 
-use super::{Fault, Notify, account, unread};
+use super::{Fault, Notify, account, doors, notice, unread};
 use crate::limits;
 use crate::listen::announced;
 use crate::queue::{Handed, Inbox, Line, Task};
@@ -80,59 +80,62 @@ async fn attempt(notify: &Notify, task: &Task, now: i64) -> store::Result<Outcom
 
 async fn work(notify: &Notify, task: &Task, now: i64) -> Result<(), Fault> {
     match task.job {
-        Job::Nudge { user_id } => unread::mail(notify, user_id, now).await,
+        Job::Nudge { user_id } => unread::tell(notify, user_id, now).await,
+        Job::Door { user_id } => hello(notify, user_id, task.id, now).await,
         Job::Confirm { .. } | Job::Reset { .. } | Job::Login { .. } => {
             account::mail(notify, task, now).await
         }
     }
 }
 
+/// The first word through somebody's door.
+async fn hello(notify: &Notify, user_id: i64, job: i64, now: i64) -> Result<(), Fault> {
+    match notify.store.recipient(user_id).await? {
+        Some(person) if person.settings.door != Door::Mail => {
+            doors::tell(notify, &person, &notice::hello(&person, job, now), now).await
+        }
+        // He has thought better of it.
+        Some(_) | None => Ok(()),
+    }
+}
+
 /// What a job deserves that failed.
 async fn failed(notify: &Notify, task: &Task, fault: &Fault, now: i64) -> store::Result<Outcome> {
+    let counters = &notify.counters;
     let (why, tries_max) = match fault {
         Fault::Store(error) => return Err(error.clone()),
         Fault::Refused(why) => (why, 0),
-        Fault::Later(why) => (why, limits::JOB_TRIES_MAX),
-        Fault::Away(why) => (why, limits::JOB_TRIES_AWAY_MAX),
+        Fault::Shut(why) => {
+            counters.doors_shut.add(1);
+            (why, 0)
+        }
+        Fault::Later(why) => {
+            counters.mails_put_off.add(1);
+            (why, limits::JOB_TRIES_MAX)
+        }
+        Fault::Away(why) => {
+            counters.mails_away.add(1);
+            (why, limits::JOB_TRIES_AWAY_MAX)
+        }
     };
-    match fault {
-        Fault::Away(_) => notify.counters.mails_away.add(1),
-        Fault::Later(_) => notify.counters.mails_put_off.add(1),
-        Fault::Store(_) | Fault::Refused(_) => {}
-    }
     let (topic, id, tries) = (task.job.topic(), task.id, task.tries + 1);
-    if let Job::Nudge { user_id } = task.job {
-        return nudge_failed(notify, user_id, fault, why, now).await;
-    }
-    if tries >= tries_max {
-        notify.counters.jobs_dead.add(1);
-        tracing::error!(topic, id, tries, why, "a job is given up");
-        return Ok(Outcome::Dead { why: why.clone() });
-    }
-    let pause = retry_pause(notify.timers.mail_retry_ms, tries);
-    tracing::warn!(topic, id, tries, why, pause, "a job will be tried again");
-    Ok(Outcome::Again { pause })
-}
-
-/// A nudge is tried again from its own table, as long as something is unread.
-async fn nudge_failed(
-    notify: &Notify,
-    user_id: i64,
-    fault: &Fault,
-    why: &str,
-    now: i64,
-) -> store::Result<Outcome> {
-    let store = &notify.store;
-    if let Fault::Refused(why) = fault {
-        // The next message makes a new nudge, and the address has another chance.
-        notify.counters.jobs_dead.add(1);
-        tracing::error!(user_id, why, "a mail about messages is given up");
-        store.nudge_drop(user_id, i64::MAX, now).await?;
-        return Ok(Outcome::Dead { why: why.clone() });
-    }
-    tracing::warn!(user_id, why, "a mail about messages will be tried again");
-    store.nudge_postpone(user_id, now + limits::NUDGE_RETRY_MS).await?;
-    Ok(Outcome::Done)
+    let given_up = match task.job {
+        Job::Nudge { user_id } => match unread::failed(notify, user_id, fault, now).await? {
+            Some(why) => why,
+            None => return Ok(Outcome::Done),
+        },
+        _ if tries < tries_max => {
+            let pause = retry_pause(notify.timers.mail_retry_ms, tries);
+            tracing::warn!(topic, id, tries, why, pause, "a job will be tried again");
+            return Ok(Outcome::Again { pause });
+        }
+        // Who has chosen it finds the reason beside his settings.
+        Job::Door { .. } => return Ok(Outcome::Done),
+        Job::Confirm { .. } | Job::Reset { .. } | Job::Login { .. } => why.clone(),
+    };
+    counters.jobs_dead.add(1);
+    tracing::error!(topic, id, tries, given_up, "a job is given up");
+    Ok(Outcome::Dead { why: given_up })
 }
 
 /// 1, 4, 16, 64, 64 … times the first pause. `tries`: those that have failed, one at least.
@@ -150,9 +153,9 @@ pub(super) fn pauses(first: i64, lease: i64) -> Vec<i64> {
 }
 
 /// Writes down, where a person looks, that a job which is in no table is given up.
-pub(super) async fn bury(notify: &Notify, task: &Task, why: &str, now: i64) -> store::Result<()> {
+pub(super) async fn bury(store: &Store, task: &Task, why: &str, now: i64) -> store::Result<()> {
     let payload = serde_json::to_vec(&task.job).expect("numbers and names have a JSON form");
-    notify.store.job_bury(task.id, task.job.topic(), &payload, why, now).await
+    store.job_bury(task.id, task.job.topic(), &payload, why, now).await
 }
 
 // ── from RabbitMQ ───────────────────────────────────────────────────────────────────────────────
@@ -193,7 +196,7 @@ async fn serve_one(notify: &Notify, line: &Line, handed: Handed, now: i64) {
             let again = Task { tries: task.tries + 1, ..task.clone() };
             line.publish_later(&again, pause).await
         }
-        Outcome::Dead { why } => bury(notify, task, &why, now).await.is_ok(),
+        Outcome::Dead { why } => bury(&notify.store, task, &why, now).await.is_ok(),
     };
     match settled {
         true => handed.ack().await,
@@ -221,13 +224,7 @@ pub(super) async fn serve_dead(
         let Some(handed) = handed else {
             return;
         };
-        let buried = match &handed.task {
-            Some(task) => bury(notify, task, "its workers died at once", now()).await,
-            None => {
-                let (id, why) = (proto::id::new(0, now()), "no worker could read it");
-                notify.store.job_bury(id, "unknown", &handed.body, why, now()).await
-            }
-        };
+        let buried = bury_dead(&notify.store, &handed, now()).await;
         match buried {
             Ok(()) => {
                 notify.counters.jobs_dead.add(1);
@@ -239,6 +236,16 @@ pub(super) async fn serve_dead(
                 tokio::time::sleep(Duration::from_millis(limits::RELAY_MS)).await;
                 handed.give_back().await;
             }
+        }
+    }
+}
+
+pub(super) async fn bury_dead(store: &Store, handed: &Handed, now: i64) -> store::Result<()> {
+    match &handed.task {
+        Some(task) => bury(store, task, "its workers died at once", now).await,
+        None => {
+            let (id, why) = (proto::id::new(0, now), "no worker could read it");
+            store.job_bury(id, "unknown", &handed.body, why, now).await
         }
     }
 }

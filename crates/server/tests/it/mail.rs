@@ -3,10 +3,12 @@
 
 use std::time::Duration;
 
-use crate::harness::{Answer, Host, PASSWORD, PATIENCE, host};
+use proto::http::{DoorKind, Notices, Preview};
+
+use crate::harness::{Answer, Host, PASSWORD, PATIENCE, host, host_with};
 
 /// The newest mail whose name contains `kind`, as soon as it is there.
-async fn mail(host: &Host, kind: &str) -> String {
+pub(crate) async fn mail(host: &Host, kind: &str) -> String {
     let directory = host.dir.0.join("mail");
     let look = async {
         let mut look = tokio::time::interval(Duration::from_millis(20));
@@ -29,7 +31,7 @@ async fn mail(host: &Host, kind: &str) -> String {
 }
 
 /// The path of the link to this page in a mail.
-fn link(mail: &str, page: &str) -> String {
+pub(crate) fn link(mail: &str, page: &str) -> String {
     let mail = mail.replace("=\r\n", "");
     let at = mail.find(&format!("/v1/{page}/")).expect("a link");
     mail[at..at + page.len() + 5 + 43].to_owned()
@@ -53,7 +55,7 @@ fn text(answer: &Answer) -> String {
 }
 
 /// Signs up with an address and confirms it by the link in the mail.
-async fn confirmed(host: &Host, handle: &str) -> proto::http::SessionGranted {
+pub(crate) async fn confirmed(host: &Host, handle: &str) -> proto::http::SessionGranted {
     let signup = proto::http::Signup {
         handle: handle.into(),
         name: None,
@@ -111,14 +113,30 @@ async fn a_person_says_which_mails_he_wants_and_leaves_with_one_click() {
 
     let page = format!("/v1/mail/{token}");
     assert!(text(&open(&host, &page).await).contains("name=wanted checked"));
-    let wanted = "wanted=on&preview=names&quiet_from=22%3A00&quiet_to=06%3A30&hide=on";
+    let wanted =
+        "wanted=on&door=mail&url=&preview=names&quiet_from=22%3A00&quiet_to=06%3A30&hide=on";
     assert_eq!(form(&host, &page, wanted).await.status, 200);
     let now = settings().await;
-    assert_eq!((now.preview, now.quiet_from), (store::Preview::Names, 22 * 60));
+    assert_eq!((now.preview, now.quiet_from), (Preview::Names, 22 * 60));
     assert_eq!((now.quiet_to, now.hide, now.unwanted), (6 * 60 + 30, true, false));
-    for bad in ["", "preview=all&quiet_from=00%3A00&quiet_to=00%3A00", "preview=full"] {
-        assert!(form(&host, &page, bad).await.status >= 400, "{bad}");
+    let hours = "quiet_from=00%3A00&quiet_to=00%3A00";
+    for bad in [
+        String::new(),
+        format!("door=mail&url=&preview=all&{hours}"),
+        format!("door=fax&url=&preview=full&{hours}"),
+        format!("door=webhook&url=&preview=full&{hours}"),
+        format!("door=push&url=http%3A%2F%2F127.0.0.1%2F&preview=full&{hours}"),
+        "door=mail&url=&preview=full&quiet_from=24%3A00&quiet_to=00%3A00".to_owned(),
+        "preview=full".to_owned(),
+    ] {
+        assert!(form(&host, &page, &bad).await.status >= 400, "{bad}");
     }
+    let hook =
+        format!("wanted=on&door=webhook&url=https%3A%2F%2Fexample.org%2F&preview=full&{hours}");
+    let saved = text(&form(&host, &page, &hook).await);
+    assert!(saved.contains("<code>whsec_") && saved.contains("https://example.org/"), "{saved}");
+    assert!(!text(&form(&host, &page, &hook).await).contains("whsec_"), "shown once");
+    assert!(!text(&open(&host, &page).await).contains("whsec_"));
     let leave = format!("/v1/unsubscribe/{token}");
     assert_eq!(open(&host, &leave).await.status, 200);
     assert!(!settings().await.unwanted, "a scanner that follows links changes nothing");
@@ -162,6 +180,50 @@ async fn nobody_can_fill_a_mailbox_with_links_to_new_passwords() {
     }
     assert!((1..=6).contains(&taken), "one address asks {taken} times in a moment");
     mail(&host, "reset").await;
-    let waiting = host.server.store.waiting_jobs().await.unwrap();
-    assert!(waiting.is_empty(), "one mail, however often he was asked: {waiting:?}");
+    // The row goes a moment after its mail is on the disk.
+    let empty = async {
+        let mut look = tokio::time::interval(Duration::from_millis(20));
+        while !host.server.store.waiting_jobs().await.unwrap().is_empty() {
+            look.tick().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, empty).await.expect("no other mail waits");
+    assert_eq!(host.metric("natter_mails_account_total").await, 2, "however often he was asked");
+}
+
+#[tokio::test]
+async fn a_person_chooses_by_which_door_he_is_told() {
+    let host = host_with(|config| config.doors_opened = vec!["10.0.0.0/8".into()]).await;
+    let granted = host.signup("ann").await;
+    let ask = async |method: &str, body: &str| {
+        host.call(method, "/v1/notices", &granted.token, body).await
+    };
+    let first: Notices = ask("GET", "").await.json();
+    assert_eq!((first.door, first.wanted, &first.address), (DoorKind::Mail, true, &None));
+    let put = async |wanted: &Notices| ask("PUT", &serde_json::to_string(wanted).unwrap()).await;
+    let hook = |url: &str| Notices {
+        door: DoorKind::Webhook,
+        url: Some(url.into()),
+        quiet_from: "22:00".into(),
+        preview: Preview::Names,
+        ..first.clone()
+    };
+    let told: Notices = put(&hook("https://example.org/hook")).await.json();
+    let key = told.key.clone().expect("a new webhook has a key");
+    assert_eq!(told, Notices { key: Some(key.clone()), ..hook("https://example.org/hook") });
+    let again: Notices = put(&hook("https://example.org/hook")).await.json();
+    assert_eq!(again.key, None, "the key stays, and is told once");
+    let moved: Notices = put(&hook("http://10.1.2.3/hook")).await.json();
+    assert_ne!(moved.key, Some(key), "another door, another key");
+    let listed: Notices = ask("GET", "").await.json();
+    assert_eq!((listed.key, listed.url.as_deref()), (None, Some("http://10.1.2.3/hook")));
+
+    for bad in ["https://127.0.0.1/", "http://1.1.1.1/", "https://a:b@example.org/", "", "x"] {
+        let answer = put(&hook(bad)).await;
+        assert_eq!(answer.status, 422, "{bad}: {}", text(&answer));
+        assert_eq!(answer.json::<proto::http::Problem>().field.as_deref(), Some("url"));
+    }
+    let bad_hour = Notices { quiet_to: "7".into(), ..first.clone() };
+    assert_eq!(put(&bad_hour).await.json::<proto::http::Problem>().field.unwrap(), "quiet_to");
+    assert_eq!(host.call("GET", "/v1/notices", "", "").await.status, 401);
 }

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod accounts;
+mod browser;
 mod bus;
 mod changes;
 mod docs;
@@ -14,8 +15,10 @@ mod mail;
 mod nudges;
 mod offline;
 mod operate;
+mod pages;
 mod people;
 mod presence;
+mod queue_away;
 mod settings;
 mod slow;
 mod story;

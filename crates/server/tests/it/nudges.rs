@@ -66,8 +66,8 @@ async fn a_friend_who_writes_learns_when_a_mail_goes_out_unless_it_is_hidden() {
     assert_eq!(sent.mail_at, sent.sent_at + server::limits::NUDGE_FIRST_MS);
     assert!(sent.offline_since > 0);
 
-    let hidden = store::MailSettings { hide: true, ..store::MailSettings::default() };
-    store.set_mail_settings(carl.id, &hidden).await.unwrap();
+    let hidden = store::NoticeSettings { hide: true, ..store::NoticeSettings::default() };
+    store.set_notice_settings(carl.id, &hidden, 1).await.unwrap();
     let mut later = host.connect(&ann.granted).await;
     let sent = later.line.send(chat, "and now?").await;
     assert_eq!((sent.offline_since, sent.mail_at), (0, 0));

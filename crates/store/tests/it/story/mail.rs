@@ -1,7 +1,8 @@
 //! The story of mail: jobs, nudges, what people want of it, and the links in it.
 
 use store::{
-    Batch, CursorMove, Error, Job, MailSettings, NewMessage, Preview, Purpose, Session, Store, Turn,
+    Batch, CursorMove, Door, Error, Job, NewMessage, NoticeSettings, Preview, Purpose, Session,
+    Store, Turn,
 };
 
 use super::{DAY, HOUR};
@@ -188,18 +189,44 @@ pub(super) async fn the_next_mail_waits_longer(store: &Store) {
 }
 
 async fn everybody_says_what_he_wants(store: &Store, ines: i64, jon: i64) {
-    let wanted = MailSettings {
+    let wanted = NoticeSettings {
         unwanted: false,
+        door: Door::Mail,
         preview: Preview::Names,
         quiet_from: 22 * 60,
         quiet_to: 6 * 60,
         hide: true,
     };
-    store.set_mail_settings(jon, &wanted).await.unwrap();
+    store.set_notice_settings(jon, &wanted, LATER).await.unwrap();
     assert_eq!(store.recipient(jon).await.unwrap().unwrap().settings, wanted);
+    let doors = async || {
+        let claimed = store.outbox_claim(i64::MAX - 1, i64::MAX - 1, 50).await.unwrap();
+        let ids: Vec<i64> = claimed.iter().map(|claimed| claimed.id).collect();
+        store.outbox_done(&ids).await.unwrap();
+        claimed.iter().filter(|claimed| claimed.job == Job::Door { user_id: jon }).count()
+    };
+    assert_eq!(doors().await, 0, "a mail needs no first word");
+    let webhook = Door::Webhook { url: "https://example.org/a".into(), key: "whsec_x".into() };
+    for (door, first_words) in [
+        (webhook.clone(), 1),
+        (webhook, 0),
+        (Door::Push { url: "https://example.org/a".into() }, 1),
+        (Door::Push { url: "https://example.org/b".into() }, 1),
+    ] {
+        let settings = NoticeSettings { door, ..wanted.clone() };
+        store.set_notice_settings(jon, &settings, LATER).await.unwrap();
+        let kept = store.recipient(jon).await.unwrap().unwrap();
+        let fault = if first_words == 1 { "" } else { "it answered 404" };
+        assert_eq!((kept.settings, &*kept.door_fault), (settings, fault));
+        assert_eq!(doors().await, first_words);
+        store.set_door_fault(jon, "it answered 404").await.unwrap();
+        assert_eq!(store.recipient(jon).await.unwrap().unwrap().door_fault, "it answered 404");
+    }
+    store.set_notice_settings(jon, &wanted, LATER).await.unwrap();
+    assert_eq!(store.recipient(jon).await.unwrap().unwrap().door_fault, "");
     store.unsubscribe(jon).await.unwrap();
     let left = store.recipient(jon).await.unwrap().unwrap();
-    assert_eq!(left.settings, MailSettings { unwanted: true, ..wanted });
+    assert_eq!(left.settings, NoticeSettings { unwanted: true, ..wanted });
     assert_eq!(left.mailed_at, LATER, "settings do not forget what was sent");
     store.unsubscribe(ines).await.unwrap();
     assert!(store.recipient(ines).await.unwrap().unwrap().settings.unwanted);
@@ -237,8 +264,8 @@ pub(super) async fn senders_learn_of_a_mail(store: &Store) {
     store.set_last_seen(max, LATER).await.unwrap();
     assert!(!store.hides(max).await.unwrap());
     assert_eq!(store.people(lena, &[max]).await.unwrap()[0].last_seen, LATER);
-    let hidden = MailSettings { hide: true, ..MailSettings::default() };
-    store.set_mail_settings(max, &hidden).await.unwrap();
+    let hidden = NoticeSettings { hide: true, ..NoticeSettings::default() };
+    store.set_notice_settings(max, &hidden, LATER).await.unwrap();
     assert!(store.hides(max).await.unwrap());
     assert_eq!(store.people(lena, &[max]).await.unwrap()[0].last_seen, 0);
     assert_eq!(store.contacts(lena).await.unwrap()[0].last_seen, 0);
