@@ -38,9 +38,9 @@ fn config(settings: &Settings) -> Result<Config, Failure> {
     // Whoever mistypes a directory shall not find an empty server in it.
     if config.database.is_empty() && !config.data.join("natter.db").exists() {
         let why = format!(
-            "no server keeps its data in {}. Say which server: --config FILE, the natter.toml it was \
-             started with; or --data DIR, its directory; or --database URL, and --amqp URL if it \
-             has a RabbitMQ",
+            "no server keeps its data in {}. Say which server: --config FILE, the natter.toml it \
+             was started with; or --data DIR, its directory; or --database URL, and --amqp URL if \
+             it has a RabbitMQ",
             config.data.display()
         );
         return Err(Failure::new(Exit::NotFound, why));

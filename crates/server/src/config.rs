@@ -89,9 +89,9 @@ settings! {
         /// What the names of the queues in that RabbitMQ begin with. Servers of one name share the
         /// work.
         amqp_queue: String = "natter".to_owned(), Text;
-        /// Networks that webhooks and pushes may go to although they are this machine's own, private
-        /// or reserved, as `127.0.0.1` or `10.0.0.0/8`; only there without TLS. None: they go to
-        /// public addresses by `https://`, and nowhere else.
+        /// Networks that webhooks and pushes may go to although they are this machine's own,
+        /// private or reserved, as `127.0.0.1` or `10.0.0.0/8`; only there without TLS. None: they
+        /// go to public addresses by `https://`, and nowhere else.
         #[serde(deserialize_with = "keys::texts")]
         doors_opened: Vec<String> = Vec::new(), List r#"["10.0.0.0/8"]"#;
         /// The handle of somebody who becomes a friend of everybody who signs up. None: nobody.
@@ -288,13 +288,10 @@ impl Config {
         }
         let networks =
             [("trusted_proxies", &self.trusted_proxies), ("doors_opened", &self.doors_opened)];
-        for (setting, text) in networks
-            .iter()
-            .flat_map(|(setting, texts)| texts.iter().map(move |text| (setting, text)))
-        {
-            Network::parse(text).ok_or_else(|| {
-                Error::Config(format!("{text:?} is no network (setting `{setting}`)"))
-            })?;
+        for (setting, texts) in networks {
+            if let Some(text) = texts.iter().find(|text| Network::parse(text).is_none()) {
+                return wrong(&format!("{text:?} is no network (setting `{setting}`)"));
+            }
         }
         if let Some(url) = &self.public_url
             && !(url.starts_with("ws://") || url.starts_with("wss://"))

@@ -164,8 +164,8 @@ pub const JOB_TRIES_MAX: u32 = 5;
 /// Tries that fail because nobody can be reached who would take it: three days, at the longest
 /// pause of about an hour. After that as above.
 pub const JOB_TRIES_AWAY_MAX: u32 = 72;
-/// A notice that did not get through is tried again after this, in milliseconds, as long as something
-/// is unread; later after a quarter of the time that it has been due …
+/// A notice that did not get through is tried again after this, in milliseconds, as long as
+/// something is unread; later after a quarter of the time that it has been due …
 pub const NUDGE_RETRY_MS: i64 = 5 * 60_000;
 /// … up to this …
 pub const NUDGE_RETRY_MS_MAX: i64 = 3_600_000;

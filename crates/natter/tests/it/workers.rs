@@ -7,16 +7,19 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use rustix::process::Signal;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use store::{NewUser, Options, Store};
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
 use crate::outside::Outside;
-use crate::world::{Running, World};
+use crate::world::{PATIENCE, Running, World};
 
 /// As many mails as one process has under way.
 const AT_ONCE: usize = 16;
+/// A try that failed is soon followed by the next.
+const RETRY_MS: i64 = 100;
 /// From so many mails on everything has more time: the mail server has more to do, too.
 const MANY: usize = 1_000;
 
@@ -41,10 +44,46 @@ impl Site {
         command.args(["--amqp", &amqp, "--amqp-queue", &self.queue, "--smtp", &self.smtp]);
         command.args(["--timers-mail-lease-ms", &self.lease_ms.to_string()]);
         command.args(["--timers-mail-step-ms", &(self.lease_ms / 4).to_string()]);
-        command.args(["--timers-mail-retry-ms", "100"]).arg("--data").arg(data);
+        command.args(["--timers-mail-retry-ms", &RETRY_MS.to_string()]).arg("--data").arg(data);
         let mut running = Running::start(command);
         assert!(running.line().starts_with("listening"), "a worker starts");
         running
+    }
+}
+
+impl Site {
+    /// A killed worker's jobs are repeated when its lease ends. So the others are ended, in order,
+    /// when nothing waits any more, and looked after once more.
+    fn end_all(&mut self, runtime: &Runtime, store: &Store, workers: [Running; 2]) {
+        let config = server::Config {
+            amqp: Some(env("NATTER_TEST_RABBITMQ").into()),
+            amqp_queue: self.queue.clone(),
+            timers: server::Timers {
+                mail_lease_ms: self.lease_ms as i64,
+                mail_retry_ms: RETRY_MS,
+                ..server::Timers::default()
+            },
+            ..server::Config::default()
+        };
+        let waiting = || {
+            let looked = runtime.block_on(server::look_into_queue(&config, store)).unwrap();
+            looked.expect("the settings name a RabbitMQ") != (0, 0)
+        };
+        let mut workers = Vec::from(workers);
+        loop {
+            let begin = Instant::now();
+            while waiting() {
+                assert!(begin.elapsed() < 2 * PATIENCE, "jobs stay in RabbitMQ");
+            }
+            for worker in &mut workers {
+                worker.signal(Signal::TERM);
+                assert!(worker.child.wait().unwrap().success());
+            }
+            if !waiting() {
+                return;
+            }
+            workers = vec![self.worker()];
+        }
     }
 }
 
@@ -95,10 +134,9 @@ fn workers_that_are_killed_lose_no_mail_and_repeat_only_what_was_just_taken() {
         }
     }
     let took = begin.elapsed();
-    runtime.block_on(all_is_written_down(&site.database, jobs));
+    site.end_all(&runtime, &store, workers);
     assert_eq!(runtime.block_on(store.outbox_oldest(i64::MAX)).unwrap(), None);
     assert_eq!(runtime.block_on(store.dead_jobs()).unwrap(), [], "none was given up");
-    drop(workers);
     for mail in server.end() {
         let data = mail["data"].as_str().unwrap();
         let id = data.lines().find_map(|line| line.strip_prefix("Message-ID: ")).unwrap();
@@ -151,23 +189,6 @@ fn signs_up(runtime: &Runtime, store: &Store, people: usize) {
         under_way.join_all().await;
     };
     runtime.block_on(all);
-}
-
-/// A job whose worker was killed is repeated when its lease ends: that is waited for, too.
-async fn all_is_written_down(url: &str, jobs: usize) {
-    let mut database = PgConnection::connect(url).await.unwrap();
-    let mut look = tokio::time::interval(Duration::from_millis(50));
-    let done = async {
-        loop {
-            look.tick().await;
-            let count = "SELECT count(*) FROM mail_job WHERE done = 1";
-            let count: i64 = sqlx::query_scalar(count).fetch_one(&mut database).await.unwrap();
-            if count as usize == jobs {
-                return;
-            }
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(60), done).await.expect("every job is done");
 }
 
 async fn create_database() -> String {

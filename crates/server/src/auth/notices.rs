@@ -205,7 +205,8 @@ fn form(notices: &Notices) -> String {
         door(DoorKind::Webhook, "webhook", "a call of my own program (webhook)"),
         door(DoorKind::Push, "push", "a push server (ntfy)"),
         format!(
-            "</select></label><label>whose address is <input name=url size=40 value=\"{}\"></label>",
+            "</select></label>\
+             <label>whose address is <input name=url size=40 value=\"{}\"></label>",
             escaped(notices.url.as_deref().unwrap_or_default())
         ),
         "<label>It tells <select name=preview>".to_owned(),

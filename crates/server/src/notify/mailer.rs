@@ -1,5 +1,5 @@
-//! The last step of a mail: to a mail server, or, where none is configured, to a directory. Who else
-//! may be told, and how: `doors/`.
+//! The last step of a mail: to a mail server, or, where none is configured, to a directory. Other
+//! ways to tell somebody are in `doors/`.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};

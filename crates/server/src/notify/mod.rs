@@ -89,8 +89,8 @@ pub(crate) fn queue(config: &Config) -> Result<Queue, Error> {
 }
 
 /// What an operator finds in RabbitMQ: how many jobs wait for a worker, and how many for a later
-/// try. What RabbitMQ has given up is written down first, so that one list tells of everything, also
-/// while no worker runs.
+/// try. What RabbitMQ has given up is written down first, so that one list tells of everything,
+/// also while no worker runs.
 pub(crate) async fn look(rabbit: &Rabbit, store: &Store, now: i64) -> Result<(u32, u32), Error> {
     let wrong =
         |why: String| Error::Config(format!("RabbitMQ: {why} (settings `amqp`, `amqp_queue`)"));

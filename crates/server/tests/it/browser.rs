@@ -1,5 +1,5 @@
-//! A real Chromium, driven through its ChromeDriver (<https://www.w3.org/TR/webdriver2/>). Scripts of
-//! pages are switched off in it.
+//! A real Chromium, driven through its ChromeDriver (<https://www.w3.org/TR/webdriver2/>). Scripts
+//! of pages are switched off in it.
 
 use std::os::unix::process::CommandExt;
 use std::process::Stdio;
