@@ -33,6 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("natter-client", &["natter-proto"]),
     ("natter-tui", &["natter-client", "natter-proto", "natter-vim"]),
     ("natter-bench", &["natter-proto", "natter-store"]),
+    ("natter-chaos", &["natter-bench", "natter-client", "natter-proto", "natter-store"]),
     ("natter", ALL_ROOMS),
     ("xtask", &["natter-proto", "natter-vim"]),
 ];

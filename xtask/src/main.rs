@@ -1,6 +1,7 @@
 //! Automation of this repository, in Rust: `cargo xtask help` lists it.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is a command line tool")]
 
+mod chaos;
 mod code_rules;
 mod codegen;
 mod crate_rules;
@@ -20,6 +21,7 @@ use anyhow::{Result, bail};
 const HELP: &str = "\
 cargo xtask test [--only STEP] [-- ARGS]   all checks and tests; ARGS go to the test runner
 cargo xtask ci                             the same
+cargo xtask chaos --list                   breaks a running system on purpose (docs/faults.md)
 cargo xtask tidy [PATH]                    the rules of this repository, for files below PATH
 cargo xtask vim-oracle [--help]            the composer's editor against the real Vim
 cargo xtask codegen                        natter.proto -> crates/proto/src/natter.rs
@@ -45,6 +47,7 @@ fn run(args: &[String]) -> Result<()> {
     };
     match task {
         "test" | "ci" => test::run(root, rest),
+        "chaos" => chaos::run(root, rest),
         "tidy" => tidy::run(root, rest.first().map_or("", String::as_str)),
         "vim-oracle" => vim_oracle::run(rest),
         "codegen" => codegen::write(root),

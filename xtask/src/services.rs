@@ -14,6 +14,9 @@ use anyhow::{Context, Result, bail, ensure};
 /// Where tests find PostgreSQL. Set by hand, that server is used and none is started.
 pub(crate) const POSTGRES: &str = "NATTER_TEST_POSTGRES";
 
+/// The directory with the programs of PostgreSQL, for tests that start and kill one.
+pub(crate) const POSTGRES_BIN: &str = "NATTER_TEST_POSTGRES_BIN";
+
 /// Another program may take the port between our look and PostgreSQL's: then the next one is tried.
 const PORT_TRIES_MAX: u32 = 5;
 
@@ -69,10 +72,7 @@ pub(crate) fn postgres(target: &Path) -> Result<Postgres> {
 
 /// Empty, on a free loopback port, with its files below `target`.
 fn private_postgres(target: &Path) -> Result<Postgres> {
-    let programs = match find_postgres() {
-        Some(programs) => programs,
-        None => install_postgres()?,
-    };
+    let programs = postgres_programs()?;
     let account = server_account()?;
     let directory = server_directory(target, account)?;
     let data = directory.join("data");
@@ -86,6 +86,14 @@ fn private_postgres(target: &Path) -> Result<Postgres> {
         return Ok(Postgres::Started { url, minder, directory });
     }
     bail!("PostgreSQL did not start; its log is in {}", data.display())
+}
+
+/// Where `initdb` and its like are. Installs them where they are missing.
+pub(crate) fn postgres_programs() -> Result<PathBuf> {
+    match find_postgres() {
+        Some(programs) => Ok(programs),
+        None => install_postgres(),
+    }
 }
 
 /// The directory that holds `initdb` and `pg_ctl`: the newest of Debian's, Homebrew's, PATH's.

@@ -2,7 +2,7 @@
 //!
 //! All steps run even if an earlier one fails, so that one run tells everything that is wrong.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -123,6 +123,7 @@ fn unit_tests(root: &Path, runner_args: &[String]) -> Result<()> {
 
 struct Services {
     postgres: services::Postgres,
+    postgres_bin: PathBuf,
     rabbitmq: rabbitmq::RabbitMq,
     mail_python: String,
 }
@@ -137,14 +138,16 @@ fn start_services(target: &Path) -> Result<Services> {
     services::programs()?;
     let mail_python = services::mail_python()?;
     let rabbitmq = rabbitmq::rabbitmq(target)?;
-    Ok(Services { postgres: services::postgres(target)?, rabbitmq, mail_python })
+    let postgres_bin = services::postgres_programs()?;
+    Ok(Services { postgres: services::postgres(target)?, postgres_bin, rabbitmq, mail_python })
 }
 
 impl Services {
     /// What tells the tests where to find them.
-    fn environment(&self) -> [(&'static str, String); 4] {
+    fn environment(&self) -> [(&'static str, String); 5] {
         [
             (services::POSTGRES, self.postgres.url().to_owned()),
+            (services::POSTGRES_BIN, self.postgres_bin.display().to_string()),
             (rabbitmq::RABBITMQ, self.rabbitmq.url.clone()),
             (rabbitmq::RABBITMQ_BIN, self.rabbitmq.bin.display().to_string()),
             (services::MAIL_PYTHON, self.mail_python.clone()),
@@ -195,19 +198,19 @@ fn has_nextest() -> bool {
     command.status().is_ok_and(|status| status.success())
 }
 
-fn target_directory(root: &Path) -> Result<std::path::PathBuf> {
+pub(crate) fn target_directory(root: &Path) -> Result<PathBuf> {
     let metadata = tidy::metadata(root, &["--no-deps"])?;
     let directory = metadata["target_directory"].as_str().context("no target directory")?;
     Ok(directory.into())
 }
 
-fn cargo(root: &Path, args: &[&str]) -> Result<()> {
+pub(crate) fn cargo(root: &Path, args: &[&str]) -> Result<()> {
     let mut command = Command::new("cargo");
     command.args(args);
     finish(root, command)
 }
 
-fn finish(root: &Path, mut command: Command) -> Result<()> {
+pub(crate) fn finish(root: &Path, mut command: Command) -> Result<()> {
     let status = command.current_dir(root).stdin(Stdio::null()).status()?;
     ensure!(status.success(), "{command:?} ended with {status}");
     Ok(())

@@ -1,7 +1,7 @@
 //! The judge: holds what people wrote, were promised and were shown against what is stored, after a
 //! run in which something was broken on purpose.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// A message as somebody saw it, or as it is stored. Texts of one conversation differ.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +27,25 @@ pub struct Reader {
     pub shown: Vec<Line>,
 }
 
+/// Somebody has read so far: as he said it, or as somebody else was told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Read {
+    /// When, on one clock for all books: only what comes before what counts.
+    pub at: u64,
+    pub conv_id: i64,
+    pub user_id: i64,
+    pub seq: i64,
+}
+
+/// What one person believes of another one when everything has settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sighting {
+    pub watcher_id: i64,
+    pub user_id: i64,
+    pub seen_online: bool,
+    pub is_online: bool,
+}
+
 /// Everything about one run.
 #[derive(Debug, Clone, Default)]
 pub struct Books {
@@ -34,6 +53,11 @@ pub struct Books {
     pub logs: BTreeMap<i64, Vec<Line>>,
     pub writers: Vec<Writer>,
     pub readers: Vec<Reader>,
+    /// What people said that they have read, each written down before it was said …
+    pub reads: Vec<Read>,
+    /// … and what others were told of it, each written down after it was heard.
+    pub receipts: Vec<Read>,
+    pub sightings: Vec<Sighting>,
     /// Messages that were acked before the first fault, and how many had to be: a run without load
     /// proves nothing.
     pub acked_before: u64,
@@ -53,6 +77,10 @@ pub struct Verdict {
     pub disordered: usize,
     /// Stored and never shown, or a number of the log that nobody has.
     pub gaps: usize,
+    /// Receipts for what nobody had read.
+    pub lies: usize,
+    /// Seen online and gone, or the other way round.
+    pub ghosts: usize,
     pub cases: Vec<String>,
 }
 
@@ -61,7 +89,13 @@ const CASES_MAX: usize = 10;
 
 impl Verdict {
     pub fn is_clean(&self) -> bool {
-        !self.void && self.lost + self.doubled + self.disordered + self.gaps == 0
+        !self.void && self.broken() == 0
+    }
+
+    /// How many promises were broken.
+    pub fn broken(&self) -> usize {
+        let Self { lost, doubled, disordered, gaps, lies, ghosts, .. } = self;
+        lost + doubled + disordered + gaps + lies + ghosts
     }
 
     fn tell(&mut self, case: String) {
@@ -72,7 +106,8 @@ impl Verdict {
 }
 
 /// Every message is once in the log, where its writer was told, and once before every reader, in
-/// the order of the log.
+/// the order of the log. Nobody is told of a reading before it, and in the end everybody knows who
+/// is there.
 pub fn judge(books: &Books) -> Verdict {
     let mut verdict = Verdict::default();
     if books.acked_before < books.acked_before_min {
@@ -89,6 +124,11 @@ pub fn judge(books: &Books) -> Verdict {
     }
     for reader in &books.readers {
         judge_reader(reader, books.logs.get(&reader.conv_id).unwrap_or(&nothing), &mut verdict);
+    }
+    judge_receipts(books, &mut verdict);
+    for sighting in books.sightings.iter().filter(|s| s.seen_online != s.is_online) {
+        verdict.ghosts += 1;
+        verdict.tell(format!("ghost: {sighting:?}"));
     }
     verdict
 }
@@ -110,12 +150,13 @@ fn judge_log(conv_id: i64, log: &[Line], verdict: &mut Verdict) {
 fn judge_writer(writer: &Writer, log: &[Line], verdict: &mut Verdict) {
     let conv_id = writer.conv_id;
     for line in &writer.acked {
-        if !log.contains(line) {
+        if !holds(log, line) {
             verdict.lost += 1;
             verdict.tell(format!("lost: {conv_id} has not {line:?}, which was acked"));
         }
     }
     let places: HashMap<&str, i64> = log.iter().map(|l| (l.text.as_str(), l.seq)).collect();
+    let acked: HashSet<&str> = writer.acked.iter().map(|line| line.text.as_str()).collect();
     let mut last = 0;
     for text in &writer.said {
         match places.get(text.as_str()) {
@@ -129,11 +170,16 @@ fn judge_writer(writer: &Writer, log: &[Line], verdict: &mut Verdict) {
             }
             Some(seq) => last = *seq,
         }
-        if !writer.acked.iter().any(|acked| acked.text == *text) {
+        if !acked.contains(text.as_str()) {
             verdict.lost += 1;
             verdict.tell(format!("lost: {conv_id} was never told of {text:?}"));
         }
     }
+}
+
+/// A log is in the order of its numbers.
+fn holds(log: &[Line], line: &Line) -> bool {
+    log.binary_search_by_key(&line.seq, |stored| stored.seq).is_ok_and(|at| log[at] == *line)
 }
 
 fn judge_reader(reader: &Reader, log: &[Line], verdict: &mut Verdict) {
@@ -148,7 +194,7 @@ fn judge_reader(reader: &Reader, log: &[Line], verdict: &mut Verdict) {
         } else if line.seq < last {
             verdict.disordered += 1;
             verdict.tell(format!("disordered: {conv_id} shows {line:?} after {last}"));
-        } else if !log.contains(line) {
+        } else if !holds(log, line) {
             verdict.lost += 1;
             verdict.tell(format!("lost: {conv_id} shows {line:?}, which is not stored so"));
         }
@@ -160,12 +206,35 @@ fn judge_reader(reader: &Reader, log: &[Line], verdict: &mut Verdict) {
     }
 }
 
+fn judge_receipts(books: &Books, verdict: &mut Verdict) {
+    let mut said: HashMap<(i64, i64), Vec<(i64, u64)>> = HashMap::new();
+    for read in &books.reads {
+        said.entry((read.conv_id, read.user_id)).or_default().push((read.seq, read.at));
+    }
+    for receipt in &books.receipts {
+        let said = said.get(&(receipt.conv_id, receipt.user_id));
+        let is_true = |(seq, at): &(i64, u64)| *seq >= receipt.seq && *at < receipt.at;
+        if !said.is_some_and(|said| said.iter().any(is_true)) {
+            verdict.lies += 1;
+            verdict.tell(format!("lie: nobody had said {receipt:?}"));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn line(seq: i64) -> Line {
         Line { seq, text: format!("text {seq}") }
+    }
+
+    fn read(at: u64, seq: i64) -> Read {
+        Read { at, conv_id: 7, user_id: 2, seq }
+    }
+
+    fn sighting(seen_online: bool, is_online: bool) -> Sighting {
+        Sighting { watcher_id: 1, user_id: 2, seen_online, is_online }
     }
 
     /// Three messages, and everything went well.
@@ -176,22 +245,22 @@ mod tests {
             logs: BTreeMap::from([(7, log.clone())]),
             writers: vec![Writer { conv_id: 7, said, acked: log.clone() }],
             readers: vec![Reader { conv_id: 7, shown: log }],
+            reads: vec![read(10, 2), read(12, 3)],
+            receipts: vec![read(11, 2), read(13, 3)],
+            sightings: vec![sighting(true, true), sighting(false, false)],
             acked_before: 1,
             acked_before_min: 1,
         }
     }
 
     /// What the judge says when one thing is otherwise.
-    fn judged(change: impl FnOnce(&mut Books)) -> (bool, [usize; 4]) {
+    fn judged(change: impl FnOnce(&mut Books)) -> (bool, [usize; 6]) {
         let mut books = books();
         change(&mut books);
         let verdict = judge(&books);
-        let Verdict { void, lost, doubled, disordered, gaps, .. } = verdict;
-        assert_eq!(
-            verdict.cases.len(),
-            [lost, doubled, disordered, gaps].iter().sum::<usize>() + usize::from(void)
-        );
-        (void, [lost, doubled, disordered, gaps])
+        assert_eq!(verdict.cases.len(), verdict.broken() + usize::from(verdict.void));
+        let Verdict { void, lost, doubled, disordered, gaps, lies, ghosts, .. } = verdict;
+        (void, [lost, doubled, disordered, gaps, lies, ghosts])
     }
 
     #[test]
@@ -204,32 +273,44 @@ mod tests {
         let log = |b: &mut Books| b.logs.get_mut(&7).unwrap().pop();
         assert_eq!(
             judged(|b| drop(log(b))),
-            (false, [3, 0, 0, 0]),
+            (false, [3, 0, 0, 0, 0, 0]),
             "acked, said, shown, not stored"
         );
-        assert_eq!(judged(|b| drop(b.writers[0].acked.pop())), (false, [1, 0, 0, 0]));
-        assert_eq!(judged(|b| b.writers[0].acked[0].seq = 2), (false, [1, 0, 0, 0]));
-        assert_eq!(judged(|b| b.readers[0].shown.push(line(3))), (false, [0, 1, 0, 0]));
-        assert_eq!(judged(|b| b.readers[0].shown.swap(0, 1)), (false, [0, 0, 1, 0]));
-        assert_eq!(judged(|b| b.writers[0].said.swap(0, 1)), (false, [0, 0, 1, 0]));
-        assert_eq!(judged(|b| drop(b.readers[0].shown.remove(1))), (false, [0, 0, 0, 1]));
-        assert_eq!(judged(|b| b.readers[0].shown[0].text.clear()), (false, [1, 0, 0, 0]));
+        assert_eq!(judged(|b| drop(b.writers[0].acked.pop())), (false, [1, 0, 0, 0, 0, 0]));
+        assert_eq!(judged(|b| b.writers[0].acked[0].seq = 2), (false, [1, 0, 0, 0, 0, 0]));
+        assert_eq!(judged(|b| b.readers[0].shown.push(line(3))), (false, [0, 1, 0, 0, 0, 0]));
+        assert_eq!(judged(|b| b.readers[0].shown.swap(0, 1)), (false, [0, 0, 1, 0, 0, 0]));
+        assert_eq!(judged(|b| b.writers[0].said.swap(0, 1)), (false, [0, 0, 1, 0, 0, 0]));
+        assert_eq!(judged(|b| drop(b.readers[0].shown.remove(1))), (false, [0, 0, 0, 1, 0, 0]));
+        assert_eq!(judged(|b| b.readers[0].shown[0].text.clear()), (false, [1, 0, 0, 0, 0, 0]));
         let doubled = |b: &mut Books| {
             let again = Line { seq: 4, ..line(3) };
             b.logs.get_mut(&7).unwrap().push(again.clone());
             b.readers[0].shown.push(again);
         };
-        assert_eq!(judged(doubled), (false, [0, 1, 0, 0]), "stored twice");
+        assert_eq!(judged(doubled), (false, [0, 1, 0, 0, 0, 0]), "stored twice");
         let hole = |b: &mut Books| {
             b.logs.get_mut(&7).unwrap()[2].seq = 4;
             b.writers[0].acked[2].seq = 4;
             b.readers[0].shown[2].seq = 4;
         };
-        assert_eq!(judged(hole), (false, [0, 0, 0, 1]), "a number that nobody has");
+        assert_eq!(judged(hole), (false, [0, 0, 0, 1, 0, 0]), "a number that nobody has");
+    }
+
+    #[test]
+    fn a_receipt_that_lies_and_a_ghost_are_seen() {
+        let lie = (false, [0, 0, 0, 0, 1, 0]);
+        assert_eq!(judged(|b| b.receipts[1].seq = 4), lie, "further than anybody has read");
+        assert_eq!(judged(|b| b.receipts[1].at = 12), lie, "before it was read");
+        assert_eq!(judged(|b| b.receipts[0].user_id = 3), lie, "by somebody else");
+        assert_eq!(judged(|b| b.receipts[0].conv_id = 8), lie, "somewhere else");
+        let ghost = (false, [0, 0, 0, 0, 0, 1]);
+        assert_eq!(judged(|b| b.sightings[0].is_online = false), ghost, "seen and gone");
+        assert_eq!(judged(|b| b.sightings[1].is_online = true), ghost, "there and not seen");
     }
 
     #[test]
     fn a_run_without_load_is_void() {
-        assert_eq!(judged(|b| b.acked_before = 0), (true, [0; 4]));
+        assert_eq!(judged(|b| b.acked_before = 0), (true, [0; 6]));
     }
 }

@@ -23,6 +23,7 @@ mod pair;
 mod people;
 mod plot;
 mod population;
+pub mod postgres;
 mod procfs;
 pub mod proxy;
 mod raw;
@@ -31,10 +32,13 @@ mod report;
 mod rows;
 mod search;
 mod send;
+pub mod storm;
 mod text;
 mod usage;
 
 pub use echo::echo_server;
+pub use procfs::resident_bytes;
+pub use raw::get;
 pub use report::{Better, Chart, Figure, Line, Report, Section};
 
 use tokio::signal::unix::{SignalKind, signal};

@@ -11,14 +11,27 @@ pub(crate) fn cpu_us(pid: u32) -> Option<f64> {
 /// meanwhile: a PostgreSQL is one process for each connection.
 pub(crate) fn tree_cpu_us(pid: u32) -> Option<f64> {
     let all = all_stats();
-    let root = all.iter().find(|stat| stat.pid == pid)?;
-    let (mut family, mut next) = (vec![root], 0);
+    let family = family_in(&all, pid);
+    if family.is_empty() {
+        return None;
+    }
+    let ticks: u64 = family.iter().map(|stat| stat.ticks + stat.ticks_of_ended_children).sum();
+    Some(ticks as f64 * 1e6 / ticks_per_second() as f64)
+}
+
+/// A process, first, and all that it has started. Empty: there is no such process.
+pub(crate) fn family(pid: u32) -> Vec<u32> {
+    family_in(&all_stats(), pid).iter().map(|stat| stat.pid).collect()
+}
+
+fn family_in(all: &[Stat], pid: u32) -> Vec<&Stat> {
+    let mut family: Vec<&Stat> = all.iter().filter(|stat| stat.pid == pid).collect();
+    let mut next = 0;
     while let Some(parent) = family.get(next).map(|stat| stat.pid) {
         family.extend(all.iter().filter(|stat| stat.parent == parent && stat.pid != parent));
         next += 1;
     }
-    let ticks: u64 = family.iter().map(|stat| stat.ticks + stat.ticks_of_ended_children).sum();
-    Some(ticks as f64 * 1e6 / ticks_per_second() as f64)
+    family
 }
 
 /// The process that listens on this TCP port of this machine. Of several, such as a server and the
@@ -88,7 +101,7 @@ fn has_open(pid: u32, targets: &[String]) -> bool {
 
 /// Memory of a process that is in RAM now, in bytes. The kernel's socket buffers are not part of
 /// it.
-pub(crate) fn resident_bytes(pid: u32) -> Option<f64> {
+pub fn resident_bytes(pid: u32) -> Option<f64> {
     // The rollup is counted page by page; the status may lag by some pages for each processor.
     let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok();
     let exact = rollup.and_then(|text| kib(&text, "Rss:"));

@@ -106,7 +106,7 @@ pub(crate) async fn ticket(server: &str, person: &Person) -> Result<Ticket> {
 }
 
 /// The body of `GET path`, as text.
-pub(crate) async fn get(server: &str, path: &str) -> Result<String> {
+pub async fn get(server: &str, path: &str) -> Result<String> {
     let answer = call(server, "GET", path, "", b"").await?;
     match answer.status {
         200 => Ok(String::from_utf8_lossy(&answer.body).into_owned()),

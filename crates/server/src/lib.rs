@@ -25,6 +25,7 @@ mod process;
 mod queue;
 mod rate;
 mod run;
+mod seam;
 mod spans;
 mod tasks;
 mod tls;

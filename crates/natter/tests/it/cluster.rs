@@ -227,11 +227,11 @@ fn the_users_of_a_stopped_gateway_go_offline_and_it_says_nothing_more_to_them() 
         bob.send(conv_id, "are you there?", 0, None).await.expect("the outbox takes it");
         until(&mut bob_events, |e| matches!(e, Event::Sent(_))).await;
     });
-    let before = proxy.down_bytes();
+    let before = proxy.down().bytes();
     cluster.gateways[1].running.signal(Signal::CONT);
     cluster.runtime.block_on(async {
         until(&mut ann_events, |e| matches!(e, Event::Line(client::Line::Waiting { .. }))).await;
-        assert_eq!(proxy.down_bytes(), before, "it spoke after it was taken for dead");
+        assert_eq!(proxy.down().bytes(), before, "it spoke after it was taken for dead");
         let asked = |e: &Event| matches!(e, Event::New { message, .. } if message.seq == 1);
         until(&mut ann_events, asked).await;
         ann.close().await;

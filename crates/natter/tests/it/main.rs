@@ -4,6 +4,8 @@
 
 mod admin;
 mod bench;
+#[cfg(target_os = "linux")]
+mod chaos;
 mod check;
 #[cfg(target_os = "linux")]
 mod cluster;
@@ -13,7 +15,6 @@ mod deploy;
 mod first_run;
 #[cfg(target_os = "linux")]
 mod full_disk;
-mod kill;
 mod logs;
 mod mail;
 mod outside;

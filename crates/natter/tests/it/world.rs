@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// No step of any test takes longer unless something is broken.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -126,8 +126,6 @@ pub(crate) fn two() -> (World, Server) {
 pub(crate) struct Server {
     pub(crate) url: String,
     pub(crate) data: PathBuf,
-    /// From the start of the process to its line "listening on".
-    pub(crate) ready: Duration,
     running: Running,
 }
 
@@ -162,11 +160,10 @@ impl Server {
     }
 
     fn started(command: Command, data: &Path) -> Self {
-        let since = Instant::now();
         let mut running = Running::start(command);
         let line = running.line();
         let url = line.strip_prefix("listening on ").unwrap_or_else(|| panic!("it said {line:?}"));
-        Self { url: url.to_owned(), data: data.to_owned(), ready: since.elapsed(), running }
+        Self { url: url.to_owned(), data: data.to_owned(), running }
     }
 
     #[cfg(target_os = "linux")]

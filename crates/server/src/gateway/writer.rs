@@ -22,7 +22,7 @@ use crate::counters::Counters;
 use crate::listen::announced;
 use crate::outbound::{Event, Outbound, Settled};
 use crate::spans::Context;
-use crate::{clock, limits};
+use crate::{clock, limits, seam};
 
 /// When cursors that could not be moved are tried again.
 const LATER: Duration = Duration::from_millis(limits::UNAVAILABLE_RETRY_MS.unsigned_abs());
@@ -138,6 +138,9 @@ async fn write(
     let (store, bus) = (&gateway.store, &gateway.bus);
     let mut done = commit(store, bus, database, &batch).await;
     let committed = Instant::now();
+    if done.sends.iter().any(Result::is_ok) {
+        seam::committed();
+    }
     count_done(&gateway.counters, &done, committed - batched);
     let put_back = !done.moves_left.is_empty();
     moves_waiting.put_back(std::mem::take(&mut done.moves_left), LATER);

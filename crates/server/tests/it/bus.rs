@@ -288,7 +288,7 @@ async fn a_line_to_redis_that_swallows_everything_is_noticed() {
     let mut ann = user(&cluster.hosts[0], "ann").await;
     let mut bob = user(&cluster.hosts[1], "bob").await;
     let chat = ann.open(bob.id).await;
-    proxy.cut_down(true);
+    proxy.down().cut(true);
     ann.line.send(chat, "swallowed").await;
     // Both gateways hang up when a heartbeat stays without an answer.
     let noticed = async {
@@ -297,7 +297,7 @@ async fn a_line_to_redis_that_swallows_everything_is_noticed() {
         }
     };
     tokio::time::timeout(2 * PATIENCE, noticed).await.expect("the heartbeat finds it");
-    proxy.cut_down(false);
+    proxy.down().cut(false);
     let said = match bob.line.until(|b| matches!(b, Hear::Page(_) | Hear::Message(_))).await {
         Hear::Page(page) => page.messages[0].body.clone(),
         Hear::Message(message) => message.body,

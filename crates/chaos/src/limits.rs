@@ -1,0 +1,23 @@
+//! The bounds of a run under faults, and what happens at them.
+
+use std::time::Duration;
+
+/// Until a process says that it listens. Longer: the run fails.
+pub(crate) const START_WAIT: Duration = Duration::from_secs(60);
+/// Until a process that was asked to end has ended. Longer: the run fails.
+pub(crate) const STOP_WAIT: Duration = Duration::from_secs(30);
+/// Until everybody has signed up and is connected. Longer: the run fails.
+pub(crate) const ARRIVAL_WAIT: Duration = Duration::from_secs(120);
+/// Sign-ups that are under way at once: each costs an argon2 run.
+pub(crate) const SIGN_UPS_AT_ONCE: usize = 8;
+/// After the last fault, until everything that was said is acked and shown. What is missing then is
+/// judged as lost.
+pub(crate) const SETTLE_WAIT: Duration = Duration::from_secs(90);
+/// After that, until everybody knows who is there. Longer: a ghost.
+pub(crate) const PRESENCE_WAIT: Duration = Duration::from_secs(60);
+/// How often somebody looks at what cannot be waited for.
+pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// Until a short run has the load that it needs before its fault. Longer: it is void.
+pub(crate) const LOAD_WAIT: Duration = Duration::from_secs(30);
+/// Lines of the log of each process that are shown when something went wrong.
+pub(crate) const LOG_LINES_SHOWN: usize = 8;
