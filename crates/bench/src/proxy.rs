@@ -18,7 +18,7 @@ use crate::Result;
 const BUFFER_BYTES: usize = 16 * 1024;
 /// Pieces that are under way in one direction. Full: nothing more is read, and TCP tells the
 /// sender.
-const PIECES_MAX: usize = 64;
+const PIECES_MAX: usize = 8;
 /// The kernel's buffers of each socket, in bytes. Larger ones would hide a slow reader from the
 /// server for a long time.
 const SOCKET_BYTES: u32 = 64 * 1024;

@@ -339,10 +339,10 @@ fn note(journal: &Shared, event: Event) {
                 broken.until.get_or_insert(now);
             }
         }
-        Event::Line(client::Line::Waiting { .. } | client::Line::Connecting) => {
-            if journal.breaks.last().is_none_or(|broken| broken.until.is_some()) {
-                journal.breaks.push(Break { since: now, until: None });
-            }
+        Event::Line(client::Line::Waiting { .. } | client::Line::Connecting)
+            if journal.breaks.last().is_none_or(|broken| broken.until.is_some()) =>
+        {
+            journal.breaks.push(Break { since: now, until: None });
         }
         _ => {}
     }

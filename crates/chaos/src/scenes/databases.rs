@@ -137,10 +137,13 @@ const OUT_OF_THE_WAY: &str = "DROP TRIGGER in_the_way ON message; DROP FUNCTION 
 /// 11: deadlocks.
 pub(super) async fn conflicts(stage: &mut Stage) -> Result<()> {
     let since = Instant::now();
+    let failed = stage.metric("natter_commits_failed_total").await;
     stage.cluster.sql(IN_THE_WAY)?;
     sleep(stage.form.span).await;
     stage.cluster.sql(OUT_OF_THE_WAY)?;
     let sample = stage.since(since);
     stage.figure(sample.to_string());
+    let failed = stage.metric("natter_commits_failed_total").await - failed;
+    stage.must(failed == 0.0, &format!("{failed} batches were given up"));
     Ok(())
 }

@@ -1,13 +1,13 @@
 //! argon2id, off the async threads, a few at a time: 25 to 36 ms and 19 MiB each is what makes it
 //! good, and what would make it an attack on us if anybody could ask for any number at once.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::thread::available_parallelism;
 
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{mpsc, oneshot};
 
 use super::problem::Problem;
 use crate::limits;
@@ -15,27 +15,33 @@ use crate::limits;
 /// Hashed where nobody has the handle, so that a wrong name takes as long as a wrong password.
 static NOBODY: LazyLock<String> = LazyLock::new(|| hash_now("nobody has this password"));
 
+/// What a thread for passwords is asked to do.
+type Work = Box<dyn FnOnce() + Send>;
+
 /// Where passwords wait for their turn.
 pub(super) struct Gate {
-    running: Arc<Semaphore>,
-    waiting: Semaphore,
+    waiting: mpsc::Sender<Work>,
 }
 
 impl Gate {
+    /// With threads of its own, for half of the cores. A thread keeps the memory of its last run,
+    /// so they must be few; those of the runtime are not.
     pub(super) fn new() -> Self {
+        let (waiting, queue) = mpsc::channel::<Work>(limits::PASSWORDS_WAITING_MAX);
+        let queue = Arc::new(Mutex::new(queue));
         let cores = available_parallelism().map_or(1, usize::from);
+        for _ in 0..(cores / 2).max(1) {
+            let queue = Arc::clone(&queue);
+            std::thread::spawn(move || work(&queue));
+        }
         // Made ahead, so that the first wrong name does not take twice as long.
         tokio::task::spawn_blocking(|| LazyLock::force(&NOBODY));
-        Self {
-            running: Arc::new(Semaphore::new((cores / 2).max(1))),
-            waiting: Semaphore::new(limits::PASSWORDS_WAITING_MAX),
-        }
+        Self { waiting }
     }
 
     /// The PHC string to be stored.
     pub(super) async fn hash(&self, password: String) -> Result<String, Problem> {
-        let turn = self.turn().await?;
-        Ok(run(turn, move || hash_now(&password)).await)
+        self.run(move || hash_now(&password)).await
     }
 
     /// Is it this password? `stored` is `None` where nobody has the handle: the same work, and no.
@@ -44,32 +50,35 @@ impl Gate {
         password: String,
         stored: Option<String>,
     ) -> Result<bool, Problem> {
-        let turn = self.turn().await?;
-        let work = move || {
+        self.run(move || {
             let known = stored.is_some();
             let stored = stored.unwrap_or_else(|| NOBODY.clone());
             verify_now(&password, &stored) && known
-        };
-        Ok(run(turn, work).await)
+        })
+        .await
     }
 
-    async fn turn(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        let _place = self.waiting.try_acquire().map_err(|_| Problem::too_fast(1_000))?;
-        let turn = Arc::clone(&self.running).acquire_owned().await;
-        Ok(turn.expect("this semaphore is never closed"))
+    /// Runs the work when its turn comes, even if the caller has gone meanwhile.
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Problem> {
+        let (done, result) = oneshot::channel();
+        let work = move || drop(done.send(work()));
+        self.waiting.try_send(Box::new(work)).map_err(|_| Problem::too_fast(1_000))?;
+        Ok(result.await.expect("hashing does not panic and is never cancelled"))
     }
 }
 
-/// Runs the work with its turn, which it keeps to its end even if the caller has gone meanwhile.
-async fn run<T: Send + 'static>(
-    turn: OwnedSemaphorePermit,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> T {
-    let worked = tokio::task::spawn_blocking(move || {
-        let _turn = turn;
-        work()
-    });
-    worked.await.expect("hashing does not panic and is never cancelled")
+/// Works until nobody can ask any more.
+fn work(queue: &Mutex<mpsc::Receiver<Work>>) {
+    loop {
+        let next = queue.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
+        match next {
+            Some(work) => work(),
+            None => return,
+        }
+    }
 }
 
 fn hash_now(password: &str) -> String {
