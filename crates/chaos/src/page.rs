@@ -16,8 +16,8 @@ const FIGURES: &str = "crates/chaos/src/figures.tsv";
 const HEAD: &str = "\
 # Faults
 
-What is broken on purpose, what must hold, and where it is tested. This page is made of the table in
-[`faults.rs`](../crates/chaos/src/faults.rs); a test holds it fresh.
+What is broken on purpose, what must hold, and where it is tested. This page is made of the
+table in [`faults.rs`](../crates/chaos/src/faults.rs); a test holds it fresh.
 
 ```console
 $ cargo xtask chaos --list              # this table
@@ -25,14 +25,16 @@ $ cargo xtask chaos 2 7 24              # these, in their long form
 $ cargo xtask chaos --random --minutes 10 [--seed S]
 ```
 
-A run starts what it breaks: two gateways and two auth servers as processes, PostgreSQL, Redis, each line of
-a gateway through a proxy. 200 people with the real client write 200 messages a second, a fifth of them to groups of
-20, and keep journals. The [judge](../crates/bench/src/check.rs) holds the journals against the databases: **nothing
-acked is lost, nothing is shown twice or out of order, no hole stays open, no receipt lies, nobody is seen who is
-not there.** A run in which fewer than 150 messages a second were acked before the fault is void. The short form of
-each, with 12 people and a few seconds, runs with the tests.
+A run starts what it breaks: two gateways and two auth servers as processes, PostgreSQL, Redis,
+each line of a gateway through a proxy. 200 people with the real client write 200 messages a
+second, a fifth of them to groups of 20, and keep journals. The
+[judge](../crates/bench/src/check.rs) holds the journals against the databases: **nothing acked
+is lost, nothing is shown twice or out of order, no hole stays open, no receipt lies, nobody is
+seen who is not there.** A run in which fewer than 150 messages a second were acked before the
+fault is void. The short form of each, with 12 people and a few seconds, runs with the tests.
 
-What a random run does is told by its seed: faults, places and lengths are the same when it is given again.
+What a random run does is told by its seed: faults, places and lengths are the same when it is
+given again.
 
 ";
 

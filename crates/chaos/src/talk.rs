@@ -365,20 +365,23 @@ impl Talk {
         Some(since.elapsed())
     }
 
+    /// Everything is acked, and every reader has seen the last of it. (A group has a line that
+    /// nobody wrote, so counting would not do.)
     fn is_settled(&self, room: &Room) -> bool {
-        let written = {
+        let last = {
             let journal = lock(&self.people[room.writer].journal);
-            let said = journal.said.get(&room.conv_id);
-            let is_acked = said.is_none_or(|said| said.acked.len() >= said.said.len());
-            if !is_acked {
+            let Some(said) = journal.said.get(&room.conv_id) else {
+                return true;
+            };
+            if said.acked.len() < said.said.len() {
                 return false;
             }
-            said.map_or(0, |said| said.said.len())
+            said.acked.iter().map(|line| line.seq).max().unwrap_or(0)
         };
         room.readers.iter().all(|reader| {
             let journal = lock(&self.people[*reader].journal);
-            let shown = journal.shown.get(&room.conv_id).map_or(0, |shown| shown.shown.len());
-            shown >= written
+            let shown = journal.shown.get(&room.conv_id).and_then(|shown| shown.shown.last());
+            shown.map_or(0, |line| line.seq) >= last
         })
     }
 
