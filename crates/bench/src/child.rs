@@ -100,8 +100,7 @@ impl Server {
     pub(crate) async fn start(options: &Options) -> Result<Self> {
         let watched = options.watch.clone();
         if let Some(servers) = &options.server {
-            let addresses = usage::authorities(servers)?;
-            return Ok(Self { addresses, watched, process: None, directory: None });
+            return Ok(Self::of(usage::authorities(servers)?, watched));
         }
         let directory = directory_on_disk()?;
         Self::start_in(directory, watched).await
@@ -113,6 +112,11 @@ impl Server {
         let process = serve(directory.path()).await?;
         let addresses = vec![process.address.clone()];
         Ok(Self { addresses, watched, process: Some(process), directory: Some(directory) })
+    }
+
+    /// Of several that run already and are one system.
+    pub(crate) fn of(addresses: Vec<String>, watched: Vec<String>) -> Self {
+        Self { addresses, watched, process: None, directory: None }
     }
 
     /// The first of its addresses.
@@ -193,7 +197,7 @@ async fn serve(directory: &Path) -> Result<Child> {
 }
 
 /// The defaults, except for what keeps people from being as fast as a benchmark.
-fn settings() -> String {
+pub(crate) fn settings() -> String {
     let rate = format!("{{ burst = {0}, per_minute = {0} }}", u32::MAX);
     let rates: String = ["auth_loopback", "tickets", "sends", "light", "pages", "heavy"]
         .map(|name| format!("{name} = {rate}\n"))

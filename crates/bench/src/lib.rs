@@ -9,8 +9,10 @@ mod catch_up;
 pub mod check;
 mod child;
 mod clock;
+mod cluster;
 mod connect;
 mod course;
+mod databases;
 mod echo;
 mod echo_pair;
 mod fanout;
@@ -21,6 +23,7 @@ mod limits;
 mod paint;
 mod pair;
 mod people;
+mod pgbench;
 mod plot;
 mod population;
 pub mod postgres;
@@ -28,6 +31,7 @@ mod procfs;
 pub mod proxy;
 mod raw;
 pub mod redis;
+mod redis_alone;
 mod report;
 mod rows;
 mod search;
@@ -49,7 +53,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// What is to be measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scenario {
-    /// All of the following but growth, one after the other.
+    /// All of the following but cluster and growth, one after the other.
     All,
     /// Memory and processor time of connections that do nothing.
     Idle,
@@ -65,6 +69,8 @@ pub enum Scenario {
     Paint,
     /// Texts in a conversation, and people.
     Search,
+    /// Pairs on one gateway and on two, of a system with PostgreSQL and Redis.
+    Cluster,
     /// The same small loads on databases of different sizes.
     Grow,
 }
@@ -89,6 +95,8 @@ pub struct Options {
     /// Send: messages a second of all pairs in an open loop, 1 to 1,000,000; one load after the
     /// other, behind the windows.
     pub rates: Vec<u32>,
+    /// Cluster: a PostgreSQL whose account may create databases.
+    pub postgres: Option<String>,
     /// Of each measurement, 1 to 3,600; warming up comes on top.
     pub seconds: u64,
     /// CatchUp: messages while away, 1 to 10,000.
@@ -107,6 +115,7 @@ impl Default for Options {
             pairs: 50,
             windows: vec![1, 16],
             rates: vec![1_000],
+            postgres: None,
             seconds: 10,
             messages: proto::limits::CATCH_UP_MESSAGES_MAX,
             sizes: vec![1_000, 100_000],
@@ -189,6 +198,7 @@ async fn measure(options: &Options) -> Result<Outcome> {
         Scenario::Fanout => Box::pin(fanout::run(options)).await,
         Scenario::Paint => Box::pin(paint::run(options)).await,
         Scenario::Search => Box::pin(search::run(options)).await,
+        Scenario::Cluster => Box::pin(cluster::run(options)).await,
         Scenario::Grow => Box::pin(grow::run(options)).await,
     }
 }
@@ -227,6 +237,7 @@ fn name(scenario: Scenario) -> &'static str {
         Scenario::Fanout => "fanout",
         Scenario::Paint => "paint",
         Scenario::Search => "search",
+        Scenario::Cluster => "cluster",
         Scenario::Grow => "grow",
         Scenario::Idle => "idle",
         Scenario::Send => "send",

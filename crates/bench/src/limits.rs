@@ -37,6 +37,14 @@ pub(crate) const RATE_MAX: u32 = 1_000_000;
 pub(crate) const SETTLE: Duration = Duration::from_secs(2);
 /// How long rows are written without any network to find the limit of the storage.
 pub(crate) const ROWS_FOR: Duration = Duration::from_secs(3);
+/// Connections of pgbench where each writes one message in a transaction. More only wait for locks.
+pub(crate) const PGBENCH_CONNECTIONS_MAX: usize = 64;
+/// Words that Redis publishes alone.
+pub(crate) const WORDS_ALONE: u32 = 200_000;
+/// What is around a frame on the bus, in bytes: who speaks, and two tags.
+pub(crate) const BUS_WORD_BYTES: usize = 12;
+/// Words that a gateway gives to Redis in one piece.
+pub(crate) const BUS_WORDS_AT_ONCE: usize = 1_024;
 /// Syncs of one small write each, to find what the disk itself takes.
 pub(crate) const SYNCS: u32 = 100;
 /// Sends in one transaction where the server does not tell how it groups.

@@ -3,6 +3,7 @@
 
 use std::time::Instant;
 
+use proto::Conversation;
 use proto::client_frame::Body as Say;
 use tokio::time::sleep_until;
 
@@ -24,17 +25,23 @@ pub(crate) struct Pair {
 impl Pair {
     /// Each of the two connects to his own server; the two may be the same.
     pub(crate) async fn open(servers: [&str; 2], two: &[Person]) -> Result<Self> {
-        let [sender, recipient] = [&two[0], &two[1]];
-        let (mut from, _) = people::connect(servers[0], sender).await?;
-        let conversation = from.open_direct(recipient.user_id).await?;
-        let (to, _) = people::connect(servers[1], recipient).await?;
-        Ok(Self {
-            sender: from,
-            recipient: to,
-            conv_id: conversation.conv_id,
-            recipient_id: recipient.user_id,
-            next_seq: conversation.last_seq + 1,
-        })
+        let (mut sender, _) = people::connect(servers[0], &two[0]).await?;
+        let conversation = sender.open_direct(two[1].user_id).await?;
+        let (recipient, _) = people::connect(servers[1], &two[1]).await?;
+        Ok(Self::of(sender, recipient, &conversation))
+    }
+
+    /// Each of the two connects to his own gateway, whatever `auth` would choose.
+    pub(crate) async fn open_at(auth: &str, gateways: [&str; 2], two: &[Person]) -> Result<Self> {
+        let mut sender = people::connect_at(auth, gateways[0], &two[0]).await?;
+        let conversation = sender.open_direct(two[1].user_id).await?;
+        let recipient = people::connect_at(auth, gateways[1], &two[1]).await?;
+        Ok(Self::of(sender, recipient, &conversation))
+    }
+
+    fn of(sender: Socket, recipient: Socket, conversation: &Conversation) -> Self {
+        let (conv_id, recipient_id) = (conversation.conv_id, conversation.friend_id);
+        Self { sender, recipient, conv_id, recipient_id, next_seq: conversation.last_seq + 1 }
     }
 }
 

@@ -34,6 +34,13 @@ pub(crate) struct Ticket {
     ticket: String,
 }
 
+impl Ticket {
+    /// A ticket is good at every gateway of a system.
+    pub(crate) fn at(self, gateway: &str) -> Self {
+        Self { gateway: gateway.to_owned(), ..self }
+    }
+}
+
 /// One WebSocket.
 pub(crate) struct Socket {
     inner: WebSocketStream<TcpStream>,

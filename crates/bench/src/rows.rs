@@ -50,7 +50,7 @@ struct Direct {
     delivered_seq: i64,
 }
 
-/// Writes messages of `text` for [`limits::ROWS_FOR`] into a fresh database below `directory`.
+/// Writes messages of `text` for [`limits::ROWS_FOR`] into a fresh SQLite below `directory`.
 pub(crate) async fn write(
     directory: &Path,
     pairs: usize,
@@ -59,12 +59,23 @@ pub(crate) async fn write(
 ) -> Result<Rows> {
     let file = format!("rows-{}-{}.db", grouping.sends, grouping.moves);
     let url = format!("sqlite:{}", directory.join(file).display());
-    let store = Store::open(&[url], &store::Options::default()).await?;
+    write_into(&url, pairs, grouping, text, &Usage::own()).await
+}
+
+/// The same into the empty database at `url`. `usage`: whose processor time it costs.
+pub(crate) async fn write_into(
+    url: &str,
+    pairs: usize,
+    grouping: Grouping,
+    text: &str,
+    usage: &Usage,
+) -> Result<Rows> {
+    let store = Store::open(&[url.to_owned()], &store::Options::default()).await?;
     let mut directs = Vec::with_capacity(pairs);
     for pair in 0..pairs {
         directs.push(direct(&store, pair).await?);
     }
-    let (since, cpu) = (Instant::now(), Usage::own().cpu_us());
+    let (since, cpu) = (Instant::now(), usage.cpu_us());
     let (mut messages, mut next_send, mut next_move) = (0, 0, 0);
     while since.elapsed() < limits::ROWS_FOR {
         let mut batch = Batch::default();
@@ -80,7 +91,7 @@ pub(crate) async fn write(
         messages += grouping.sends;
     }
     let seconds = since.elapsed().as_secs_f64();
-    let cpu = Usage::own().cpu_us().zip(cpu).map(|(after, before)| after - before);
+    let cpu = usage.cpu_us().zip(cpu).map(|(after, before)| after - before);
     store.close().await;
     Ok(Rows {
         messages_per_second: messages as f64 / seconds,

@@ -34,8 +34,8 @@ const TARGET_P99_MS: f64 = 15.0;
 pub(crate) struct Measured {
     pace: Pace,
     pub(crate) natter: Load,
-    grouping: Option<Grouping>,
-    shape: Shape,
+    pub(crate) grouping: Option<Grouping>,
+    pub(crate) shape: Shape,
     /// Of the disk, right afterwards.
     sync: Latencies,
 }
@@ -212,13 +212,23 @@ pub(crate) fn sent(conv_id: i64, seq: i64, client_key: i64, sent_at: i64) -> pro
 }
 
 async fn limits_of(one: &Measured, options: &Options, directory: &Path) -> Result<Limits> {
+    let echo = echo(one, options.pairs, options.seconds).await?;
+    let default = Grouping { sends: limits::GROUP_DEFAULT, moves: limits::GROUP_DEFAULT / 4 };
+    let grouping = one.grouping.unwrap_or(default);
+    say(&format!("the same rows without a network, {} in a transaction", grouping.sends));
+    let rows = rows::write(directory, options.pairs, grouping, &text::line(0)).await?;
+    Ok(Limits { echo, rows, grouping })
+}
+
+/// The same frames by a server that only echoes.
+pub(crate) async fn echo(one: &Measured, pairs: usize, seconds: u64) -> Result<Load> {
     let shape = one.shape;
     // At a fixed rate hardly two frames meet, so there the limit is one pair alone.
     let (pairs, window) = match one.pace {
-        Pace::Closed { window } => (options.pairs, window),
+        Pace::Closed { window } => (pairs, window),
         Pace::Open { .. } => (1, 1),
     };
-    say(&format!("the same frames by the echo server: {}, {} s", name(one.pace), options.seconds));
+    say(&format!("the same frames by the echo server: {}, {} s", name(one.pace), seconds));
     let child = Child::start_echo().await?;
     let course = Arc::new(Course::default());
     let mut tasks = JoinSet::new();
@@ -230,15 +240,10 @@ async fn limits_of(one: &Measured, options: &Options, directory: &Path) -> Resul
             Ok((pair, tally))
         });
     }
-    let (pairs, echo) = course::run(tasks, course, &child.usage(), options.seconds).await?;
+    let (pairs, echo) = course::run(tasks, course, &child.usage(), seconds).await?;
     stream::iter(pairs).for_each_concurrent(limits::OPENING_AT_ONCE, EchoPair::close).await;
     child.stop().await?;
-
-    let default = Grouping { sends: limits::GROUP_DEFAULT, moves: limits::GROUP_DEFAULT / 4 };
-    let grouping = one.grouping.unwrap_or(default);
-    say(&format!("the same rows without a network, {} in a transaction", grouping.sends));
-    let rows = rows::write(directory, options.pairs, grouping, &text::line(0)).await?;
-    Ok(Limits { echo, rows, grouping })
+    Ok(echo)
 }
 
 fn section(pairs: usize, one: &Measured, limits: &Limits) -> Section {

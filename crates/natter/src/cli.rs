@@ -318,6 +318,9 @@ pub(crate) struct BenchArgs {
     /// Messages and people of `grow`, separated by commas, from small to large
     #[arg(long, value_name = "N", value_delimiter = ',', default_value = "1000,100000")]
     pub(crate) sizes: Vec<u64>,
+    /// The PostgreSQL for `cluster`: databases are made in it and removed
+    #[arg(long, value_name = "URL")]
+    pub(crate) postgres: Option<String>,
     /// A process behind the server whose processor time counts: its port, or `pid:PID`
     #[arg(long, value_name = "NAME=PORT")]
     pub(crate) watch: Vec<String>,
@@ -340,6 +343,8 @@ pub(crate) enum Scenario {
     Idle,
     /// All of the above
     All,
+    /// Two gateways, PostgreSQL and Redis: a message within one gateway and from one to the other
+    Cluster,
     /// How cost grows with messages, people, members and connections
     Grow,
 }

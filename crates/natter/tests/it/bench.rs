@@ -61,3 +61,17 @@ fn a_report_and_a_picture_are_written_where_they_are_wanted() {
     let picture = std::fs::read_to_string(plot).unwrap();
     assert!(picture.starts_with("<svg ") && picture.contains("conversations in the Paint"));
 }
+
+#[test]
+fn a_message_over_two_gateways_is_measured_beside_one_within_one_and_beside_each_engine() {
+    let postgres = std::env::var("NATTER_TEST_POSTGRES").expect("`cargo xtask test` sets it");
+    let load = "cluster --pairs 3 --window 2 --seconds 1 --postgres";
+    let report = bench(&format!("{load} {postgres}"));
+    for name in ["delivered", "our rows alone, grouped", "pgbench, one in a transaction"] {
+        let rate = figure(&report, name);
+        let (ours, limit) = (rate["natter"].as_f64(), rate["limit"].as_f64());
+        assert!(ours > Some(0.0) && limit > Some(0.0), "{rate}");
+    }
+    let redis = figure(&report, "Redis alone, words to one listener a second");
+    assert!(redis["limit"].as_f64() > Some(0.0), "{redis}");
+}
