@@ -163,7 +163,7 @@ pub const FAULTS: &[Fault] = &[
         must: "nobody notices",
         run: Some((Setup::Cluster, Scene::Conflicts)),
         short: CHAOS,
-        red: "",
+        red: "one try for each transaction instead of four: batches were given up",
         at_random: true,
     },
     Fault {
