@@ -266,6 +266,8 @@ pub enum FieldDeed {
     Older,
     Newer,
     More,
+    /// The text of a register, by its letter: the key behind it.
+    Register,
 }
 
 /// One line of the table.
@@ -430,6 +432,7 @@ pub static TABLE: &[Row] = &[
     row(L::Finder, "<C-a>", C::Field(F::Befriend), "add friend", "send a friend request"),
     row(L::Finder, "<Down> <C-n>", C::Move(M::Down), "", "next row"),
     row(L::Finder, "<Up> <C-p>", C::Move(M::Up), "", "row before"),
+    row(L::Finder, "<C-r><any>", C::Field(F::Register), "", "insert a register"),
     row(L::Finder, "<Esc> <C-c>", C::Go(G::Close), "back", "back"),
 
     row(L::CommandLine, "<CR>", C::Field(F::Choose), "run", "run it"),
@@ -437,9 +440,11 @@ pub static TABLE: &[Row] = &[
     row(L::CommandLine, "<S-Tab>", C::Field(F::CompleteBack), "", "the completion before"),
     row(L::CommandLine, "<Up> <C-p>", C::Field(F::Older), "", "older line with this beginning"),
     row(L::CommandLine, "<Down> <C-n>", C::Field(F::Newer), "", "newer line"),
+    row(L::CommandLine, "<C-r><any>", C::Field(F::Register), "", "insert a register of my own words"),
     row(L::CommandLine, "<Esc> <C-c>", C::Go(G::Close), "back", "back"),
 
     row(L::Search, "<CR>", C::Field(F::Choose), "search", "search; an empty line: the text before"),
+    row(L::Search, "<C-r><any>", C::Field(F::Register), "", "insert a register"),
     row(L::Search, "<Esc> <C-c>", C::Go(G::Close), "back", "back"),
 
     row(L::Help, "j <Down>", C::Move(M::Down), "scroll", "down"),
@@ -486,12 +491,15 @@ pub enum Typed {
     Invite,
     Leave,
     Kick,
+    Appoint,
+    Members,
     Rename,
     Mute,
     Retry,
     Reconnect,
     LogOut,
     Status,
+    Log,
     Search,
     Tutor,
     Mentions,
@@ -549,11 +557,14 @@ pub static TYPED: &[TypedRow] = &[
     typed("invite", "handle…", T::Invite, "add people to this group"),
     typed("leave", "", T::Leave, "leave this group; `:leave!` does it"),
     typed("kick", "handle", T::Kick, "remove a person from this group"),
+    typed("appoint", "handle role", T::Appoint, "make a member an admin, the owner, or a member"),
+    typed("members", "", T::Members, "who is in this group, and as what"),
     typed("rename", "title", T::Rename, "give this group another title"),
     typed("mute", "[hours | off]", T::Mute, "no bell, no mail; 8 hours unless told"),
     typed("retry", "", T::Retry, "send again everything that was refused"),
     typed("reconnect", "", T::Reconnect, "connect anew, and do not wait for the next try"),
     typed("status", "", T::Status, "the connection and its figures, explained"),
+    typed("log", "", T::Log, "what was told here, and how the connection was"),
     typed("search", "words", T::Search, "search everywhere here; `:search!` asks the server"),
     typed("mentions", "", T::Mentions, "what mentions you, in all conversations"),
     typed("b", "name | number", T::Open, "open the conversation of this name, or this place"),

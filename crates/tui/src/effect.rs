@@ -3,7 +3,7 @@
 
 use client::search::Sought;
 use client::{Below, Event, Figures, Found, Queued};
-use proto::{Conversation, Journey, Message, Page, Person};
+use proto::{Conversation, Journey, Message, Page, Person, Role};
 
 use crate::keys::Key;
 
@@ -133,6 +133,7 @@ pub enum Ask {
     Invite { conv_id: i64, handles: Vec<String> },
     Leave { conv_id: i64 },
     Kick { conv_id: i64, handle: String },
+    Appoint { conv_id: i64, handle: String, role: Role },
     Rename { conv_id: i64, title: String },
     Mute { conv_id: i64, until: i64 },
 }

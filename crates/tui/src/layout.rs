@@ -2,7 +2,8 @@
 
 use ratatui::layout::Rect;
 
-use crate::model::{Model, Place};
+use crate::model::{Model, Over, Place};
+use crate::tutor;
 use crate::wrap;
 
 /// Narrower than this: the list is not shown.
@@ -78,10 +79,51 @@ pub fn input_columns(input: Rect) -> usize {
     usize::from(input.width.saturating_sub(2)).max(1)
 }
 
-/// The middle of the screen for a popup that wants so many columns and rows.
+/// Where popups and lines may be: the whole screen, but for what the tutor says below a popup.
+pub fn popups(model: &Model) -> Rect {
+    let area = model.area();
+    match stands_below(model) {
+        true => Rect { height: lesson(model).y, ..area },
+        false => area,
+    }
+}
+
+/// Where the tutor speaks: over the upper rows of the conversation, and below a popup, so that
+/// neither covers the other. Empty without a lesson.
+pub fn lesson(model: &Model) -> Rect {
+    let (area, panes) = (model.area(), panes(model, model.area()));
+    let Some(text) = tutor::text(model) else {
+        return Rect::default();
+    };
+    let (room, rows_max) = match stands_below(model) {
+        true => (Rect { height: area.height - panes.hints.height, ..area }, area.height / 2),
+        false => (panes.messages, panes.messages.height),
+    };
+    let edges = if has_edges(area) { 2 } else { 0 };
+    let columns = usize::from(room.width.saturating_sub(2 * edges)).max(1);
+    let rows = u16::try_from(wrap::rows(text, columns).len()).unwrap_or(u16::MAX);
+    let height = rows.saturating_add(edges).min(rows_max);
+    match stands_below(model) {
+        true => Rect { y: room.bottom() - height, height, ..room },
+        false => Rect { height, ..room },
+    }
+}
+
+/// A line at the foot of the screen leaves the conversation to be seen; everything else that is
+/// open covers it.
+fn stands_below(model: &Model) -> bool {
+    let over = model.over.as_ref().filter(|_| model.tutor.is_some());
+    over.is_some_and(|over| !matches!(over, Over::CommandLine(_) | Over::Search(_)))
+}
+
+/// On a small screen every cell is needed.
+pub fn has_edges(area: Rect) -> bool {
+    area.height >= FULL_ROWS_MIN
+}
+
+/// The middle of an area for a popup that wants so many columns and rows.
 pub fn popup(area: Rect, columns: u16, rows: u16) -> Rect {
-    // on a small screen every cell is needed
-    let rows = if area.height < FULL_ROWS_MIN { area.height } else { rows };
+    let rows = if has_edges(area) { rows } else { area.height };
     let width = columns.min(area.width);
     let height = rows.min(area.height);
     let x = area.x + (area.width - width) / 2;

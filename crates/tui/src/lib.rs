@@ -13,6 +13,7 @@ pub mod decode;
 pub mod effect;
 pub mod emoji;
 pub mod finder;
+mod frame_cost;
 pub mod help;
 mod history;
 mod keyboard;
@@ -39,4 +40,5 @@ pub mod words;
 pub mod wrap;
 
 pub use effect::Exit;
+pub use frame_cost::{FrameCost, frame_cost};
 pub use run::{Error, Options, Result, run};

@@ -1,6 +1,6 @@
 //! All that the screen knows, as plain data. Changed only by `update.rs`, drawn by `view/`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use client::search::Sought;
 use client::{Below, Figures, Line, Queued};
@@ -64,6 +64,8 @@ pub struct Model {
     /// It has waited so long that the keys that may follow are shown.
     pub which_key: bool,
     pub notice: Option<Notice>,
+    /// What was told, and how the line was: when, and in words; oldest first.
+    pub log: VecDeque<(i64, String)>,
     pub asked: Option<Asked>,
     /// What `.` does again.
     pub repeat: Option<Repeat>,
@@ -447,6 +449,7 @@ impl Model {
             pending_at: None,
             which_key: false,
             notice: None,
+            log: VecDeque::new(),
             asked: None,
             search: None,
             search_words: String::new(),
@@ -583,8 +586,24 @@ impl Model {
 
     /// A short sentence for the user, until the next key or for some seconds.
     pub fn tell(&mut self, tone: Tone, text: impl Into<String>) {
+        let text = text.into();
+        // what only answers a key is not worth keeping
+        if tone != Tone::Dim {
+            self.log(text.clone());
+        }
         let until = self.now + crate::limits::NOTICE_MS;
-        self.notice = Some(Notice { text: text.into(), tone, until });
+        self.notice = Some(Notice { text, tone, until });
+    }
+
+    /// For `:log`; what comes twice in a row stands there once.
+    pub fn log(&mut self, text: String) {
+        if self.log.back().is_some_and(|(_, last)| *last == text) {
+            self.log.pop_back();
+        }
+        if self.log.len() >= crate::limits::LOG_LINES_MAX {
+            self.log.pop_front();
+        }
+        self.log.push_back((self.now, text));
     }
 }
 

@@ -140,6 +140,10 @@ async fn asked(client: &Client, ask: &Ask) -> client::Result<Got> {
             let user_id = user_id(client, Who::Handle(handle)).await?;
             Ask_::Kick(proto::Kick { conv_id, user_id })
         }
+        Ask::Appoint { conv_id, handle, role } => {
+            let user_id = user_id(client, Who::Handle(handle)).await?;
+            Ask_::Appoint(proto::Appoint { conv_id, user_id, role: role.into() })
+        }
         Ask::Search { conv_id, text, before_seq } => {
             Ask_::Search(proto::Search { conv_id, text, before_seq, limit: 0 })
         }

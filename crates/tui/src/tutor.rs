@@ -109,6 +109,11 @@ pub static LESSONS: &[Lesson] = &[
     },
 ];
 
+/// What the tutor says now; None: nobody is being taught.
+pub(crate) fn text(model: &Model) -> Option<&'static str> {
+    Some(LESSONS[model.tutor?].text)
+}
+
 /// Something has happened: the lesson may be done by it.
 pub(crate) fn watch(model: &mut Model, effects: &[Effect]) {
     let ran = model.ran.take();

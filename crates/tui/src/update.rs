@@ -17,7 +17,7 @@ mod typed;
 
 use client::Line;
 
-use crate::commands::{Command, Deed, Layer};
+use crate::commands::{Command, Deed, FieldDeed, Layer};
 use crate::composer::Pressed;
 use crate::effect::{Ask, Effect, Exit, Input};
 use crate::keys::{self, Key, Meaning};
@@ -172,6 +172,7 @@ fn run(
         Command::Go(way) => go::run(model, way, count, asked),
         Command::List(deed) => deeds::run_list(model, deed),
         Command::Box(deed) => compose::run(model, deed),
+        Command::Field(FieldDeed::Register) => fields::register(model, pressed.last()),
         Command::Field(deed) => fields::run(model, deed),
         Command::Editor => Vec::new(),
     }
@@ -218,6 +219,7 @@ fn nothing(model: &mut Model, pressed: &[Key]) {
     }
 }
 
+/// A text goes where text is written, as one block.
 fn paste(model: &mut Model, text: &str) -> Vec<Effect> {
     match &mut model.over {
         Some(Over::Finder(finder)) => {

@@ -33,8 +33,8 @@ pub fn draw(model: &Model, frame: &mut Frame<'_>) {
     let box_cursor = compose::text(model, buffer, panes.input);
     frame::status(model, buffer, panes.status);
     frame::hints(model, buffer, panes.hints);
-    let over_cursor = popups::draw(model, buffer, area, &panes);
-    popups::draw_tutor(model, buffer, area, &panes);
+    let over_cursor = popups::draw(model, buffer, layout::popups(model), &panes);
+    popups::draw_tutor(model, buffer, layout::lesson(model));
     if model.over.is_none() && model.which_key {
         popups::draw_which_key(model, buffer, area);
     }

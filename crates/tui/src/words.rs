@@ -3,7 +3,9 @@
 use client::{Line, Queued};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use proto::{Conversation, ConversationKind, Hop, HopKind, Member, Message, MessageKind, Relation};
+use proto::{
+    Conversation, ConversationKind, Hop, HopKind, Member, Message, MessageKind, Relation, Role,
+};
 
 use crate::model::{Chat, Item, Model, Tone};
 use crate::wrap;
@@ -22,6 +24,11 @@ fn words(tone: Tone, text: impl Into<String>) -> Words {
 /// `14:02`, by the clock of the user's place.
 pub fn time(at: i64, zone: &TimeZone) -> String {
     zoned(at, zone).map_or_else(|| "--:--".into(), |at| at.strftime("%H:%M").to_string())
+}
+
+/// `14:02:33`.
+pub fn clock(at: i64, zone: &TimeZone) -> String {
+    zoned(at, zone).map_or_else(|| "--:--:--".into(), |at| at.strftime("%H:%M:%S").to_string())
 }
 
 /// `Friday 21 November`; with the year where it is not this one.
@@ -134,12 +141,20 @@ pub fn presence(model: &Model, user_id: i64) -> Words {
 
 /// What stands beside the title of the open conversation.
 pub fn about(model: &Model, conversation: &Conversation) -> String {
-    if conversation.kind() == ConversationKind::Group {
-        return match conversation.muted_until > model.now {
-            true => format!("{} members, muted", conversation.member_count),
-            false => format!("{} members", conversation.member_count),
-        };
+    let about = match conversation.kind() {
+        ConversationKind::Group => format!("{} members", conversation.member_count),
+        ConversationKind::Direct | ConversationKind::Unspecified => {
+            about_friend(model, conversation)
+        }
+    };
+    match (conversation.muted_until > model.now, about.as_str()) {
+        (true, "") => "muted".into(),
+        (true, _) => format!("{about}, muted"),
+        (false, _) => about,
     }
+}
+
+fn about_friend(model: &Model, conversation: &Conversation) -> String {
     match model.people.get(&conversation.friend_id) {
         Some(person) if person.relation() == Relation::Blocked => "blocked".into(),
         Some(person) if person.relation() == Relation::Asks => {
@@ -225,18 +240,20 @@ fn mail_at(model: &Model, conversation: &Conversation, seq: i64) -> i64 {
 }
 
 fn group_state(model: &Model, conversation: &Conversation, seq: i64) -> Words {
+    let kept = model.kept.get(&conversation.conv_id).is_some_and(|sent| sent.seq >= seq);
+    let stored = match kept {
+        true => words(Tone::Warn, "✓ kept (nobody is online)"),
+        false => words(Tone::Plain, "✓ stored"),
+    };
     let Some(members) = model.members.get(&conversation.conv_id) else {
-        return match model.kept.get(&conversation.conv_id).filter(|sent| sent.seq >= seq) {
-            Some(_) => words(Tone::Warn, "✓ kept (nobody is online)"),
-            None => words(Tone::Plain, "✓ stored"),
-        };
+        return stored;
     };
     let others = || members.iter().filter(|member| member.user_id != model.me);
     let all = others().count();
     let delivered = others().filter(|member| member.delivered_seq >= seq).count();
     let read = others().filter(|member| member.read_seq >= seq).count();
     match (delivered, read) {
-        (0, 0) => words(Tone::Plain, "✓ stored"),
+        (0, 0) => stored,
         (_, read) if read == all => words(Tone::Good, format!("✓✓ read {read}/{all}")),
         (_, 0) => words(Tone::Plain, format!("✓✓ delivered {delivered}/{all}")),
         (_, read) => {
@@ -318,12 +335,12 @@ pub fn journey(model: &Model, hops: &[Hop]) -> Vec<String> {
             0 => String::new(),
             us => format!("+{}.{:03} ms", us / 1_000, us % 1_000),
         };
-        format!("{:>12}  {after:>12}  {what}", clock(hop.at, model))
+        format!("{:>12}  {after:>12}  {what}", moment_ms(hop.at, model))
     };
     hops.iter().map(hop).collect()
 }
 
-fn clock(at: i64, model: &Model) -> String {
+fn moment_ms(at: i64, model: &Model) -> String {
     match zoned(at, &model.zone) {
         Some(_) if at == 0 => String::new(),
         Some(at) => at.strftime("%H:%M:%S%.3f").to_string(),
@@ -331,15 +348,35 @@ fn clock(at: i64, model: &Model) -> String {
     }
 }
 
+/// Columns of the longest handle of these.
+pub fn handle_columns(members: &[Member]) -> usize {
+    members.iter().map(|member| wrap::width(&member.handle)).max().unwrap_or(0)
+}
+
+/// What somebody is in a group.
+pub fn role(role: Role) -> &'static str {
+    match role {
+        Role::Unspecified | Role::Member => "member",
+        Role::Admin => "admin",
+        Role::Owner => "owner",
+    }
+}
+
+/// The role that is called so.
+pub fn role_named(name: &str) -> Option<Role> {
+    [Role::Member, Role::Admin, Role::Owner].into_iter().find(|one| role(*one) == name)
+}
+
 /// Where each member of a group is, for one message.
 pub fn members_state(model: &Model, members: &[Member], seq: i64) -> Vec<String> {
+    let columns = handle_columns(members);
     let of = |member: &Member| {
         let state = match (member.read_seq >= seq, member.delivered_seq >= seq) {
             (true, _) => "✓✓ read",
             (false, true) => "✓✓ delivered",
             (false, false) => "✓ not yet delivered",
         };
-        format!("{:<32}  {state}", member.handle)
+        format!("{:<columns$}  {state}", member.handle)
     };
     members.iter().filter(|member| member.user_id != model.me).map(of).collect()
 }

@@ -276,6 +276,11 @@ impl Editor {
         (!register.lines.is_empty()).then(|| register.text())
     }
 
+    /// The register holds text from outside, or text of which some came from outside.
+    pub fn is_foreign(&self, name: char) -> bool {
+        self.registers.read(Some(name)).foreign
+    }
+
     /// The character under the cursor; nothing behind the end of a line.
     pub fn char_under_cursor(&self) -> Option<char> {
         Some(char_at(self.row(), self.cursor.col)).filter(|&c| c != '\0')

@@ -326,6 +326,13 @@ fn put_conversation(model: &mut Model, ask: &Ask, conversation: Conversation) ->
     } else if !conversation.members.is_empty() {
         model.members.insert(conv_id, conversation.members);
     }
+    if let Ask::Mute { until, .. } = ask {
+        let text = match *until > model.now {
+            true => format!("muted until {}", words::moment(*until, model.now, &model.zone)),
+            false => "not muted any more".into(),
+        };
+        model.tell(Tone::Good, text);
+    }
     if !open {
         return Vec::new();
     }

@@ -47,6 +47,9 @@ pub(super) fn take(model: &mut Model, event: Event) -> Vec<Effect> {
 }
 
 fn line_changed(model: &mut Model, line: Line) {
+    let state = words::line(&line, model.now).text;
+    let why = words::line_trouble(&line);
+    model.log(if why.is_empty() { state } else { format!("{state}: {why}") });
     match &line {
         Line::CatchingUp | Line::Live => {
             if let Some(chat) = &mut model.chat

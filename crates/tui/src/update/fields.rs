@@ -49,7 +49,26 @@ pub(super) fn run(model: &mut Model, deed: FieldDeed) -> Vec<Effect> {
             step_history(model, deed == FieldDeed::Older);
             Vec::new()
         }
+        FieldDeed::Register => Vec::new(),
     }
+}
+
+/// Inserts a register. A line that is run, and kept in the history, is made of one's own words.
+pub(super) fn register(model: &mut Model, key: Option<&Key>) -> Vec<Effect> {
+    let Some(Key::Char(name)) = key else {
+        return Vec::new();
+    };
+    let editor = &model.composer.editor;
+    let runs = matches!(model.over, Some(Over::CommandLine(_)));
+    match editor.register(*name) {
+        None => model.tell(Tone::Dim, format!("nothing is in register {name}")),
+        Some(_) if runs && editor.is_foreign(*name) => {
+            let why = "holds words of others: they do not go into a command";
+            model.tell(Tone::Warn, format!("register {name} {why}"));
+        }
+        Some(text) => return super::paste(model, text.trim_end_matches('\n')),
+    }
+    Vec::new()
 }
 
 /// True: the key meant something in the line.

@@ -20,7 +20,7 @@ pub(super) fn run(model: &mut Model, way: Move, count: Option<usize>) {
         }
         Layer::Help | Layer::Details => in_text(model, way, count),
         Layer::Results => {
-            let page = layout::popup_rows(model.area());
+            let page = layout::popup_rows(layout::popups(model));
             if let Some(Over::Results(found)) = &mut model.over {
                 let rows = found.messages.len();
                 found.selected = moved(found.selected, rows, way, count, page);
@@ -144,8 +144,8 @@ fn in_list(model: &mut Model, way: Move, count: Option<usize>) {
 }
 
 fn in_text(model: &mut Model, way: Move, count: Option<usize>) {
-    let page = layout::popup_rows(model.area());
-    let columns = layout::popup_columns(model.area());
+    let page = layout::popup_rows(layout::popups(model));
+    let columns = layout::popup_columns(layout::popups(model));
     match &mut model.over {
         Some(Over::Help(open)) => {
             let lines = help::lines(&model.settings.keymap, columns, &open.filter).len();

@@ -1,16 +1,17 @@
 //! `:set`, `:map`, `:theme`, `:ls`: what is chosen, and what there is.
 
-use proto::Conversation;
+use proto::{Conversation, Member};
 
 use super::go;
 use crate::commands::{Layer, TABLE, shown_keys};
-use crate::effect::Effect;
+use crate::effect::{Ask, Effect};
 use crate::keymap::{self, Mapping};
 use crate::keys;
 use crate::limits::MAPPINGS_MAX;
 use crate::model::{Details, Model, Over, Tone, unread};
 use crate::settings::{CHOICES, find_choice, words};
 use crate::words;
+use crate::wrap;
 
 /// Columns of what stands on the left in these lists.
 const LEFT_COLUMNS: usize = 20;
@@ -136,6 +137,34 @@ fn show_layer(model: &mut Model, layer: Layer) {
     popup(model, layer.title(), lines);
 }
 
+/// `:log`: what was told, the newest first.
+pub(super) fn log(model: &mut Model) {
+    let line = |(at, text): &(i64, String)| format!("{}  {text}", words::clock(*at, &model.zone));
+    let lines: Vec<String> = model.log.iter().rev().map(line).collect();
+    match lines.is_empty() {
+        true => model.tell(Tone::Dim, "nothing was told yet"),
+        false => popup(model, "log", lines),
+    }
+}
+
+/// `:members`: as they were told when the group was opened; they are asked for anew.
+pub(super) fn members(model: &mut Model, conv_id: i64) -> Result<Vec<Effect>, String> {
+    let ask = Effect::Ask(Ask::Members { conv_id });
+    let Some(members) = model.members.get(&conv_id) else {
+        model.tell(Tone::Dim, "who is in is being asked for; try again in a moment");
+        return Ok(vec![ask]);
+    };
+    let columns = words::handle_columns(members);
+    let line = |member: &Member| {
+        let (handle, role) = (&member.handle, words::role(member.role()));
+        let there = words::presence(model, member.user_id).text;
+        format!("{there} {handle:<columns$}  {role:<8}{}", member.name)
+    };
+    let lines = members.iter().map(line).collect();
+    popup(model, "members", lines);
+    Ok(vec![ask])
+}
+
 /// `:ls`: the number is what `:b` and `{n}gt` take.
 pub(super) fn conversations(model: &mut Model) {
     let line = |(number, open): (usize, &Conversation)| {
@@ -143,7 +172,8 @@ pub(super) fn conversations(model: &mut Model) {
             0 => String::new(),
             count => format!("  {count} unread"),
         };
-        format!("{number:>3}  {}{new}", words::title(model, open))
+        // something stands to the right of this: no character of disputed width
+        format!("{number:>3}  {}{new}", wrap::steady(&words::title(model, open)))
     };
     let lines: Vec<String> = (1..).zip(&model.conversations).map(line).collect();
     match lines.is_empty() {

@@ -73,6 +73,8 @@ fn execute(
             conv_id: open_group(model)?,
             handle: one_handle(rest)?,
         })]),
+        Typed::Appoint => appoint(model, rest),
+        Typed::Members => show::members(model, open_group(model)?),
         Typed::Rename => rename(model, rest),
         Typed::Mute => mute(model, rest),
         Typed::Retry => Ok(retry(model)),
@@ -80,6 +82,10 @@ fn execute(
         Typed::LogOut => log_out(model, forced),
         Typed::Status => {
             model.over = Some(Over::Details(status(model)));
+            Ok(Vec::new())
+        }
+        Typed::Log => {
+            show::log(model);
             Ok(Vec::new())
         }
         Typed::Search if forced => Ok(fields::search_server(model, rest)),
@@ -208,6 +214,14 @@ fn group(rest: &str) -> Result<Vec<Effect>, String> {
     check::title(title).map_err(|refused| refused.to_string())?;
     let handles = others.split_whitespace().map(handle).collect::<Result<_, _>>()?;
     Ok(vec![Effect::Ask(Ask::CreateGroup { title: title.to_string(), handles })])
+}
+
+fn appoint(model: &Model, rest: &str) -> Result<Vec<Effect>, String> {
+    let conv_id = open_group(model)?;
+    let (who, role) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+    let role = words::role_named(role.trim())
+        .ok_or("as what? a handle, and member, admin or owner must follow")?;
+    Ok(vec![Effect::Ask(Ask::Appoint { conv_id, handle: one_handle(who)?, role })])
 }
 
 fn open_group(model: &Model) -> Result<i64, String> {

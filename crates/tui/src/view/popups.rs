@@ -2,6 +2,7 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
+use ratatui::style::Style;
 
 use super::{bordered, fill, put, put_right, style};
 use crate::commands::find_typed;
@@ -15,7 +16,7 @@ use crate::model::{
     ResultsFrom, Tone,
 };
 use crate::rows;
-use crate::tutor::LESSONS;
+use crate::tutor::{self, LESSONS};
 use crate::which_key;
 use crate::words;
 use crate::wrap;
@@ -208,25 +209,26 @@ fn draw_help(model: &Model, buffer: &mut Buffer, area: Rect, open: &Help) {
     }
 }
 
-/// The lesson over the upper rows of the conversation; over the lower rows of what lies over that.
-pub(super) fn draw_tutor(model: &Model, buffer: &mut Buffer, area: Rect, panes: &Panes) {
-    let Some(at) = model.tutor else {
+/// What the tutor says, and how far one is.
+pub(super) fn draw_tutor(model: &Model, buffer: &mut Buffer, area: Rect) {
+    let (Some(at), Some(text)) = (model.tutor, tutor::text(model)) else {
         return;
     };
-    let text = LESSONS[at].text;
-    let pane = panes.messages;
-    let rows = wrap::rows(text, usize::from(pane.width.saturating_sub(4)).max(1));
-    let height = u16::try_from(rows.len() + 2).unwrap_or(u16::MAX).min(pane.height);
-    let y = match &model.over {
-        None | Some(Over::CommandLine(_) | Over::Search(_)) => pane.y,
-        Some(_) => area.bottom().saturating_sub(height + panes.hints.height),
+    let good = style::of(model, Tone::Good);
+    let (inside, columns) = match layout::has_edges(model.area()) {
+        true => {
+            let title = format!("tutor {} of {}", at + 1, LESSONS.len());
+            bordered(buffer, area, &title, good);
+            let inside = layout::inside(area);
+            (Rect { x: inside.x + 1, width: inside.width.saturating_sub(2), ..inside }, 4)
+        }
+        false => (area, 0),
     };
-    let popup = Rect { y, height, ..pane };
-    let title = format!("tutor {} of {}", at + 1, LESSONS.len());
-    bordered(buffer, popup, &title, style::of(model, Tone::Good));
-    let inside = layout::inside(popup);
+    let rows = wrap::rows(text, usize::from(area.width.saturating_sub(columns)).max(1));
     for (y, row) in (inside.top()..inside.bottom()).zip(rows) {
-        put(buffer, inside, inside.x + 1, y, &text[row], style::of(model, Tone::Plain));
+        let line = Rect { y, height: 1, ..inside };
+        fill(buffer, line, y, " ", Style::reset());
+        put(buffer, line, line.x, y, &text[row], style::of(model, Tone::Plain));
     }
 }
 
@@ -289,9 +291,11 @@ fn draw_results(model: &Model, buffer: &mut Buffer, area: Rect, results: &Result
     bordered(buffer, popup, &title, style::of(model, Tone::Accent));
     let inside = layout::inside(popup);
     let dim = style::of(model, Tone::Dim);
+    // where there is one row only, it is for what was found
+    let notes = u16::from(inside.height > 1 || results.messages.is_empty());
     let (list, foot) = (
-        Rect { height: inside.height.saturating_sub(1), ..inside },
-        Rect { y: inside.bottom().saturating_sub(1), height: inside.height.min(1), ..inside },
+        Rect { height: inside.height.saturating_sub(notes), ..inside },
+        Rect { y: inside.bottom().saturating_sub(1), height: inside.height.min(notes), ..inside },
     );
     let note = match &results.from {
         _ if results.searching => "searching …".to_string(),

@@ -3,7 +3,7 @@
 
 use client::Event;
 use tui::commands::Layer;
-use tui::effect::{Answer, Ask, Effect, Exit, Input};
+use tui::effect::{Answer, Ask, Effect, Exit, Got, Input};
 use tui::settings::parse;
 
 use crate::stage::*;
@@ -143,11 +143,6 @@ fn the_menu_shows_all_that_may_be_pressed_and_the_next_key_does_it() {
     {
         assert!(picture.contains(shown), "{shown}\n{picture}");
     }
-    insta::assert_snapshot!("menu", {
-        let mut small = talking_with_ann(80, 24);
-        small.keys("<Space>");
-        small.picture()
-    });
     stage.keys("f");
     assert_eq!(stage.model.layer(), Layer::Finder);
     stage.keys("<Esc><Space><Esc>");
@@ -251,6 +246,20 @@ fn a_notification_has_the_text_only_where_that_is_wanted() {
     };
     assert_eq!(title, "bob");
     assert!(text.contains("secret"), "{text}");
+}
+
+#[test]
+fn that_a_conversation_is_muted_is_told_and_seen() {
+    let mut stage = reading("hello");
+    let until = NOW + 8 * 60 * MINUTE;
+    stage.keys(":mute<CR>");
+    let mut ann = stage.model.conversation(WITH_ANN).unwrap().clone();
+    ann.muted_until = until;
+    stage.event(client::Event::Conversation(ann.clone()));
+    let ask = Ask::Mute { conv_id: WITH_ANN, until };
+    stage.answer(Answer::Asked { ask, got: Ok(Got::Conversation(Box::new(ann))) });
+    assert_eq!(stage.notice(), "muted until 22:30");
+    assert!(stage.picture().contains("ann  ● online, muted"), "{}", stage.picture());
 }
 
 #[test]

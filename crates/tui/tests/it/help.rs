@@ -11,7 +11,7 @@ fn a_prefix_that_waits_shows_what_may_follow() {
     stage.keys("3g").tick(0).tick(299);
     assert!(!stage.picture().contains("next conversation"));
     stage.tick(1);
-    insta::assert_snapshot!("which_key", stage.picture());
+    assert!(stage.picture().contains("next conversation"), "{}", stage.picture());
     stage.keys("g");
     assert!(!stage.picture().contains("next conversation"));
     for (prefix, shown) in [

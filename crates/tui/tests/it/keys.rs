@@ -318,3 +318,38 @@ fn unsent_messages_are_retried_or_forgotten() {
     assert_eq!(stage.notice(), "it is not stored yet: nothing to edit");
     assert_eq!(stage.model.item(7).unwrap().id(), ItemId::Key(8));
 }
+
+#[test]
+fn a_register_goes_into_a_line_but_words_of_others_into_no_command() {
+    let mut stage = talking_with_ann(80, 24);
+    stage.keys("ilunch<Esc>yyggyy<Esc>:find <C-r>0");
+    assert!(stage.picture().contains(":find lunch"), "{}", stage.picture());
+    stage.keys("<Esc>k\"ayy:<C-r>a");
+    assert_eq!(stage.notice(), "register a holds words of others: they do not go into a command");
+    stage.keys("<C-r>z");
+    assert_eq!(stage.notice(), "nothing is in register z");
+    stage.keys("<Esc>/<C-r>a");
+    assert!(stage.picture().contains("/see you at the corner"), "{}", stage.picture());
+    stage.keys("<Esc>f<C-r>a");
+    assert!(stage.picture().contains("> see you at the corner"), "{}", stage.picture());
+}
+
+#[test]
+fn what_was_told_can_be_read_again() {
+    let mut stage = talking_with_ann(80, 24);
+    stage.keys(":log<CR>");
+    assert_eq!(stage.notice(), "nothing was told yet");
+    let why = "the server does not answer".to_string();
+    stage.event(client::Event::Line(client::Line::Waiting { until: NOW + 2_500, why }));
+    stage.tick(3_000).event(client::Event::Line(client::Line::Live));
+    stage.keys("ü:xyz<CR>:log<CR>");
+    let picture = stage.picture();
+    for shown in [
+        "14:30:03  no such command: xyz",
+        "14:30:03  no such key: ü",
+        "14:30:03  ● connected",
+        "14:30:00  ◌ reconnecting in 3 s: the server does not answer",
+    ] {
+        assert!(picture.contains(shown), "{shown}\n{picture}");
+    }
+}

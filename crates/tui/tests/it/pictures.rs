@@ -6,14 +6,12 @@ use tui::effect::{Answer, Ask, Got, Input};
 
 use crate::stage::*;
 
-const SIZES: [(u16, u16); 4] = [(120, 40), (80, 24), (40, 10), (20, 5)];
+pub(crate) const SIZES: [(u16, u16); 4] = [(120, 40), (80, 24), (40, 10), (20, 5)];
 
-/// One picture of the same scene at each size.
+/// The same scene at each size, in one file.
 pub(crate) fn pictures(name: &str, scene: impl Fn(u16, u16) -> Stage) {
-    for (columns, rows) in SIZES {
-        let picture = scene(columns, rows).picture();
-        insta::assert_snapshot!(format!("{name}_{columns}x{rows}"), picture);
-    }
+    let one = |(columns, rows)| format!("{columns}x{rows}\n{}", scene(columns, rows).picture());
+    insta::assert_snapshot!(name, SIZES.map(one).join("\n"));
 }
 
 #[test]
@@ -73,7 +71,7 @@ fn a_message_is_kept_while_the_friend_is_offline() {
     });
 }
 
-fn in_the_group(columns: u16, rows: u16) -> Stage {
+pub(crate) fn in_the_group(columns: u16, rows: u16) -> Stage {
     let mut stage = friends(columns, rows);
     stage.keys("2gt");
     stage.taken();
@@ -182,22 +180,6 @@ fn the_journey_of_a_message_is_shown() {
         stage.answer(Answer::Asked { ask, got });
         stage
     });
-}
-
-#[test]
-fn search_results_reactions_and_the_figures_have_their_popups() {
-    let mut stage = talking_with_ann(80, 24);
-    stage.keys(":search are<CR>");
-    let sought = client::search::Sought::Text(client::search::Query::words("are").unwrap());
-    let messages = stage.model.chat.as_ref().unwrap().messages.clone();
-    let messages = vec![messages[5].clone(), messages[1].clone()];
-    let found = client::Found { messages, below: None };
-    stage.answer(Answer::Found { sought, found });
-    insta::assert_snapshot!("search_results", stage.picture());
-    stage.keys("q+");
-    insta::assert_snapshot!("reactions", stage.picture());
-    stage.keys("<Esc>:status<CR>");
-    insta::assert_snapshot!("figures", stage.picture());
 }
 
 #[test]

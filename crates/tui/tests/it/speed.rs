@@ -1,33 +1,20 @@
-//! What a frame costs; printed, not judged: machines differ.
+//! What a frame costs does not grow with the conversation. `natter bench screen` tells the figures.
 
-use std::time::Instant;
+use std::time::Duration;
 
-use ratatui::Terminal;
-use ratatui::backend::TestBackend;
-
-use crate::stage::*;
+fn median(mut frames: Vec<Duration>) -> Duration {
+    frames.sort_unstable();
+    frames[frames.len() / 2]
+}
 
 #[test]
-fn a_frame_of_ten_thousand_messages_costs_as_much_as_a_frame_of_a_hundred() {
-    for count in [100, 10_000] {
-        let mut stage = friends(120, 40);
-        stage.keys("gt");
-        let body = "a message of some words, as people write them, and now and then a longer one";
-        let of = |seq| message(WITH_ANN, seq, ANN, NOW - (count - seq) * MINUTE, body);
-        stage.page(WITH_ANN, 0, (1..=count).map(of).collect());
-        let mut terminal = Terminal::new(TestBackend::new(120, 40)).unwrap();
-        let frames = 100;
-        let start = Instant::now();
-        for _ in 0..frames {
-            terminal.draw(|frame| tui::view::draw(&stage.model, frame)).unwrap();
-        }
-        let frame_us = start.elapsed().as_micros() / frames;
-        let start = Instant::now();
-        for _ in 0..frames {
-            stage.keys("k");
-        }
-        let key_us = start.elapsed().as_micros() / frames;
-        println!("{count} messages: a frame {frame_us} us, a key {key_us} us");
-        assert_eq!(stage.model.item_count(), count as usize);
-    }
+fn a_frame_of_a_hundred_thousand_messages_costs_about_as_much_as_one_of_a_hundred() {
+    let of = |messages| {
+        let cost = tui::frame_cost(messages, 60);
+        (median(cost.at_end), median(cost.reading_up))
+    };
+    let (small, large) = (of(100), of(100_000));
+    println!("at the end, reading up: of 100 {small:?}, of 100,000 {large:?}");
+    // one that looked at every message would cost a thousand times as much
+    assert!(large.0 < 10 * small.0 && large.1 < 10 * small.1, "{small:?} {large:?}");
 }
