@@ -143,4 +143,54 @@ mod tests {
         assert_eq!(own_text("👩‍👩‍👧 Grüße"), "👩‍👩‍👧 Grüße");
         assert!(check::body(&own_text("x\u{9b}\0y")).is_ok());
     }
+
+    /// Every text of every frame, whichever field of a noun it stands in.
+    #[test]
+    fn no_frame_of_a_server_has_a_text_that_could_reach_for_the_terminal() {
+        const ATTACK: &str = "a\u{1b}]0;owned\u{7}\u{9b}31m\u{202e}b\r\u{e0041}c\u{0}";
+        let text = || ATTACK.to_owned();
+        let reactions = vec![proto::Reaction { emoji: text(), user_ids: vec![1] }];
+        let message = Message { body: text(), reactions, ..Message::default() };
+        let person = Person { handle: text(), name: text(), ..Person::default() };
+        let member = proto::Member { handle: text(), name: text(), ..proto::Member::default() };
+        let conversation = Conversation {
+            title: text(),
+            last: Some(message.clone()),
+            members: vec![member],
+            ..Conversation::default()
+        };
+        let people = vec![person.clone()];
+        for raw in [
+            server_frame::Body::Paint(Paint {
+                me: Some(person.clone()),
+                people: people.clone(),
+                conversations: vec![conversation.clone()],
+                ..Paint::default()
+            }),
+            server_frame::Body::Error(Error { text: text(), ..Error::default() }),
+            server_frame::Body::Goodbye(Goodbye { text: text(), ..Goodbye::default() }),
+            server_frame::Body::Message(message.clone()),
+            server_frame::Body::Page(Page { messages: vec![message], ..Page::default() }),
+            server_frame::Body::Person(person),
+            server_frame::Body::Found(Found { people }),
+            server_frame::Body::Conversation(conversation),
+        ] {
+            let frame = proto::frame::answer(1, body(raw));
+            let json = proto::Codec::Json.write_server(&frame);
+            let texts = texts(&serde_json::from_slice(&json).unwrap());
+            assert!(texts.iter().any(|text| text.contains("owned")), "{texts:?}");
+            for text in texts {
+                assert_eq!(clean::line(&text), text, "{frame:?}");
+            }
+        }
+    }
+
+    fn texts(value: &serde_json::Value) -> Vec<String> {
+        match value {
+            serde_json::Value::String(text) => vec![text.replace('\n', " ")],
+            serde_json::Value::Array(all) => all.iter().flat_map(texts).collect(),
+            serde_json::Value::Object(fields) => fields.values().flat_map(texts).collect(),
+            _ => Vec::new(),
+        }
+    }
 }

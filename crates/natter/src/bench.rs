@@ -18,6 +18,7 @@ pub(crate) fn run(
             Scenario::Fanout => bench::Scenario::Fanout,
             Scenario::Paint => bench::Scenario::Paint,
             Scenario::Search => bench::Scenario::Search,
+            Scenario::Screen => bench::Scenario::Screen,
             Scenario::All => bench::Scenario::All,
             Scenario::Cluster => bench::Scenario::Cluster,
             Scenario::Grow => bench::Scenario::Grow,
@@ -53,4 +54,10 @@ pub(crate) fn echo() -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let served = runtime.block_on(bench::echo_server());
     served.map_err(|e| Failure::new(Exit::Failed, e.to_string()))
+}
+
+/// Becomes another program; comes back only when that fails.
+pub(crate) fn terminal(command: &[String]) -> Result<(), Failure> {
+    let error = bench::become_in_terminal(command);
+    Err(Failure::new(Exit::Failed, error.to_string()))
 }

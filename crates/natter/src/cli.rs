@@ -140,6 +140,12 @@ pub(crate) enum Command {
     /// The limit beside the benchmark; it is started by it
     #[command(hide = true)]
     BenchEcho,
+    /// A program in a terminal of its own; it is started by the benchmark
+    #[command(hide = true)]
+    BenchTerminal {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        command: Vec<String>,
+    },
     /// Be a server
     Serve(ServeArgs),
     /// What an operator does with a cluster that runs
@@ -315,9 +321,10 @@ pub(crate) struct BenchArgs {
     /// Messages that `catchup` missed
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     pub(crate) messages: u32,
-    /// Messages and people of `grow`, separated by commas, from small to large
-    #[arg(long, value_name = "N", value_delimiter = ',', default_value = "1000,100000")]
-    pub(crate) sizes: Vec<u64>,
+    /// Separated by commas, from small to large: messages and people of `grow` (1000,100000),
+    /// messages on the disk of `screen` (100,10000,100000)
+    #[arg(long, value_name = "N", value_delimiter = ',')]
+    pub(crate) sizes: Option<Vec<u64>>,
     /// The PostgreSQL for `cluster`: databases are made in it and removed
     #[arg(long, value_name = "URL")]
     pub(crate) postgres: Option<String>,
@@ -345,6 +352,8 @@ pub(crate) enum Scenario {
     All,
     /// Two gateways, PostgreSQL and Redis: a message within one gateway and from one to the other
     Cluster,
+    /// Frames, start and keys of the screen, in a real terminal
+    Screen,
     /// How cost grows with messages, people, members and connections
     Grow,
 }

@@ -67,6 +67,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
             return bench::run(args, cli.server.clone(), &Output { json: cli.json });
         }
         Some(Command::BenchEcho) => return bench::echo(),
+        Some(Command::BenchTerminal { command }) => return bench::terminal(command),
         Some(Command::Admin(cli::Admin::Notify { settings, action })) => {
             return notify::notify(settings, action, &Output { json: cli.json });
         }
@@ -270,6 +271,7 @@ async fn talk_command(
         | Command::Check(_)
         | Command::Bench(_)
         | Command::BenchEcho
+        | Command::BenchTerminal { .. }
         | Command::Mail { .. }
         | Command::Admin(_)
         | Command::Serve(_)

@@ -37,14 +37,15 @@ impl Names {
 }
 
 impl Output {
-    /// One line: `text` for a person, `value` with `--json`.
+    /// One line: `text` for a person, `value` with `--json`. What comes from a server was cleaned
+    /// where it entered; a text that is shown is cleaned once more, whoever made it.
     pub(crate) fn line(&self, text: &str, value: &impl Serialize) -> io::Result<()> {
         let mut out = io::stdout().lock();
         if self.json {
             serde_json::to_writer(&mut out, value)?;
             writeln!(out)?;
         } else if !text.is_empty() {
-            writeln!(out, "{text}")?;
+            writeln!(out, "{}", proto::clean::text(text))?;
         }
         out.flush()
     }

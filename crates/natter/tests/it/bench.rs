@@ -75,3 +75,14 @@ fn a_message_over_two_gateways_is_measured_beside_one_within_one_and_beside_each
     let redis = figure(&report, "Redis alone, words to one listener a second");
     assert!(redis["limit"].as_f64() > Some(0.0), "{redis}");
 }
+
+#[test]
+fn frames_starts_and_keys_of_the_screen_stand_beside_their_limits() {
+    let report = bench("screen --sizes 100");
+    for name in ["of 100 messages, at the end, p50", "start to first frame p50", "key to frame p50"]
+    {
+        let figure = figure(&report, name);
+        assert!(figure["natter"].as_f64() > Some(0.0), "{figure}");
+        assert!(figure["limit"].as_f64() > Some(0.0), "{figure}");
+    }
+}

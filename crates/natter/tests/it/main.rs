@@ -15,9 +15,12 @@ mod deploy;
 mod first_run;
 #[cfg(target_os = "linux")]
 mod full_disk;
+mod hostile;
 mod logs;
 mod mail;
+mod newcomer;
 mod outside;
+mod picture;
 mod screen;
 mod settings;
 mod smtp;
@@ -25,6 +28,7 @@ mod smtp;
 mod synced;
 #[cfg(target_os = "linux")]
 mod talk;
+mod terminal;
 mod tls;
 mod workers;
 mod world;
