@@ -32,7 +32,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("natter-server", &["natter-proto", "natter-store"]),
     ("natter-client", &["natter-proto"]),
     ("natter-tui", &["natter-client", "natter-proto", "natter-vim"]),
-    ("natter-bench", &["natter-proto", "natter-store"]),
+    ("natter-bench", &["natter-proto", "natter-store", "natter-tui"]),
     ("natter-chaos", &["natter-bench", "natter-client", "natter-proto", "natter-store"]),
     ("natter", ALL_ROOMS),
     ("xtask", &["natter-proto", "natter-vim"]),

@@ -28,6 +28,9 @@ const TARGET_RATIO: f64 = 1.2;
 /// Members of groups.
 const GROUPS: [usize; 3] = [2, 30, 1_000];
 
+/// Messages, and people.
+const SIZES: [u64; 2] = [1_000, 100_000];
+
 /// What one figure came to at each size.
 struct Curve {
     name: &'static str,
@@ -44,13 +47,14 @@ pub(crate) async fn run(options: &Options) -> Result<Outcome> {
     if options.server.is_some() {
         return Err(Error::Invalid("growth is measured on a server of our own".into()));
     }
-    let smallest = options.sizes[0];
+    let sizes = options.sizes.clone().unwrap_or_else(|| SIZES.to_vec());
+    let smallest = sizes[0];
     let (mut of_messages, mut of_people) = (Vec::new(), Vec::new());
-    for size in &options.sizes {
+    for size in &sizes {
         say(&format!("{} messages, {} people", number(*size as f64), number(smallest as f64)));
         add(&mut of_messages, *size as f64, true, probe(options, *size, smallest as usize).await?);
     }
-    for size in &options.sizes {
+    for size in &sizes {
         let people = (*size as usize).min(limits::CROWD_MAX);
         say(&format!("{} messages, {} people", number(smallest as f64), number(people as f64)));
         add(&mut of_people, people as f64, true, probe(options, smallest, people).await?);

@@ -34,9 +34,11 @@ pub mod redis;
 mod redis_alone;
 mod report;
 mod rows;
+mod screen;
 mod search;
 mod send;
 pub mod storm;
+mod terminal;
 mod text;
 mod usage;
 
@@ -44,6 +46,7 @@ pub use echo::echo_server;
 pub use procfs::resident_bytes;
 pub use raw::get;
 pub use report::{Better, Chart, Figure, Line, Report, Section};
+pub use terminal::become_in_terminal;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_tungstenite::tungstenite;
@@ -53,7 +56,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// What is to be measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scenario {
-    /// All of the following but cluster and growth, one after the other.
+    /// All of the following but cluster, screen and growth, one after the other.
     All,
     /// Memory and processor time of connections that do nothing.
     Idle,
@@ -71,6 +74,8 @@ pub enum Scenario {
     Search,
     /// Pairs on one gateway and on two, of a system with PostgreSQL and Redis.
     Cluster,
+    /// Frames, starts and keys of the screen.
+    Screen,
     /// The same small loads on databases of different sizes.
     Grow,
 }
@@ -101,8 +106,9 @@ pub struct Options {
     pub seconds: u64,
     /// CatchUp: messages while away, 1 to 10,000.
     pub messages: u32,
-    /// Grow: messages, and people, from small to large, 1,000 to 100,000,000.
-    pub sizes: Vec<u64>,
+    /// From small to large. Grow: messages, and people, 1,000 to 100,000,000; None: 1,000 and
+    /// 100,000. Screen: messages in the copy on disk, 100 to 200,000; None: 100, 10,000, 100,000.
+    pub sizes: Option<Vec<u64>>,
 }
 
 impl Default for Options {
@@ -118,7 +124,7 @@ impl Default for Options {
             postgres: None,
             seconds: 10,
             messages: proto::limits::CATCH_UP_MESSAGES_MAX,
-            sizes: vec![1_000, 100_000],
+            sizes: None,
         }
     }
 }
@@ -199,6 +205,7 @@ async fn measure(options: &Options) -> Result<Outcome> {
         Scenario::Paint => Box::pin(paint::run(options)).await,
         Scenario::Search => Box::pin(search::run(options)).await,
         Scenario::Cluster => Box::pin(cluster::run(options)).await,
+        Scenario::Screen => Box::pin(screen::run(options)).await,
         Scenario::Grow => Box::pin(grow::run(options)).await,
     }
 }
@@ -238,6 +245,7 @@ fn name(scenario: Scenario) -> &'static str {
         Scenario::Paint => "paint",
         Scenario::Search => "search",
         Scenario::Cluster => "cluster",
+        Scenario::Screen => "screen",
         Scenario::Grow => "grow",
         Scenario::Idle => "idle",
         Scenario::Send => "send",
@@ -249,6 +257,10 @@ fn name(scenario: Scenario) -> &'static str {
 fn check(options: &Options) -> Result<()> {
     let connections = options.connections.unwrap_or(1);
     let window_max = proto::limits::SENDS_IN_FLIGHT_MAX;
+    let (size_min, size_max) = match options.scenario {
+        Scenario::Screen => (limits::COPY_MIN, limits::COPY_MAX),
+        _ => (limits::SIZE_MIN, limits::SIZE_MAX),
+    };
     let rules = [
         (
             (1..=limits::CONNECTIONS_MAX).contains(&connections),
@@ -273,11 +285,12 @@ fn check(options: &Options) -> Result<()> {
             limits::RATE_MAX as usize,
         ),
         (
-            options.sizes.is_sorted()
-                && !options.sizes.is_empty()
-                && options.sizes.iter().all(|size| (1_000..=limits::SIZE_MAX).contains(size)),
-            "sizes from 1,000, in ascending order",
-            limits::SIZE_MAX as usize,
+            options.sizes.as_ref().is_none_or(|sizes| {
+                let fits = |size: &u64| (size_min..=size_max).contains(size);
+                sizes.is_sorted() && !sizes.is_empty() && sizes.iter().all(fits)
+            }),
+            "sizes that are not too small, in ascending order",
+            size_max as usize,
         ),
         (options.messages > 0, "messages", proto::limits::CATCH_UP_MESSAGES_MAX as usize),
     ];
@@ -318,7 +331,13 @@ mod tests {
             Options { rates: vec![0], ..Options::default() },
             Options { windows: vec![16, 65], ..Options::default() },
             Options { messages: 0, ..Options::default() },
-            Options { sizes: vec![100_000, 1_000], ..Options::default() },
+            Options { sizes: Some(vec![100_000, 1_000]), ..Options::default() },
+            Options { sizes: Some(vec![500]), ..Options::default() },
+            Options {
+                scenario: Scenario::Screen,
+                sizes: Some(vec![1_000_000]),
+                ..Options::default()
+            },
         ];
         for options in bad {
             assert!(matches!(check(&options), Err(Error::Invalid(_))), "{options:?}");

@@ -68,8 +68,19 @@ pub(crate) const ROWS_AT_ONCE: usize = 1_000;
 pub(crate) const ROWS_TOLD_EVERY: usize = 100_000;
 /// People beside those who act, at the most; a larger size of growth has no more of them.
 pub(crate) const CROWD_MAX: usize = 1_000_000;
-/// Sizes of growth. More messages would take hours: the options are refused.
+/// Sizes of growth. More messages would take hours, fewer tell nothing: the options are refused.
+pub(crate) const SIZE_MIN: u64 = 1_000;
 pub(crate) const SIZE_MAX: u64 = 100_000_000;
+/// Messages in the copies on disk that a screen starts from. More than a client keeps of one
+/// conversation, or fewer than fill a screen: the options are refused.
+pub(crate) const COPY_MIN: u64 = 100;
+pub(crate) const COPY_MAX: u64 = 200_000;
+/// Frames of each kind that are drawn in memory.
+pub(crate) const FRAMES: usize = 300;
+/// Starts of the screen with each copy.
+pub(crate) const STARTS: usize = 15;
+/// Letters that are typed at each screen.
+pub(crate) const LETTERS: usize = 500;
 /// Seconds of each of the many small loads of growth; a longer wish is cut.
 pub(crate) const PROBE_SECONDS_MAX: u64 = 5;
 /// How often one catch-up is repeated.

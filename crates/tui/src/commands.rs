@@ -440,7 +440,7 @@ pub static TABLE: &[Row] = &[
     row(L::CommandLine, "<S-Tab>", C::Field(F::CompleteBack), "", "the completion before"),
     row(L::CommandLine, "<Up> <C-p>", C::Field(F::Older), "", "older line with this beginning"),
     row(L::CommandLine, "<Down> <C-n>", C::Field(F::Newer), "", "newer line"),
-    row(L::CommandLine, "<C-r><any>", C::Field(F::Register), "", "insert a register of my own words"),
+    row(L::CommandLine, "<C-r><any>", C::Field(F::Register), "", "insert a register, of own words"),
     row(L::CommandLine, "<Esc> <C-c>", C::Go(G::Close), "back", "back"),
 
     row(L::Search, "<CR>", C::Field(F::Choose), "search", "search; an empty line: the text before"),

@@ -48,6 +48,8 @@ pub const TYPING_MAX: usize = 16;
 pub const WHICH_KEY_MS: i64 = 300;
 /// A notice stays for this long, in milliseconds, or until the next key.
 pub const NOTICE_MS: i64 = 8_000;
+/// Keys that wait for a conversation that is being opened. More: they are forgotten.
+pub const OPENING_KEYS_MAX: usize = 256;
 /// Lines of `:log`. More: the oldest are forgotten.
 pub const LOG_LINES_MAX: usize = 500;
 /// A draft is saved when nothing was typed for so long, in milliseconds.

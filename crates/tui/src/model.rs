@@ -55,6 +55,9 @@ pub struct Model {
     pub list_cursor: Option<ListRow>,
     /// What lies over the conversation and has the keys.
     pub over: Option<Over>,
+    /// A conversation is being opened that the server has to be asked for: what is pressed
+    /// meanwhile is meant for it, and waits. Esc does not wait for it any longer.
+    pub opening: Option<Vec<Key>>,
     /// Keys that may be the beginning of one of the user's own.
     pub held: Vec<Key>,
     /// Keys of an unfinished command.
@@ -444,6 +447,7 @@ impl Model {
             place: Place::Messages,
             list_cursor: None,
             over: None,
+            opening: None,
             held: Vec::new(),
             pending: Vec::new(),
             pending_at: None,

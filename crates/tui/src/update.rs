@@ -21,7 +21,9 @@ use crate::commands::{Command, Deed, FieldDeed, Layer};
 use crate::composer::Pressed;
 use crate::effect::{Ask, Effect, Exit, Input};
 use crate::keys::{self, Key, Meaning};
-use crate::limits::{DRAFT_PAUSE_MS, MAPPING_WAIT_MS, PENDING_KEYS_MAX, WHICH_KEY_MS};
+use crate::limits::{
+    DRAFT_PAUSE_MS, MAPPING_WAIT_MS, OPENING_KEYS_MAX, PENDING_KEYS_MAX, WHICH_KEY_MS,
+};
 use crate::model::{Asked, GoalAsked, Model, Newer, Older, Over, Place, Tone};
 use crate::scroll;
 use crate::settings::Receipts;
@@ -36,9 +38,7 @@ pub fn update(model: &mut Model, input: Input) -> Vec<Effect> {
         Input::Key(key) => {
             model.stale = true;
             model.begun = true;
-            let effects = mapped::take(model, key);
-            again::note_effects(model, &effects);
-            effects
+            pressed(model, key)
         }
         Input::Paste(text) => {
             model.stale = true;
@@ -66,7 +66,13 @@ pub fn update(model: &mut Model, input: Input) -> Vec<Effect> {
         }
         Input::Answer(answer) => {
             model.stale = true;
-            answers::take(model, answer)
+            let opened = answers::opened(&answer);
+            let mut effects = answers::take(model, answer);
+            if let Some(opened) = opened {
+                let waiting = model.opening.take().filter(|_| opened).unwrap_or_default();
+                effects.extend(waiting.into_iter().flat_map(|key| pressed(model, key)));
+            }
+            effects
         }
     };
     effects.extend(open_first(model));
@@ -77,6 +83,25 @@ pub fn update(model: &mut Model, input: Input) -> Vec<Effect> {
     effects.extend(want_hunt(model));
     tutor::watch(model, &effects);
     effects
+}
+
+/// A key, now or when the conversation is there that it is meant for.
+fn pressed(model: &mut Model, key: Key) -> Vec<Effect> {
+    match &mut model.opening {
+        Some(_) if key == Key::Esc => model.opening = None,
+        Some(waiting) if waiting.len() < OPENING_KEYS_MAX => waiting.push(key),
+        Some(_) => {}
+        None => {
+            let effects = mapped::take(model, key);
+            again::note_effects(model, &effects);
+            let asks = |effect: &Effect| matches!(effect, Effect::Ask(Ask::OpenDirect { .. }));
+            if effects.iter().any(asks) {
+                model.opening = Some(Vec::new());
+            }
+            return effects;
+        }
+    }
+    Vec::new()
 }
 
 fn press(model: &mut Model, key: Key) -> Vec<Effect> {

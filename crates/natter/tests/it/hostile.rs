@@ -1,6 +1,6 @@
 //! A hostile server, and every door through which a text of others could reach a terminal: the
-//! conversations, their list, finder, search, details, completion, the box, notifications, the
-//! clipboard, the window's title, what commands print, and logs.
+//! conversations, their list, finder, search, details, completion, the box, the clipboard, the
+//! window's title, what commands print, and logs.
 //!
 //! An honest server takes none of these texts. Here they are put into its database beside it.
 
@@ -42,8 +42,8 @@ fn title(n: usize) -> String {
     format!("t{n:02}{}", ATTACKS[n])
 }
 
-/// Bob, and ann, who can log in but is called by an attack; and a stranger for each attack, who is a
-/// friend of bob's, writes to him, and has a group with him.
+/// Bob and ann; and a stranger for each attack, who writes to bob, has a group with both, and is
+/// mostly a friend of his.
 fn strangers() -> (World, Server) {
     let world = World::new();
     let server = Server::start(&world);
@@ -59,7 +59,7 @@ fn strangers() -> (World, Server) {
 
 async fn fill(data: &Path) {
     let url = format!("sqlite:{}", data.join("natter.db").display());
-    let store = Store::open(std::slice::from_ref(&url), &store::Options::default()).await.unwrap();
+    let store = Store::open(&[url], &store::Options::default()).await.unwrap();
     let bob = store.user_ids(&["bob"]).await.unwrap()[0];
     let ann = store.user_ids(&["ann"]).await.unwrap()[0];
     let (conv_id, _) = store.open_direct(ann, bob, NOW).await.unwrap();
@@ -83,15 +83,6 @@ async fn fill(data: &Path) {
         }
     }
     store.close().await;
-    // what no function of the store would write
-    let pool = sqlx::SqlitePool::connect(&url).await.unwrap();
-    for sql in [
-        "UPDATE app_user SET name = 'Ann ' || $1, handle = 'ann' || $1 WHERE handle = 'ann'",
-        "UPDATE session SET device = 'device' || $1",
-    ] {
-        sqlx::query(sql).bind(ATTACKS.concat()).execute(&pool).await.unwrap();
-    }
-    pool.close().await;
 }
 
 /// A text with a mention and a link, a reply to it, and a reaction.
@@ -187,7 +178,8 @@ fn what_is_foreign_is_found() {
         let raw = format!("\x1b[1;1H\x1b[38;5;6mann{attack}bob\x1b[0m");
         assert!(!foreign(raw.as_bytes()).is_empty(), "{attack:?}");
     }
-    let own = "\x1b[?1049h\x1b[2 q\x1b]0;natter (3)\x07\x1b[38;5;6m日本 👩‍👩‍👧 ❤️\x1b[0m\x1b]52;c;YQ==\x1b\\\
+    let own = "\x1b[?1049h\x1b[2 q\x1b]0;natter (3)\x07\x1b[38;5;6m日本 👩‍👩‍👧 ❤️\x1b[0m\
+               \x1b]52;c;YQ==\x1b\\\
                \x1bPtmux;\x1b\x1b]777;notify;natter;hello\x07\x1b\\";
     assert_eq!(foreign(own.as_bytes()), BTreeSet::new());
 }
@@ -235,35 +227,6 @@ fn no_text_of_a_stranger_is_more_than_a_text_on_the_screen() {
 }
 
 #[test]
-fn a_notification_with_a_hostile_name_is_no_more_than_words() {
-    let (world, _server) = strangers();
-    let config = world.home.path().join("config").join("natter");
-    std::fs::create_dir_all(&config).unwrap();
-    std::fs::write(config.join("config.toml"), "notify = \"terminal\"\nshow_text = true\n")
-        .unwrap();
-    for (environment, begin) in [
-        (&[][..], "\x1b]777;notify;"),
-        (&[("TERM_PROGRAM", "iTerm.app")], "\x1b]9;"),
-        (&[("TMUX", "/tmp/tmux,1,0")], "\x1bPtmux;\x1b\x1b]777;notify;"),
-    ] {
-        let mut bob = Terminal::open_with(&world, "bob", 30, 100, environment);
-        bob.sees("● connected");
-        bob.keys("\x1b[O:\x15");
-        bob.sees("Tab shows the commands");
-        bob.keys("\x1b");
-        world.natter("ann", &["send", "bob", "look at this"]);
-        bob.wait("notification", |state| {
-            let told = |raw: &[u8]| contains(raw, "look at this");
-            let at = state.raw.windows(begin.len()).position(|window| window == begin.as_bytes());
-            at.is_some_and(|at| told(&state.raw[at..]))
-        });
-        assert_own(&bob);
-        bob.keys("ZZ");
-        bob.ends();
-    }
-}
-
-#[test]
 fn commands_print_no_text_of_a_stranger_that_is_more_than_a_text() {
     let (world, server) = strangers();
     let printed = |args: &[&str]| {
@@ -276,7 +239,6 @@ fn commands_print_no_text_of_a_stranger_that_is_more_than_a_text() {
         (&["chats"][..], "t15"),
         (&["friends"], "s15"),
         (&["find", "owned"], "owned"),
-        (&["sessions"], "device"),
         (&["status"], "gaps 0"),
     ] {
         assert!(printed(args).contains(has), "{args:?}");

@@ -175,10 +175,10 @@ impl Page {
 
 const HEAD: &str = "# The first five minutes
 
-What somebody sees who starts natter for the first time, on a machine where nothing is configured, in
-a terminal of 80 × 24. The screens are captured by `crates/natter/tests/it/newcomer.rs` from the real
-program, its own server and a real pty; a test fails when they show something else than the program
-does. Keys are written as they are pressed.
+What somebody sees who starts natter for the first time, on a machine where nothing is configured,
+in a terminal of 80 × 24. The screens are captured by `crates/natter/tests/it/newcomer.rs` from the
+real program, its own server and a real pty; a test fails when they show something else than the
+program does. Keys are written as they are pressed.
 ";
 
 #[test]
@@ -294,8 +294,8 @@ fn look_around(world: &World, page: &mut Page, ann: &mut Terminal) {
     ann.sees("● connected");
     page.screen(
         "The server was stopped",
-        "Somebody stops the server. The screen of an account on this machine's own server starts it \
-         again and goes on where it was: the last line proves that nothing is missing.",
+        "Somebody stops the server. The screen of an account on this machine's own server starts \
+         it again and goes on where it was: the last line proves that nothing is missing.",
         ann,
     );
 }

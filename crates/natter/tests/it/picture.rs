@@ -100,8 +100,8 @@ fn runs(screen: &Screen, row: u16, columns: u16) -> Vec<Run> {
     runs
 }
 
-/// Fonts do not agree on the width of anything but ASCII: the rest stands where its cell is, but for
-/// lines, which are one character over and over.
+/// Fonts do not agree on the width of anything but ASCII: the rest stands where its cell is, but
+/// for lines, which are one character over and over.
 fn joins(before: &str, text: &str) -> bool {
     let line = text.chars().all(|c| "─│═".contains(c)) && before.ends_with(text);
     (before.is_ascii() && text.is_ascii()) || (line && before.starts_with(text))

@@ -10,6 +10,14 @@ use crate::{rows, scroll, words};
 use client::Found;
 use client::search::Sought;
 
+/// The answer to what opens a conversation: whether it is open now.
+pub(super) fn opened(answer: &Answer) -> Option<bool> {
+    match answer {
+        Answer::Asked { ask: Ask::OpenDirect { .. }, got } => Some(got.is_ok()),
+        _ => None,
+    }
+}
+
 pub(super) fn take(model: &mut Model, answer: Answer) -> Vec<Effect> {
     match answer {
         Answer::All { conversations, people, queued } => {

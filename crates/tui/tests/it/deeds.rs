@@ -255,7 +255,7 @@ fn that_a_conversation_is_muted_is_told_and_seen() {
     stage.keys(":mute<CR>");
     let mut ann = stage.model.conversation(WITH_ANN).unwrap().clone();
     ann.muted_until = until;
-    stage.event(client::Event::Conversation(ann.clone()));
+    stage.event(Event::Conversation(ann.clone()));
     let ask = Ask::Mute { conv_id: WITH_ANN, until };
     stage.answer(Answer::Asked { ask, got: Ok(Got::Conversation(Box::new(ann))) });
     assert_eq!(stage.notice(), "muted until 22:30");

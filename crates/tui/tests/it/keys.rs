@@ -140,7 +140,7 @@ fn the_finder_puts_friends_first_and_opens_the_conversation() {
     stage.keys("fch<CR>");
     let text = String::new();
     assert_eq!(stage.taken(), [Effect::Ask(Ask::OpenDirect { who: Who::Id(CHEN), text })]);
-    stage.keys("<Esc>fbo<CR>");
+    stage.keys("<Esc><Esc>fbo<CR>");
     assert_eq!(stage.model.chat.as_ref().unwrap().conv_id, WITH_BOB);
 }
 
@@ -244,7 +244,7 @@ fn typed_commands_do_what_they_say() {
     stage.keys(":msg frank hi there<CR>");
     let (who, text) = (Who::Handle("frank".into()), "hi there".to_string());
     assert_eq!(stage.taken(), [Effect::Ask(Ask::OpenDirect { who, text })]);
-    stage.keys(":kick ann<CR>");
+    stage.keys("<Esc>:kick ann<CR>");
     assert_eq!(stage.notice(), "open a group first; :group makes one");
     stage.keys(":frob<CR>");
     assert_eq!(stage.notice(), "no such command: frob   :help shows all");
@@ -352,4 +352,28 @@ fn what_was_told_can_be_read_again() {
     ] {
         assert!(picture.contains(shown), "{shown}\n{picture}");
     }
+}
+
+#[test]
+fn what_is_typed_while_a_conversation_is_being_opened_waits_for_it() {
+    let with_chen = direct(104, CHEN, 0, 0, NOW);
+    let ask = Ask::OpenDirect { who: Who::Id(CHEN), text: String::new() };
+    let mut stage = talking_with_ann(80, 24);
+    stage.taken();
+    stage.keys("fche<CR>ihello<CR>");
+    assert_eq!(stage.taken(), [Effect::Ask(ask.clone())]);
+    let got = Ok(tui::effect::Got::Conversation(Box::new(with_chen)));
+    stage.answer(tui::effect::Answer::Asked { ask: ask.clone(), got });
+    let body = "hello".to_string();
+    let sent = Effect::Send { conv_id: 104, body, reply_seq: 0 };
+    assert!(stage.taken().contains(&sent), "not to ann, and not lost");
+    // where it cannot be opened, the keys go nowhere; Esc does not wait
+    let mut stage = talking_with_ann(80, 24);
+    stage.taken();
+    stage.keys("fche<CR>ihello<CR>");
+    let got = Err(tui::effect::Trouble::Offline);
+    stage.answer(tui::effect::Answer::Asked { ask: ask.clone(), got });
+    assert_eq!(stage.taken(), [Effect::Ask(ask)]);
+    stage.keys("<Esc>fche<CR>gg<Esc>");
+    assert_eq!(stage.model.opening, None);
 }
