@@ -4,7 +4,9 @@
 use crate::find::Find;
 use crate::insert::{self, InsertState};
 use crate::key::{Key, char_of_key, normalized};
-use crate::limits::{KEYS_PENDING_MAX, KEYS_PER_PRESS_MAX, KEYS_RECORDED_MAX, TEXT_BYTES_MAX};
+use crate::limits::{
+    BYTES_PER_PRESS_MAX, KEYS_PENDING_MAX, KEYS_PER_PRESS_MAX, KEYS_RECORDED_MAX, TEXT_BYTES_MAX,
+};
 use crate::marks::Marks;
 use crate::parse::{self, Parsed};
 use crate::redo::{Feed, Redo, Stroke};
@@ -85,11 +87,12 @@ impl Editor {
     }
 
     pub(crate) fn run_queued(&mut self) {
-        let mut budget = KEYS_PER_PRESS_MAX;
+        let (mut keys, mut bytes) = (0, 0);
         while let Some(stroke) = self.next_stroke() {
             self.press_stroke(stroke);
-            budget -= 1;
-            if budget == 0 {
+            keys += 1;
+            bytes += self.lines.bytes;
+            if keys >= KEYS_PER_PRESS_MAX || bytes >= BYTES_PER_PRESS_MAX {
                 if let Some(session) = &mut self.insert.session {
                     session.count = 0;
                 }

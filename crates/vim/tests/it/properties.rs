@@ -1,7 +1,7 @@
 //! What must hold whatever is pressed.
 
 use proptest::prelude::*;
-use vim::limits::{TEXT_BYTES_MAX, UNDO_STEPS_MAX};
+use vim::limits::{BYTES_PER_PRESS_MAX, KEYS_PER_PRESS_MAX, TEXT_BYTES_MAX, UNDO_STEPS_MAX};
 use vim::{Editor, Key, Mode, keys_from_notation};
 
 /// Keys that mean something, more often than all others.
@@ -159,4 +159,23 @@ fn huge_counts_and_endless_macros_end() {
         keys_from_notation(keys).into_iter().for_each(|key| editor.press(key));
         assert!(editor.text().len() <= TEXT_BYTES_MAX + 1024, "{keys}");
     }
+}
+
+/// Found by fuzzing: a macro that calls itself went on for 100,000 keys over a long line, twenty
+/// seconds, because only the keys were counted.
+#[test]
+fn an_endless_macro_over_a_long_text_ends_sooner_than_over_a_short_one() {
+    // each round counts the number at the beginning up by one
+    let rounds = |behind: &str| {
+        let mut editor = Editor::new(&format!("0{behind}"));
+        keys_from_notation("qa0<C-a>@aq@a").into_iter().for_each(|key| editor.press(key));
+        editor.text().split(' ').next().and_then(|number| number.parse::<usize>().ok())
+    };
+    let keys_of_a_round = 4;
+    let short = rounds(" short").unwrap();
+    assert!(short.abs_diff(KEYS_PER_PRESS_MAX / keys_of_a_round) < 5, "{short} rounds");
+    let behind = " long".repeat(40_000);
+    let long = rounds(&behind).unwrap();
+    let most = BYTES_PER_PRESS_MAX / behind.len() / keys_of_a_round;
+    assert!(long.abs_diff(most) < 5, "{long} rounds, about {most}");
 }
