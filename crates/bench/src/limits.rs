@@ -104,7 +104,7 @@ pub(crate) const ECHO_ORDERS_MAX: usize = 4;
 pub(crate) const ECHO_FRAMES_MAX: u16 = 20_000;
 
 /// The buffers of the gateway's WebSockets, so that the echo server has the same. In bytes.
-pub(crate) const READ_BUFFER_BYTES: usize = 4 * 1024;
+pub(crate) const READ_BUFFER_BYTES: usize = 2 * 1024;
 /// … what gathers before it is written.
 pub(crate) const WRITE_BUFFER_BYTES: usize = 16 * 1024;
 /// … and what may wait at the most.

@@ -35,7 +35,7 @@ pub const BRIEF_RETRY_MS: i64 = 200;
 /// each.
 pub const FRAGMENTS_MAX: u32 = 16;
 /// What the WebSocket layer reads at once, in bytes: each idle connection owns this much.
-pub const READ_BUFFER_BYTES: usize = 4 * 1024;
+pub const READ_BUFFER_BYTES: usize = 2 * 1024;
 /// What gathers before a write that was not flushed goes out, in bytes.
 pub const WRITE_BUFFER_BYTES: usize = 16 * 1024;
 /// What may wait inside the WebSocket layer, in bytes: the buffer above and a frame or two. Not

@@ -136,6 +136,16 @@ fn refuse(status: StatusCode, why: &'static str) -> Response {
 mod tests {
     use super::*;
 
+    /// Thousands of them wait and do nothing: what is done now and then belongs into boxes.
+    #[test]
+    fn a_connection_that_waits_carries_little() {
+        fn size<A, B, C, D, F>(_: impl FnOnce(A, B, C, D) -> F) -> usize {
+            size_of::<F>()
+        }
+        let bytes = size(upgraded);
+        assert!(bytes <= 4_096, "{bytes} bytes");
+    }
+
     fn origin(value: &str) -> HeaderMap {
         let mut headers = HeaderMap::new();
         headers.insert(header::ORIGIN, value.parse().unwrap());
