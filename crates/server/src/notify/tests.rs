@@ -95,6 +95,11 @@ impl Stage {
         self.notify.store.commit(0, &batch, now).await.unwrap();
     }
 
+    /// When Bob's nudge is due, if he has one.
+    pub(super) async fn bobs_nudge(&self) -> Option<i64> {
+        self.notify.store.nudge_due(self.bob, self.chat, i64::MAX).await.unwrap()
+    }
+
     /// Every minute from one moment to another.
     pub(super) async fn minutes_pass(&self, from: i64, to: i64) {
         let mut now = from;
