@@ -468,6 +468,13 @@ async fn workers_that_die_at_any_moment_lose_no_mail_and_repeat_only_what_was_on
         now += LEASE;
     }
     stage.minutes_pass(now, now + HOUR).await;
+    now += HOUR;
+    // On a busy machine few polls get far, and five workers may die with the same job.
+    for dead in store.dead_jobs().await.unwrap() {
+        assert_eq!(dead.why, "five workers died with it");
+        store.outbox_revive(dead.id, now).await.unwrap();
+    }
+    stage.minutes_pass(now, now + HOUR).await;
     let mails = stage.mails();
     let mut ids: Vec<&str> = mails.iter().map(|mail| message_id(mail)).collect();
     let sent = ids.len();
