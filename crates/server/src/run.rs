@@ -212,6 +212,18 @@ async fn serve(
         died = keeping.died() => Err(died),
     };
     drain.send_replace(true);
+    died.and(end(running, tasks, keeping, &finish, &store).await)
+}
+
+/// Ends what was begun, each part before those that it stands on, and cuts it after
+/// [`limits::DRAIN_MS_MAX`].
+async fn end(
+    running: Option<gateway::Running>,
+    mut tasks: Tasks,
+    mut keeping: Tasks,
+    finish: &watch::Sender<bool>,
+    store: &Store,
+) -> Result<(), Error> {
     let drained = async {
         if let Some(running) = running {
             running.finish().await;
@@ -223,11 +235,10 @@ async fn serve(
         ended
     };
     let longest = Duration::from_millis(limits::DRAIN_MS_MAX);
-    let ended = tokio::time::timeout(longest, drained).await.unwrap_or_else(|_| {
+    tokio::time::timeout(longest, drained).await.unwrap_or_else(|_| {
         tracing::warn!("the drain took too long and was cut; what is committed is safe");
         Ok(())
-    });
-    died.and(ended)
+    })
 }
 
 /// What the roles of this process stand on beside the store.

@@ -105,7 +105,9 @@ fn workers_that_are_killed_lose_no_mail_and_repeat_only_what_was_just_taken() {
     let every = Duration::from_millis(number("NATTER_MAIL_KILL_MS", 400));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let database = runtime.block_on(create_database());
-    let store = runtime.block_on(Store::open(&[database.clone()], &Options::default())).unwrap();
+    let store = runtime
+        .block_on(Store::open(std::slice::from_ref(&database), &Options::default()))
+        .unwrap();
     signs_up(&runtime, &store, jobs);
     let server = Outside::start("smtpd.py", &["take"]);
     let queue = format!("natter-test-{}", rand::random::<u64>());
