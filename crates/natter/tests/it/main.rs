@@ -19,6 +19,7 @@ mod hostile;
 mod logs;
 mod mail;
 mod newcomer;
+mod notices;
 mod outside;
 mod picture;
 mod screen;

@@ -10,32 +10,32 @@ use crate::tls::Authority;
 use crate::world::{PASSWORD, PATIENCE, Running, World};
 
 /// A world with somebody who signs certificates, whom its servers trust.
-struct Site {
-    world: World,
-    authority: Authority,
+pub(crate) struct Site {
+    pub(crate) world: World,
+    pub(crate) authority: Authority,
     servers: u32,
 }
 
 /// A `natter serve` that was told of a mail server.
-struct Sender {
-    address: String,
+pub(crate) struct Sender {
+    pub(crate) address: String,
     _running: Running,
 }
 
 impl Site {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let world = World::new();
         let authority = Authority::new("authority", world.home.path());
         Self { world, authority, servers: 0 }
     }
 
-    fn certificate(&self, by: &Authority, name: &str, until_year: i32) -> [String; 2] {
+    pub(crate) fn certificate(&self, by: &Authority, name: &str, until_year: i32) -> [String; 2] {
         let [cert, key] = ["mail.pem", "mail.key"].map(|file| self.world.home.path().join(file));
         by.issue_for(&[name], until_year, &cert, &key);
         [cert, key].map(|path| path.display().to_string())
     }
 
-    fn serve(&mut self, args: &[&str]) -> Sender {
+    pub(crate) fn serve(&mut self, args: &[&str]) -> Sender {
         self.servers += 1;
         let data = self.world.home.path().join(format!("served{}", self.servers));
         let mut command = self.world.command(&["serve", "--listen", "127.0.0.1:0"]);

@@ -174,8 +174,8 @@ fn capabilities(profile: &Dir) -> Value {
         "--disable-sync",
         // What asks elsewhere finds nobody.
         "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-        // Hours are typed as they are shown.
-        "--lang=en-GB",
+        // Hours are typed as that language shows them.
+        "--lang=en-US",
         &profile,
     ];
     const BLOCK: u8 = 2;

@@ -88,8 +88,8 @@ async fn a_person_says_what_he_is_told_and_leaves_in_a_browser_without_scripts()
     browser.click("select[name=door] option:nth-child(3)").await;
     browser.fill("input[name=url]", "https://ntfy.example.org/bob?a='1'&amp=2").await;
     browser.click("select[name=preview] option:nth-child(2)").await;
-    browser.fill("input[name=quiet_from]", "22:30").await;
-    browser.fill("input[name=quiet_to]", "06:00").await;
+    browser.fill("input[name=quiet_from]", "10:30PM").await;
+    browser.fill("input[name=quiet_to]", "06:00AM").await;
     browser.click("input[name=hide]").await;
     browser.click("button").await;
     assert!(browser.text().await.contains("Saved."));
