@@ -186,7 +186,11 @@ fn a_long_message_is_written_in_the_users_own_editor() {
     ann.sees("✓");
     // one that fails: the box is as it was
     ann.keys("ia second draft\x1b\x1bgE");
-    ann.wait("the editor", |state| !state.parser.screen().alternate_screen());
+    // what is typed before it reads goes nowhere
+    ann.wait("the editor a second time", |state| {
+        let screen = state.parser.screen();
+        !screen.alternate_screen() && screen.contents().matches("editing --wait").count() == 2
+    });
     ann.keys("fail\n");
     ann.sees("the editor ended with");
     ann.sees("a second draft");
