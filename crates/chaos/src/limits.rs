@@ -21,3 +21,6 @@ pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(20);
 pub(crate) const LOAD_WAIT: Duration = Duration::from_secs(30);
 /// Lines of the log of each process that are shown when something went wrong.
 pub(crate) const LOG_LINES_SHOWN: usize = 8;
+
+/// For the first hole to be filled, once words are being lost; people have to come back first.
+pub(crate) const FIRST_HOLE: Duration = Duration::from_secs(40);

@@ -168,6 +168,13 @@ fn is_plain(c: char) -> bool {
 }
 
 fn assert_own(screen: &Terminal) {
+    // What was read last may end in the middle of a sequence.
+    screen.wait("the rest of a sequence", |state| {
+        state.raw.iter().rposition(|byte| *byte == 0x1b).is_none_or(|at| {
+            let last = String::from_utf8_lossy(&state.raw[at..]);
+            last.starts_with("\x1b\\") || sequence(&last).is_some()
+        })
+    });
     let raw = screen.seen.state.lock().unwrap().raw.clone();
     assert_eq!(foreign(&raw), BTreeSet::new(), "this reached the terminal");
 }
