@@ -1,6 +1,6 @@
 //! People who write and read while something is broken, and the books they keep.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use bench::check::{Books, Line, Reader, Writer, judge};
@@ -118,22 +118,23 @@ async fn pair(
     let mut writer = Writer { conv_id, ..Writer::default() };
     let mut reader = Reader { conv_id, ..Reader::default() };
     let mut keys: HashMap<i64, String> = HashMap::new();
+    // By key and not by number: what is sent again on a new line may be told twice.
+    let mut waiting: HashSet<i64> = HashSet::new();
     let mut beat = interval(pause);
     let mut writing = true;
-    while writing
-        || reader.shown.len() < writer.said.len()
-        || writer.acked.len() < writer.said.len()
-    {
+    while writing || reader.shown.len() < writer.said.len() || !waiting.is_empty() {
         tokio::select! {
             _ = beat.tick(), if writing => {
                 let text = format!("message {}", writer.said.len());
                 let key = ann.send(conv_id, &text, 0, None).await.expect("the outbox takes it");
                 keys.insert(key, text.clone());
+                waiting.insert(key);
                 writer.said.push(text);
             }
             Some(event) = ann_events.recv() => match event {
                 Event::Sent(sent) => {
                     let text = keys[&sent.client_key].clone();
+                    waiting.remove(&sent.client_key);
                     writer.acked.push(Line { seq: sent.seq, text });
                     ack.try_send(()).expect("acks are read");
                 }
