@@ -42,6 +42,10 @@ pub const STAY_AWAY_MAX_MS: u64 = 300_000;
 pub const SENDS_IN_FLIGHT_MAX: usize = proto::limits::SENDS_IN_FLIGHT_MAX / 2;
 /// Messages in the outbox. Full: `Error::Invalid`, the text stays with the writer.
 pub const OUTBOX_MAX: usize = 10_000;
+/// Messages that have left the outbox and are remembered, because the order to send them may still
+/// be on its way to the line. More: the oldest is forgotten, and if its order comes only now, the
+/// server knows its key, and it is told as sent a second time.
+pub const GONE_REMEMBERED_MAX: usize = 1_024;
 /// Messages of one conversation in the cache. The oldest beyond are dropped; scrolling up fetches
 /// them again.
 pub const CACHED_MESSAGES_MAX: i64 = 200_000;

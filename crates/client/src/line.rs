@@ -248,9 +248,7 @@ impl LineTask {
                     self.failures = 0;
                     return Woken::Reconnect;
                 }
-                Some(Order::Queue(queued)) => {
-                    self.outbox.push(queued);
-                }
+                Some(Order::Queue(queued)) => self.outbox.order(queued),
                 Some(Order::Unqueue { client_key }) => drop(self.outbox.remove(client_key)),
                 Some(Order::Read { conv_id, seq, done }) => {
                     let _ = done.send(self.read(conv_id, seq).await);

@@ -21,6 +21,8 @@ pub(crate) const TOO_OLD: &str = "this waited for more than a week: send it agai
 pub(crate) struct Outbox {
     lanes: BTreeMap<i64, Lane>,
     in_flight: usize,
+    /// Those that were here and have gone: key, and when they were queued.
+    gone: VecDeque<(i64, i64)>,
 }
 
 /// The queue of one conversation.
@@ -77,8 +79,16 @@ impl Outbox {
         outbox
     }
 
+    /// As its writer orders it, who has put it on the disk first. `follow` may have found it there,
+    /// and it may be sent and answered by now: then this is not another message.
+    pub(crate) fn order(&mut self, queued: Queued) {
+        if !self.gone.contains(&(queued.client_key, queued.queued_at)) {
+            self.push(queued);
+        }
+    }
+
     /// At the end of its conversation's queue; false: it is there already.
-    pub(crate) fn push(&mut self, queued: Queued) -> bool {
+    fn push(&mut self, queued: Queued) -> bool {
         let lane = self.lanes.entry(queued.conv_id).or_default();
         let new = lane.entries.iter().all(|entry| entry.queued.client_key != queued.client_key);
         if new {
@@ -127,6 +137,7 @@ impl Outbox {
         if lane.entries.is_empty() {
             self.lanes.remove(&conv_id);
         }
+        remember(&mut self.gone, &entry.queued);
         let since = match entry.state {
             State::InFlight { since } => Some(since),
             State::Waiting | State::Later { .. } => None,
@@ -173,6 +184,7 @@ impl Outbox {
                 if now_ms.saturating_sub(entry.queued.queued_at) > CLIENT_KEY_MS {
                     let queued = entry.queued.clone();
                     lane.entries.remove(at);
+                    remember(&mut self.gone, &queued);
                     due.push(Due::TooOld { queued });
                     continue;
                 }
@@ -240,4 +252,11 @@ impl Lane {
         }
         None
     }
+}
+
+fn remember(gone: &mut VecDeque<(i64, i64)>, queued: &Queued) {
+    if gone.len() >= limits::GONE_REMEMBERED_MAX {
+        gone.pop_front();
+    }
+    gone.push_back((queued.client_key, queued.queued_at));
 }

@@ -238,9 +238,7 @@ impl LineTask {
             Some(Order::Reconnect) if talk.stage == Stage::CaughtUp => return Err(Ended::Again),
             // it is being made anew as it is
             Some(Order::Reconnect) => {}
-            Some(Order::Queue(queued)) => {
-                self.outbox.push(queued);
-            }
+            Some(Order::Queue(queued)) => self.outbox.order(queued),
             Some(Order::Unqueue { client_key }) => drop(self.outbox.remove(client_key)),
             Some(Order::Read { conv_id, seq, done }) => {
                 let _ = done.send(self.read(conv_id, seq).await);

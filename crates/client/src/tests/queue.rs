@@ -52,7 +52,7 @@ fn after_a_break_the_unanswered_ones_go_again_in_the_same_order() {
     let now = Instant::now();
     outbox.due(now, NOW_MS);
     outbox.remove(1);
-    outbox.push(queued(7, 4));
+    outbox.order(queued(7, 4));
     outbox.begin();
     let due = outbox.due(now, NOW_MS);
     assert_eq!(keys(&due), [2, 3, 4]);
@@ -66,8 +66,8 @@ fn a_message_that_was_put_off_is_not_overtaken_by_a_later_one() {
     let now = Instant::now();
     outbox.due(now, NOW_MS);
     assert_eq!(outbox.refused(1, &busy(500), now), Refusal::Later);
-    outbox.push(queued(7, 2));
-    outbox.push(queued(8, 3));
+    outbox.order(queued(7, 2));
+    outbox.order(queued(8, 3));
     assert_eq!(keys(&outbox.due(now, NOW_MS)), [3], "only the other conversation goes on");
     let later = now + Duration::from_millis(500);
     assert_eq!(outbox.next_due(), Some(later));
@@ -148,4 +148,24 @@ fn what_another_process_queues_is_sent_and_what_it_took_out_is_not() {
     // what is under way is waited for, whoever took it from the disk
     assert!(!outbox.follow(Vec::new()));
     assert!(outbox.remove(4).is_some());
+}
+
+#[test]
+fn a_message_that_is_found_on_the_disk_before_its_order_comes_is_told_as_sent_once() {
+    let (mut outbox, now) = (Outbox::default(), Instant::now());
+    // it is on the disk, its order waits in the queue to the line
+    assert!(outbox.follow(vec![queued(7, 1)]));
+    assert_eq!(keys(&outbox.due(now, NOW_MS)), [1]);
+    assert!(outbox.remove(1).is_some(), "the answer");
+    outbox.order(queued(7, 1));
+    assert!(outbox.due(now, NOW_MS).is_empty(), "it would be answered and told again");
+    // so is one that is too old, or that was refused
+    let later = NOW_MS + CLIENT_KEY_MS + 1;
+    assert!(outbox.follow(vec![queued(7, 2)]));
+    assert!(matches!(outbox.due(now, later)[..], [Due::TooOld { .. }]));
+    outbox.order(queued(7, 2));
+    assert!(outbox.due(now, later).is_empty());
+    // who sends with a key again, or tries one again, wants an answer again
+    outbox.order(Queued { queued_at: NOW_MS + 1, ..queued(7, 1) });
+    assert_eq!(keys(&outbox.due(now, NOW_MS)), [1]);
 }

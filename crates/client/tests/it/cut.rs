@@ -1,5 +1,6 @@
 //! A network that breaks at any byte.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -110,13 +111,15 @@ async fn talk(
         }
     };
     let hearing = async {
-        let (mut theirs, mut mine) = (0, 0);
-        while theirs < MESSAGES || mine < MESSAGES {
+        let (mut theirs, mut mine) = (0, HashSet::new());
+        while theirs < MESSAGES || mine.len() < MESSAGES {
             let event = me.events.recv().await.expect("the line ended");
             match &event {
                 client::Event::New { message, .. } if message.sender_id == client.me() => {}
                 client::Event::New { .. } => theirs += 1,
-                client::Event::Sent(_) => mine += 1,
+                client::Event::Sent(sent) => {
+                    assert!(mine.insert(sent.client_key), "seed {seed}: told twice: {sent:?}");
+                }
                 client::Event::Line(client::Line::Waiting { .. }) => client.reconnect(),
                 _ => {}
             }
