@@ -1,6 +1,7 @@
 # A RabbitMQ of one's own, with its files in $DATA, on 127.0.0.1:$PORT; $NODE_PORT and $EPMD_PORT are
-# its inner ports. Says "ready", and ends when its standard input does: the system closes that pipe
-# when whoever holds it ends, be it by `kill -9`, so no server is ever left behind.
+# its inner ports. With $CERT and $KEY it listens on $TLS_PORT, too, with that certificate. Says
+# "ready", and ends when its standard input does: the system closes that pipe when whoever holds it
+# ends, be it by `kill -9`, so no server is ever left behind.
 #
 # Nothing of an installed RabbitMQ is read or touched: it has its own node name, cookie, settings,
 # and its own epmd (the daemon that knows on which port an Erlang node listens).
@@ -20,6 +21,12 @@ mkdir -p "$DATA/log"
 rm -f "$DATA/log/rabbitmq.log"
 echo '[].' > "$DATA/plugins"
 echo "listeners.tcp.1 = 127.0.0.1:$PORT" > "$DATA/rabbitmq.conf"
+if [ -n "$CERT" ]; then
+    echo "listeners.ssl.1 = 127.0.0.1:$TLS_PORT"
+    echo "ssl_options.certfile = $CERT"
+    echo "ssl_options.keyfile = $KEY"
+    echo "ssl_options.verify = verify_none"
+fi >> "$DATA/rabbitmq.conf"
 "$BIN/rabbitmq-server" > "$DATA/log/start" 2>&1 < /dev/null &
 server=$!
 echo "$server" > "$DATA/pid"

@@ -84,8 +84,9 @@ settings! {
         /// Who mails are from: `NAME <ADDRESS>`.
         mail_from: String = "natter <natter@localhost>".to_owned(), Text;
         /// The RabbitMQ between the relays and the workers of the notify roles, as
-        /// `amqp://NAME:PASSWORD@HOST[:PORT]/VHOST`. None: each does what it claims itself.
-        amqp: Option<Secret> = None, Secret r#""amqp://natter:PASSWORD@queue/natter""#;
+        /// `amqps://NAME:PASSWORD@HOST[:PORT]/VHOST`, or `amqp://…` without TLS. None: each does
+        /// what it claims itself.
+        amqp: Option<Secret> = None, Secret r#""amqps://natter:PASSWORD@queue/natter""#;
         /// What the names of the queues in that RabbitMQ begin with. Servers of one name share the
         /// work.
         amqp_queue: String = "natter".to_owned(), Text;

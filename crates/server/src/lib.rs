@@ -4,6 +4,7 @@
 //! What must not happen: the roles do not name each other, and bus, cache and queue name none.
 //! Only `run.rs` names all. SQL is the store's, the bytes of a frame are `proto`'s.
 
+mod amqp;
 mod auth;
 mod bus;
 mod cache;

@@ -6,7 +6,7 @@
 //! not answer, or never stops answering, holds a worker.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use http_body_util::Full;
@@ -14,16 +14,12 @@ use hyper::body::Bytes;
 use hyper::header::{CONNECTION, HOST, HeaderValue, USER_AGENT};
 use hyper::{Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use crate::config::Config;
 use crate::limits;
 use crate::peer::Network;
+use crate::tls::{self, Wire};
 
 /// Where calls may go, and how long they may take.
 pub(crate) struct Outward {
@@ -73,18 +69,6 @@ static CLOSED: LazyLock<Vec<Network>> = LazyLock::new(|| {
 
 static PUBLIC_V6: LazyLock<Network> =
     LazyLock::new(|| Network::parse("2000::/3").expect("this is a network"));
-
-/// The operating system's roots; `SSL_CERT_FILE` names others.
-static TLS: LazyLock<Arc<ClientConfig>> = LazyLock::new(|| {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("ring knows TLS 1.2 and 1.3")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Arc::new(config)
-});
 
 impl Outward {
     pub(crate) fn new(config: &Config) -> Self {
@@ -140,9 +124,7 @@ impl Outward {
         if !target.tls {
             return Ok(Box::new(tcp));
         }
-        let name = ServerName::try_from(target.host.clone());
-        let name = name.map_err(|_| NoAnswer::Forbidden("no name for a certificate".into()))?;
-        let secured = TlsConnector::from(Arc::clone(&TLS)).connect(name, tcp).await;
+        let secured = tls::to(&target.host, tcp).await;
         Ok(Box::new(secured.map_err(|error| away(&error))?))
     }
 
@@ -217,10 +199,6 @@ fn request(
     let request = request.body(Full::new(Bytes::from(body)));
     request.map_err(|error| NoAnswer::Forbidden(error.to_string()))
 }
-
-/// TCP, or TLS over TCP.
-trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
 
 /// The connection is driven beside the call and ends with it.
 async fn exchange(wire: Box<dyn Wire>, request: Request<Full<Bytes>>) -> hyper::Result<StatusCode> {

@@ -14,12 +14,12 @@ use lapin::options::{
     BasicQosOptions, ConfirmSelectOptions, QueueDeclareOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
-use lapin::uri::{AMQPScheme, AMQPUri};
+use lapin::uri::AMQPUri;
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, Consumer};
 use serde::{Deserialize, Serialize};
 use store::Job;
 
-use crate::limits;
+use crate::{amqp, limits};
 
 /// How jobs get from the relay to the workers.
 pub(crate) enum Queue {
@@ -60,10 +60,7 @@ pub(crate) struct Rabbit {
 impl Rabbit {
     /// Err: what is wrong with the URL, without saying what is in it: it may hold a password.
     pub(crate) fn new(url: &str, name: &str, pauses: Vec<i64>) -> Result<Self, &'static str> {
-        let mut uri: AMQPUri = url.parse().map_err(|_| "not amqp://NAME:PASSWORD@HOST/VHOST")?;
-        if uri.scheme != AMQPScheme::AMQP {
-            return Err("only amqp:// is spoken: let a tunnel encrypt it");
-        }
+        let mut uri: AMQPUri = url.parse().map_err(|_| "not amqp[s]://NAME:PASSWORD@HOST/VHOST")?;
         uri.query.heartbeat = Some(limits::AMQP_HEARTBEAT_S);
         Ok(Self { uri, name: name.to_owned(), pauses })
     }
@@ -104,7 +101,7 @@ impl Rabbit {
 
     async fn dial(&self) -> lapin::Result<Connection> {
         let named = ConnectionProperties::default().with_connection_name("natter".into());
-        Connection::connect_uri(self.uri.clone(), named).await
+        amqp::dial(self.uri.clone(), named).await
     }
 
     /// Says what queues there are. Those that are there already stay as they are; a queue that
@@ -360,7 +357,7 @@ mod unit {
 
     #[test]
     fn an_address_that_is_none_is_told_without_its_password() {
-        for bad in ["", "http://x", "amqps://natter:secret@x", "amqp://a:secret@b:port"] {
+        for bad in ["", "http://x", "amqp:natter:secret@x", "amqps://a:secret@b:port"] {
             let why = Rabbit::new(bad, "natter", Vec::new()).err().expect(bad);
             assert!(!why.contains("secret"), "{why}");
         }

@@ -22,6 +22,7 @@ mod newcomer;
 mod notices;
 mod outside;
 mod picture;
+mod queue_tls;
 mod screen;
 mod settings;
 mod smtp;

@@ -62,7 +62,7 @@ impl Site {
     }
 
     /// Somebody signs up with an address: a mail has to go out.
-    fn signs_up(&self, sender: &Sender, handle: &str) {
+    pub(crate) fn signs_up(&self, sender: &Sender, handle: &str) {
         let (url, address) =
             (format!("http://{}", sender.address), format!("{handle}@example.org"));
         let who = ["--profile", handle, "--server", &url, "signup", handle, "--email", &address];
@@ -84,7 +84,7 @@ impl Sender {
         line.expect(name).parse().unwrap()
     }
 
-    fn waits_for(&self, name: &str, at_least: u64) {
+    pub(crate) fn waits_for(&self, name: &str, at_least: u64) {
         let begin = Instant::now();
         while self.figure(name) < at_least {
             assert!(begin.elapsed() < PATIENCE, "{name} stays {}", self.figure(name));
