@@ -11,6 +11,7 @@ mod due;
 mod hear;
 pub mod limits;
 mod line;
+pub mod notices;
 mod outbox;
 mod pen;
 mod place;
@@ -29,6 +30,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use proto::http::Notices;
 use proto::{
     Conversation, ConversationKind, Find, History, Message, OpenDirect, Person, check,
     client_frame, history, id, limits as wire, server_frame,
@@ -38,6 +40,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use cache::Cache;
 use line::{LineTask, Order, now_ms};
+use notices::Change;
 use outbox::Outbox;
 use pen::Write;
 use search::Sought;
@@ -47,7 +50,7 @@ use sync::Mirror;
 /// is gone.
 #[derive(Clone)]
 pub struct Client {
-    me: i64,
+    login: Arc<Login>,
     cache: Cache,
     orders: mpsc::Sender<Order>,
     line: watch::Receiver<Line>,
@@ -76,8 +79,9 @@ pub async fn start(
     let (line, line_seen) = watch::channel(Line::Connecting);
     let (figures, figures_seen) = watch::channel(Figures::default());
     let outbox = Outbox::new(std::mem::take(&mut loaded.queued));
+    let login = Arc::new(login);
     let client = Client {
-        me: login.user_id,
+        login: Arc::clone(&login),
         cache: cache.clone(),
         orders,
         line: line_seen,
@@ -85,7 +89,7 @@ pub async fn start(
     };
     let mirror = Mirror::new(login.user_id, &login.handle, options.mark_delivered, loaded);
     let task = LineTask {
-        login: Arc::new(login),
+        login,
         options,
         cache,
         mirror,
@@ -113,7 +117,7 @@ fn looking() -> Interval {
 impl Client {
     /// My own id.
     pub fn me(&self) -> i64 {
-        self.me
+        self.login.user_id
     }
 
     /// The line as it is now.
@@ -458,6 +462,19 @@ impl Client {
                 found.people.into_iter().find(|p| p.handle == wanted).ok_or_else(nobody)
             }
             _ => Err(unfit()),
+        }
+    }
+
+    /// How this account is told of what stays unread while nobody is there, as it is after this
+    /// change. An HTTP call of its own: it needs no line.
+    pub async fn notices(&self, change: Option<Change>) -> Result<Notices> {
+        let mut notices = account::notices(&self.login).await?;
+        match change {
+            None => Ok(notices),
+            Some(change) => {
+                change.apply(&mut notices);
+                account::set_notices(&self.login, &notices).await
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::commands::{Layer, TYPED, Typed, find_typed};
 use crate::model::{CompletionRow, Model};
+use crate::notices::WORDS;
 use crate::settings::{self, CHOICES};
 use crate::words;
 
@@ -24,6 +25,7 @@ pub fn rows(model: &Model, stem: &str) -> Vec<CompletionRow> {
         Some(Typed::Theme) if first => values("theme"),
         Some(Typed::Map | Typed::Unmap) if first => layers(),
         Some(Typed::Map | Typed::Unmap | Typed::Set | Typed::Theme) => Vec::new(),
+        Some(Typed::Notices) => notices(head.split_once(' ').map(|(_, word)| word)),
         Some(Typed::Open) => conversations(model),
         _ => people(model),
     };
@@ -50,6 +52,19 @@ fn values(name: &str) -> Vec<(String, String)> {
         found.next().map_or_else(String::new, |line| line.1.trim().to_string())
     };
     settings::words(row.choice).iter().map(|word| (word.to_string(), help(word))).collect()
+}
+
+/// The words behind `:notices`, or what may follow one of them.
+fn notices(after: Option<&str>) -> Vec<(String, String)> {
+    let mut words: Vec<(String, String)> = match after {
+        None => WORDS.iter().map(|row| (row.0.into(), row.2.into())).collect(),
+        Some(word) => {
+            let rows = WORDS.iter().filter(|row| row.0 == word && !row.1.is_empty());
+            rows.map(|row| (row.1.into(), row.2.into())).collect()
+        }
+    };
+    words.dedup_by(|later, earlier| later.0 == earlier.0);
+    words
 }
 
 fn layers() -> Vec<(String, String)> {

@@ -1,8 +1,10 @@
 //! What goes in and out of `update`: everything that can happen to the screen, and everything it
 //! can ask for.
 
+use client::notices::Change;
 use client::search::Sought;
 use client::{Below, Event, Figures, Found, Queued};
+use proto::http::Notices;
 use proto::{Conversation, Journey, Message, Page, Person, Role};
 
 use crate::keys::Key;
@@ -118,24 +120,82 @@ pub enum Effect {
 /// A question to the gateway; its answer comes as [`Answer::Asked`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ask {
-    History { conv_id: i64, before_seq: i64 },
-    HistoryAfter { conv_id: i64, after_seq: i64 },
-    Search { conv_id: i64, text: String, before_seq: i64 },
-    Journey { conv_id: i64, seq: i64 },
-    Members { conv_id: i64 },
-    Edit { conv_id: i64, seq: i64, body: String },
-    Delete { conv_id: i64, seq: i64 },
-    React { conv_id: i64, seq: i64, emoji: String, remove: bool },
-    Find { text: String },
-    Person { who: Who, deed: PersonDeed },
-    OpenDirect { who: Who, text: String },
-    CreateGroup { title: String, handles: Vec<String> },
-    Invite { conv_id: i64, handles: Vec<String> },
-    Leave { conv_id: i64 },
-    Kick { conv_id: i64, handle: String },
-    Appoint { conv_id: i64, handle: String, role: Role },
-    Rename { conv_id: i64, title: String },
-    Mute { conv_id: i64, until: i64 },
+    History {
+        conv_id: i64,
+        before_seq: i64,
+    },
+    HistoryAfter {
+        conv_id: i64,
+        after_seq: i64,
+    },
+    Search {
+        conv_id: i64,
+        text: String,
+        before_seq: i64,
+    },
+    Journey {
+        conv_id: i64,
+        seq: i64,
+    },
+    Members {
+        conv_id: i64,
+    },
+    Edit {
+        conv_id: i64,
+        seq: i64,
+        body: String,
+    },
+    Delete {
+        conv_id: i64,
+        seq: i64,
+    },
+    React {
+        conv_id: i64,
+        seq: i64,
+        emoji: String,
+        remove: bool,
+    },
+    Find {
+        text: String,
+    },
+    Person {
+        who: Who,
+        deed: PersonDeed,
+    },
+    OpenDirect {
+        who: Who,
+        text: String,
+    },
+    CreateGroup {
+        title: String,
+        handles: Vec<String>,
+    },
+    Invite {
+        conv_id: i64,
+        handles: Vec<String>,
+    },
+    Leave {
+        conv_id: i64,
+    },
+    Kick {
+        conv_id: i64,
+        handle: String,
+    },
+    Appoint {
+        conv_id: i64,
+        handle: String,
+        role: Role,
+    },
+    Rename {
+        conv_id: i64,
+        title: String,
+    },
+    Mute {
+        conv_id: i64,
+        until: i64,
+    },
+    /// None: only show how it is.
+    Notices(Option<Change>),
 }
 
 /// A person by number, or by a handle that has to be looked up.
@@ -236,6 +296,7 @@ pub enum Got {
     People(Vec<Person>),
     Person(Person),
     Conversation(Box<Conversation>),
+    Notices(Box<Notices>),
 }
 
 /// How the screen ended.

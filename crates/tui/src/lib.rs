@@ -25,6 +25,7 @@ pub mod line_edit;
 pub mod links;
 pub mod markdown;
 pub mod model;
+pub mod notices;
 mod outside;
 mod perform;
 pub mod rows;

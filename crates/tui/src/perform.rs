@@ -123,6 +123,9 @@ async fn asked(client: &Client, ask: &Ask) -> client::Result<Got> {
             let more = client.fetch_after(conv_id, after_seq).await?;
             return Ok(Got::History { more });
         }
+        Ask::Notices(change) => {
+            return Ok(Got::Notices(Box::new(client.notices(change).await?)));
+        }
         Ask::OpenDirect { who, .. } => {
             let user_id = user_id(client, who).await?;
             Ask_::OpenDirect(proto::OpenDirect { user_id })

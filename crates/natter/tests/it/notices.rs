@@ -6,8 +6,9 @@ use serde_json::Value;
 
 use crate::outside::Outside;
 use crate::smtp::Site;
+use crate::terminal::Terminal;
 use crate::tls::Authority;
-use crate::world::PATIENCE;
+use crate::world::{PATIENCE, two};
 
 #[test]
 fn a_person_chooses_a_door_and_learns_whether_it_opens() {
@@ -48,4 +49,20 @@ fn a_person_chooses_a_door_and_learns_whether_it_opens() {
     assert_eq!(run.code, 5, "{run:?}");
     let run = site.world.run(&["--profile", "ann", "notices", "--quiet", "soon"], "");
     assert_eq!(run.code, 2, "{run:?}");
+}
+
+#[test]
+fn the_screen_shows_and_changes_how_one_is_told() {
+    let (world, _server) = two();
+    let mut ann = Terminal::open(&world, "ann", 30, 100);
+    ann.sees("● connected");
+    ann.keys(":notices\r");
+    ann.sees("by mail, but no address is confirmed: nothing is told");
+    ann.keys("q:notices preview none\r");
+    ann.sees("it tells: only that there is something");
+    ann.keys("q:notices push https://127.0.0.1/\r");
+    ann.sees("a network that this server does not call");
+    ann.keys(":notices off\r");
+    ann.sees("nothing is told while you are away");
+    assert!(world.natter("ann", &["notices"]).contains("nothing is told while you are away"));
 }

@@ -2,7 +2,7 @@
 
 use proto::{Conversation, Journey, Message, Page};
 
-use super::{compose, events, go, jumps, moves};
+use super::{compose, events, go, jumps, moves, show};
 use crate::effect::{Answer, Ask, Effect, Got, Trouble};
 use crate::limits::{AROUND_MESSAGES, CHAT_MESSAGES_LET_GO, CHAT_MESSAGES_MAX, FOUND_ROWS_MAX};
 use crate::model::{GoalAsked, Item, ItemId, Model, Newer, Older, Over, ResultsFrom, Tone};
@@ -239,6 +239,7 @@ fn answered(model: &mut Model, ask: &Ask, got: Got) -> Vec<Effect> {
             model.people.insert(person.user_id, person);
             model.tell(Tone::Good, text);
         }
+        Got::Notices(notices) => show::notices_came(model, &notices),
         Got::Conversation(conversation) => return put_conversation(model, ask, *conversation),
     }
     Vec::new()
@@ -389,6 +390,7 @@ fn refused(model: &mut Model, ask: &Ask, trouble: &Trouble) {
                 results.searching = false;
             }
         }
+        Ask::Notices(_) => show::notices_refused(model),
         Ask::Edit { seq, body, .. } => return edit_refused(model, *seq, body, trouble),
         _ => {}
     }

@@ -1,5 +1,6 @@
-//! `:set`, `:map`, `:theme`, `:ls`: what is chosen, and what there is.
+//! `:set`, `:map`, `:theme`, `:notices`, `:ls`: what is chosen, and what there is.
 
+use proto::http::Notices;
 use proto::{Conversation, Member};
 
 use super::go;
@@ -9,6 +10,7 @@ use crate::keymap::{self, Mapping};
 use crate::keys;
 use crate::limits::MAPPINGS_MAX;
 use crate::model::{Details, Model, Over, Tone, unread};
+use crate::notices;
 use crate::settings::{CHOICES, find_choice, words};
 use crate::words;
 use crate::wrap;
@@ -163,6 +165,35 @@ pub(super) fn members(model: &mut Model, conv_id: i64) -> Result<Vec<Effect>, St
     let lines = members.iter().map(line).collect();
     popup(model, "members", lines);
     Ok(vec![ask])
+}
+
+/// The title of what `:notices` shows, by which its answer finds it.
+const NOTICES: &str = "while you are away";
+
+/// `:notices`: asks the server, and changes there what was named.
+pub(super) fn notices(model: &mut Model, rest: &str) -> Result<Vec<Effect>, String> {
+    let change = notices::parse(rest)?;
+    popup(model, NOTICES, vec!["the server is being asked …".into()]);
+    Ok(vec![Effect::Ask(Ask::Notices(change))])
+}
+
+/// The answer, into its popup. Who has closed that is told on a line: a key is shown once.
+pub(super) fn notices_came(model: &mut Model, came: &Notices) {
+    let mut lines = client::notices::words(came);
+    match &mut model.over {
+        Some(Over::Details(details)) if details.title == NOTICES => {
+            lines.push(String::new());
+            lines.extend(notices::help());
+            details.lines = lines;
+        }
+        _ => model.tell(Tone::Good, lines.join("; ")),
+    }
+}
+
+pub(super) fn notices_refused(model: &mut Model) {
+    if matches!(&model.over, Some(Over::Details(details)) if details.title == NOTICES) {
+        model.over = None;
+    }
 }
 
 /// `:ls`: the number is what `:b` and `{n}gt` take.

@@ -77,6 +77,7 @@ fn execute(
         Typed::Members => show::members(model, open_group(model)?),
         Typed::Rename => rename(model, rest),
         Typed::Mute => mute(model, rest),
+        Typed::Notices => show::notices(model, rest),
         Typed::Retry => Ok(retry(model)),
         Typed::Reconnect => Ok(vec![Effect::Reconnect]),
         Typed::LogOut => log_out(model, forced),

@@ -1,9 +1,11 @@
 //! What lies over the conversation, and what the box and the selection look like: all of it, at
 //! every size.
 
+use client::notices::Change;
 use client::search::{Query, Sought};
 use proto::Relation;
-use tui::effect::{Answer, Ask, Got};
+use proto::http::{DoorKind, Notices, Preview};
+use tui::effect::{Answer, Ask, Effect, Got, Trouble};
 
 use crate::pictures::pictures;
 use crate::stage::*;
@@ -184,7 +186,81 @@ fn who_is_in_a_group_and_what_they_are() {
     stage.keys(":appoint ann admin<CR>");
     let role = proto::Role::Admin;
     let ask = Ask::Appoint { conv_id: LUNCH, handle: "ann".into(), role };
-    assert_eq!(stage.taken(), [tui::effect::Effect::Ask(ask)]);
+    assert_eq!(stage.taken(), [Effect::Ask(ask)]);
     stage.keys(":appoint ann king<CR>");
     assert_eq!(stage.notice(), "as what? a handle, and member, admin or owner must follow");
+}
+
+fn by_mail() -> Notices {
+    Notices {
+        wanted: true,
+        door: DoorKind::Mail,
+        url: None,
+        preview: Preview::Names,
+        quiet_from: "22:00".into(),
+        quiet_to: "06:30".into(),
+        hide: false,
+        address: Some("me@example.org".into()),
+        fault: None,
+        key: None,
+    }
+}
+
+#[test]
+fn how_one_is_told_while_one_is_away() {
+    after("notices_asked", ":notices<CR>");
+    pictures("notices", |columns, rows| {
+        let mut stage = talking_with_ann(columns, rows);
+        stage.keys(":notices<CR>");
+        let got = Ok(Got::Notices(Box::new(by_mail())));
+        stage.answer(Answer::Asked { ask: Ask::Notices(None), got });
+        stage
+    });
+}
+
+#[test]
+fn what_is_typed_behind_notices_is_what_the_server_is_asked_for() {
+    let url = "https://x.org/topic".to_owned();
+    let quiet = |from: &str, to: &str| Change::Quiet { from: from.into(), to: to.into() };
+    for (typed, change) in [
+        ("", None),
+        (" mail", Some(Change::Mail)),
+        (" off", Some(Change::Off)),
+        (" push https://x.org/topic", Some(Change::Push(url.clone()))),
+        (" webhook https://x.org/topic", Some(Change::Webhook(url))),
+        (" preview none", Some(Change::Preview(Preview::None))),
+        (" quiet 22:00-06:30", Some(quiet("22:00", "06:30"))),
+        (" quiet off", Some(quiet("00:00", "00:00"))),
+        (" hide", Some(Change::Hide(true))),
+        (" show", Some(Change::Hide(false))),
+        (" qu<Tab> <Tab><CR>", Some(quiet("22:00", "06:30"))),
+    ] {
+        let mut stage = talking_with_ann(80, 24);
+        stage.effects.clear();
+        stage.keys(&format!(":notices{typed}<CR>").replace("<CR><CR>", "<CR>"));
+        assert_eq!(stage.effects, [Effect::Ask(Ask::Notices(change))], "{typed}");
+    }
+    for typed in ["mails", "push", "preview all", "quiet soon", "mail now"] {
+        let mut stage = talking_with_ann(80, 24);
+        stage.effects.clear();
+        stage.keys(&format!(":notices {typed}<CR>"));
+        assert!(stage.effects.is_empty(), "{typed}");
+        assert!(stage.model.notice.is_some(), "{typed}");
+    }
+}
+
+#[test]
+fn who_has_closed_it_is_told_the_key_on_a_line_and_a_refusal_closes_it() {
+    let mut stage = talking_with_ann(80, 24);
+    stage.keys(":notices webhook https://x.org/<CR>q");
+    let ask = || Ask::Notices(Some(Change::Webhook("https://x.org/".into())));
+    let key = Some("whsec_c2VjcmV0".to_owned());
+    let got = Notices { door: DoorKind::Webhook, key, ..by_mail() };
+    stage.answer(Answer::Asked { ask: ask(), got: Ok(Got::Notices(Box::new(got))) });
+    assert!(stage.model.log.iter().any(|(_, text)| text.contains("whsec_c2VjcmV0")));
+    stage.keys(":notices webhook https://10.0.0.1/<CR>");
+    let why = "it leads into a network that this server does not call".to_owned();
+    stage.answer(Answer::Asked { ask: ask(), got: Err(Trouble::Refused(why.clone())) });
+    assert!(stage.model.over.is_none());
+    assert!(stage.model.notice.as_ref().is_some_and(|notice| notice.text == why));
 }
