@@ -1,7 +1,7 @@
 //! The commands that talk: each opens the client of the profile, waits until it has caught up, does
 //! one thing, and closes it. What was queued stays queued when there is no line.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io::Read;
 
 use client::{Client, Event};
@@ -20,12 +20,35 @@ type Done = Result<(), Failure>;
 pub(crate) struct Talk {
     pub(crate) client: Client,
     pub(crate) events: mpsc::Receiver<Event>,
+    /// What happened while it caught up, and is still to be told.
+    pub(crate) missed: VecDeque<Event>,
     pub(crate) output: Output,
     /// From here on nothing is waited for any more.
     pub(crate) deadline: Instant,
 }
 
 impl Talk {
+    /// Waits until all that was missed is in the copy on this machine. What happens meanwhile is
+    /// heard, because the line waits for who listens; the last `keep` messages of it are kept.
+    pub(crate) async fn catch_up(&mut self, timeout_ms: u64, keep: usize) -> client::Result<()> {
+        let client = self.client.clone();
+        let caught_up = client.caught_up(timeout_ms);
+        tokio::pin!(caught_up);
+        loop {
+            tokio::select! {
+                settled = &mut caught_up => return settled,
+                Some(event) = self.events.recv() => {
+                    if matches!(event, Event::New { .. }) {
+                        self.missed.push_back(event);
+                    }
+                    if self.missed.len() > keep {
+                        self.missed.pop_front();
+                    }
+                }
+            }
+        }
+    }
+
     /// The people behind `ids`, and everybody else this client knows.
     async fn names(&self, ids: &[i64]) -> Result<Names, Failure> {
         let known = self.client.people().await?;
@@ -56,6 +79,9 @@ impl Talk {
 
     /// The next thing that happens. A line that will not come back by itself ends the command.
     async fn next(&mut self) -> Result<Event, Failure> {
+        if let Some(missed) = self.missed.pop_front() {
+            return Ok(missed);
+        }
         match self.events.recv().await {
             Some(Event::Line(client::Line::SignedOut { why })) => {
                 Err(Failure::new(Exit::NotLoggedIn, why))

@@ -16,6 +16,7 @@ mod notify;
 mod output;
 mod serve;
 
+use std::collections::VecDeque;
 use std::io::Write;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -31,6 +32,8 @@ use crate::output::Output;
 
 /// A command that only reads waits so long for the line before it answers from this machine's copy.
 const LINE_WAIT_MS: u64 = 3_000;
+/// Missed messages that `tail` tells. More: the newest of them; `natter history` has the others.
+const TAIL_MISSED_MAX: usize = 10_000;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -228,6 +231,7 @@ async fn open(
     Ok(Talk {
         client,
         events,
+        missed: VecDeque::new(),
         output,
         deadline: tokio::time::Instant::now() + Duration::from_secs(timeout),
     })
@@ -240,10 +244,17 @@ async fn talk_command(
 ) -> Result<(), Failure> {
     let left = talk.deadline.duration_since(tokio::time::Instant::now());
     let left_ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
+    let keep = match command {
+        Command::Tail { .. } => TAIL_MISSED_MAX,
+        _ => 0,
+    };
     if answers_from_disk(command) {
-        offline_note(talk.client.caught_up(left_ms.min(LINE_WAIT_MS)).await)?;
+        offline_note(talk.catch_up(left_ms.min(LINE_WAIT_MS), keep).await)?;
     } else {
-        talk.client.caught_up(left_ms).await?;
+        talk.catch_up(left_ms, keep).await?;
+    }
+    if !listens(command) {
+        talk.events.close();
     }
     match command {
         Command::Send(args) => chat::send(talk, args).await,
@@ -277,6 +288,11 @@ async fn talk_command(
         | Command::Serve(_)
         | Command::Server { .. } => unreachable!("dispatched before a client was opened"),
     }
+}
+
+/// These wait for what happens. The line waits for nobody on behalf of the others.
+fn listens(command: &Command) -> bool {
+    matches!(command, Command::Send(_) | Command::Tail { .. } | Command::Read { .. })
 }
 
 /// These are useful without a line: they read the copy on this machine or write to the outbox.

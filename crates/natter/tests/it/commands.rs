@@ -1,6 +1,9 @@
 //! Two people on the command line.
 
+use std::path::Path;
+
 use serde_json::Value;
+use store::{Batch, NewMessage, Store};
 
 use crate::world::{PASSWORD, Run, Server, World, two};
 
@@ -145,12 +148,48 @@ fn every_failure_has_its_exit_code_and_a_sentence() {
     assert_eq!(down.code, 4, "{down:?}");
 }
 
+/// More than the line hands over at once to a command that does something else meanwhile.
+#[test]
+fn a_command_after_a_long_absence_does_not_wait_for_itself() {
+    const MISSED: i64 = 40_000;
+    let (world, server) = two();
+    let (address, data) = (server.address().to_owned(), server.data.clone());
+    server.stop();
+    tokio::runtime::Runtime::new().unwrap().block_on(write_to_bob(&data, MISSED));
+    let _server = Server::start_at(&world, &address, &data);
+    let newest = json(&world.natter("bob", &["history", "ann", "--limit", "1", "--json"]));
+    assert_eq!(newest[0]["seq"], MISSED);
+    let read = json(&world.natter("bob", &["read", "ann", "--json"]));
+    assert_eq!(read[0]["seq"], MISSED);
+}
+
+async fn write_to_bob(data: &Path, count: i64) {
+    let url = format!("sqlite:{}", data.join("natter.db").display());
+    let store = Store::open(&[url], &store::Options::default()).await.unwrap();
+    let users = store.user_ids(&["ann", "bob"]).await.unwrap();
+    let now = 1_700_000_000_000;
+    let (conv_id, _) = store.open_direct(users[0], users[1], now).await.unwrap();
+    let message = |n: i64| NewMessage {
+        conv_id,
+        sender_id: users[0],
+        client_key: n + 1,
+        reply_seq: 0,
+        body: format!("message {n}"),
+        mentions: Vec::new(),
+    };
+    for first in (0..count).step_by(1_000) {
+        let sends = (first..first + 1_000).map(message).collect();
+        store.commit(0, &Batch { sends, moves: Vec::new() }, now).await.unwrap();
+    }
+    store.close().await;
+}
+
 #[test]
 fn nobody_else_can_read_what_a_profile_keeps() {
     use std::os::unix::fs::PermissionsExt;
     let (world, server) = two();
     let profile = world.home.path().join("data/natter/ann");
-    let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&profile), mode(&profile.join("session.json"))), (0o700, 0o600));
     assert_eq!(mode(&server.data), 0o700);
 }
