@@ -340,7 +340,7 @@ async fn take_told(
     more: &mut mpsc::Receiver<Told>,
 ) -> io::Result<()> {
     let mut next = Some(first);
-    for _ in 0..EVENTS_PER_FRAME_MAX {
+    for taken in 1..=EVENTS_PER_FRAME_MAX {
         let input = match next {
             Some(Told::Key(key)) => Some(Input::Key(key)),
             Some(Told::Paste(text)) => Some(Input::Paste(text)),
@@ -359,7 +359,8 @@ async fn take_told(
             provoked(&input);
             take(here, input).await;
         }
-        let ours = here.exit.is_none() && here.away.is_none();
+        // what is taken out of the queue here must be done here: the last turn takes nothing more
+        let ours = here.exit.is_none() && here.away.is_none() && taken < EVENTS_PER_FRAME_MAX;
         next = if ours { more.try_recv().ok() } else { None };
     }
     Ok(())

@@ -121,6 +121,24 @@ fn the_keyboard_protocol_is_asked_for_and_never_waited_for() {
 }
 
 #[test]
+fn no_key_is_lost_of_many_that_come_at_once() {
+    let (world, _server) = two();
+    world.natter("bob", &["send", "ann", "write to me"]);
+    let mut ann = Terminal::open(&world, "ann", 24, 80);
+    ann.sees("write to me");
+    // more than one frame takes, and not as a paste
+    let words: String = (1..=300).map(|n| format!("{n} ")).collect();
+    ann.keys(&format!("i{words}end\r"));
+    ann.sees("last send");
+    let history = world.natter("ann", &["history", "bob", "--json"]);
+    assert!(history.contains(&format!("{words}end")), "{history}");
+    ann.keys("\x1b");
+    ann.sees("q quit");
+    ann.keys("q");
+    ann.ends();
+}
+
+#[test]
 fn the_shell_puts_it_to_rest_and_wakes_it() {
     let (world, _server) = two();
     let shell = CommandBuilder::new("/bin/sh");
