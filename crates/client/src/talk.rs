@@ -57,6 +57,7 @@ pub(crate) struct Talk {
     pub(crate) last_ref: u32,
     pub(crate) heard_at: Instant,
     pub(crate) said_at: Instant,
+    pub(crate) pinged_at: Instant,
     pub(crate) goodbye: Option<Goodbye>,
     /// Answers for the program, to be given once the cache has what they say.
     pub(crate) answers: Vec<(Answer, Result<server_frame::Body>)>,
@@ -140,7 +141,7 @@ impl LineTask {
 
     /// When the loop has to turn, if nothing else happens.
     fn next_due(&self, talk: &Talk) -> Instant {
-        let heartbeat = talk.said_at + Duration::from_millis(HEARTBEAT_MS);
+        let heartbeat = talk.ping_at();
         let silence = talk.heard_at + Duration::from_millis(SILENCE_MS);
         let calls = talk.asked.values().filter_map(|asked| match asked {
             Asked::Call { until, .. } => Some(*until),
@@ -177,7 +178,8 @@ impl LineTask {
                 talk.say(body);
             }
         }
-        if now >= talk.said_at + Duration::from_millis(HEARTBEAT_MS) {
+        if now >= talk.ping_at() {
+            talk.pinged_at = now;
             // with a ref, because without one there is no Pong
             let last_ref = talk.new_ref();
             talk.push(last_ref, client_frame::Body::Ping(Ping { nonce: rand::random() }));
@@ -261,7 +263,7 @@ impl LineTask {
 }
 
 impl Talk {
-    fn new(now: Instant) -> Self {
+    pub(crate) fn new(now: Instant) -> Self {
         Self {
             stage: Stage::Greeting,
             out: VecDeque::new(),
@@ -270,9 +272,16 @@ impl Talk {
             last_ref: 0,
             heard_at: now,
             said_at: now,
+            pinged_at: now,
             goodbye: None,
             answers: Vec::new(),
         }
+    }
+
+    /// When something must be said, or heard: who only types says much that nobody answers.
+    pub(crate) fn ping_at(&self) -> Instant {
+        let quiet_since = self.said_at.min(self.heard_at).max(self.pinged_at);
+        quiet_since + Duration::from_millis(HEARTBEAT_MS)
     }
 
     fn has_room(&self) -> bool {
@@ -346,4 +355,30 @@ async fn write_out(
 
 pub(crate) fn broken(why: String) -> Ended {
     Ended::Broken { why, slowly: false }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_types_for_a_minute_while_nobody_answers_keeps_the_line() {
+        let second = Duration::from_secs(1);
+        let begin = Instant::now();
+        let mut talk = Talk::new(begin);
+        let mut pings = Vec::new();
+        for now in (1..=60).map(|n| begin + n * second) {
+            // Typing, which has no answer
+            talk.said_at = now;
+            if now >= talk.ping_at() {
+                talk.pinged_at = now;
+                pings.push((now - begin).as_secs());
+            }
+        }
+        assert_eq!(pings, [20, 40, 60], "the answer to a Ping is what is heard");
+        // who hears much and says nothing is heard, too
+        let mut talk = Talk::new(begin);
+        talk.heard_at = begin + 60 * second;
+        assert_eq!(talk.ping_at(), begin + Duration::from_millis(HEARTBEAT_MS));
+    }
 }
