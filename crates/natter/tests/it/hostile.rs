@@ -1,6 +1,6 @@
 //! A hostile server, and every door through which a text of others could reach a terminal: the
 //! conversations, their list, finder, search, details, completion, the box, the clipboard, the
-//! window's title, what commands print, and logs.
+//! window's title, what commands print, and logs. What comes live is in `liar.rs`.
 //!
 //! An honest server takes none of these texts. Here they are put into its database beside it.
 
@@ -8,13 +8,13 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use proto::clean;
-use store::{Batch, NewMessage, NewUser, SendOutcome, Store};
+use store::{Batch, NewMessage, NewUser, SendOutcome, Session, Store};
 
 use crate::terminal::{Terminal, contains};
 use crate::world::{PASSWORD, Running, Server, World};
 
 /// What they try. The parameters are such as natter never writes itself.
-const ATTACKS: [&str; 16] = [
+pub(crate) const ATTACKS: [&str; 16] = [
     "\x1b]0;owned\x07",
     "\x1b]52;c;b3duZWQ=\x07",
     "\x1b]8;;http://owned.example/\x1b\\owned",
@@ -34,11 +34,11 @@ const ATTACKS: [&str; 16] = [
 ];
 const NOW: i64 = 1_700_000_000_000;
 
-fn handle(n: usize) -> String {
+pub(crate) fn handle(n: usize) -> String {
     format!("s{n:02}{}", ATTACKS[n])
 }
 
-fn title(n: usize) -> String {
+pub(crate) fn title(n: usize) -> String {
     format!("t{n:02}{}", ATTACKS[n])
 }
 
@@ -67,6 +67,15 @@ async fn fill(data: &Path) {
     store.befriend(ann, bob, NOW).await.unwrap();
     store.accept(bob, ann, NOW).await.unwrap();
     for (n, attack) in ATTACKS.iter().enumerate() {
+        let session = Session {
+            token_hash: vec![n as u8; 32],
+            user_id: bob,
+            device: format!("device owned {attack}"),
+            created_at: NOW,
+            used_at: NOW,
+            expires_at: i64::MAX,
+        };
+        store.create_session(&session, None).await.unwrap();
         let user_id = proto::id::new(0, NOW + n as i64);
         let name = format!("owned {n} {attack}");
         let pass_hash = "nobody logs in here".to_owned();
@@ -107,7 +116,7 @@ async fn write(store: &Store, conv_id: i64, sender_id: i64, attack: &str, now: i
 }
 
 /// Everything in what a terminal received that natter does not write by itself.
-fn foreign(raw: &[u8]) -> BTreeSet<String> {
+pub(crate) fn foreign(raw: &[u8]) -> BTreeSet<String> {
     let text = String::from_utf8_lossy(raw);
     let mut found = BTreeSet::new();
     let mut rest = text.as_ref();
@@ -162,12 +171,12 @@ fn sequence(text: &str) -> Option<usize> {
 }
 
 /// Shown as it is: no control character, nothing that hides or reorders.
-fn is_plain(c: char) -> bool {
+pub(crate) fn is_plain(c: char) -> bool {
     let around = format!("a{c}");
     !c.is_control() && clean::line(&around) == around
 }
 
-fn assert_own(screen: &Terminal) {
+pub(crate) fn assert_own(screen: &Terminal) {
     // What was read last may end in the middle of a sequence.
     screen.wait("the rest of a sequence", |state| {
         state.raw.iter().rposition(|byte| *byte == 0x1b).is_none_or(|at| {
@@ -247,6 +256,7 @@ fn commands_print_no_text_of_a_stranger_that_is_more_than_a_text() {
         (&["friends"], "s15"),
         (&["find", "owned"], "owned"),
         (&["status"], "gaps 0"),
+        (&["sessions"], "device owned"),
     ] {
         assert!(printed(args).contains(has), "{args:?}");
         printed(&[args, &["--json"]].concat());

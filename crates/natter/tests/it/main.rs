@@ -16,6 +16,7 @@ mod first_run;
 #[cfg(target_os = "linux")]
 mod full_disk;
 mod hostile;
+mod liar;
 mod logs;
 mod mail;
 mod newcomer;

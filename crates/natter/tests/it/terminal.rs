@@ -110,6 +110,10 @@ impl Terminal {
         self.wait(text, |state| state.parser.screen().contents().contains(text));
     }
 
+    pub(crate) fn shows(&self, text: &str) -> bool {
+        self.seen.state.lock().unwrap().parser.screen().contents().contains(text)
+    }
+
     pub(crate) fn wait(&self, what: &str, ready: impl Fn(&State) -> bool) {
         let state = self.seen.state.lock().unwrap();
         let waiting = |state: &mut State| !ready(state);
