@@ -146,6 +146,21 @@ pub fn visible_items(model: &Model) -> Option<(usize, usize)> {
     Some((shown.first()?.index, shown.last()?.index))
 }
 
+/// The same of those of which more than what stands above a text is on the screen: where the cursor
+/// can be seen. On a screen with nothing else, all.
+pub fn readable_items(model: &Model) -> Option<(usize, usize)> {
+    let (columns, height) = pane(model);
+    let shown = visible(model, columns, height);
+    let is_above = |row: &Row| {
+        matches!(row, Row::Top(_) | Row::Day(_) | Row::New(_) | Row::Head { .. } | Row::Quote(_))
+    };
+    let mut read = shown.iter().filter(|shown| !is_above(&shown.row)).map(|shown| shown.index);
+    match read.next() {
+        Some(first) => Some((first, read.next_back().unwrap_or(first))),
+        None => Some((shown.first()?.index, shown.last()?.index)),
+    }
+}
+
 /// Holds the screen where it is, so that it does not follow what comes.
 pub fn hold(model: &mut Model) {
     if let Some((index, hidden)) = bottom(model) {

@@ -108,6 +108,12 @@ pub fn line_trouble(line: &Line) -> &str {
     }
 }
 
+/// How many messages wait for the line, and how many for a word of their writer.
+pub fn outbox(model: &Model) -> (usize, usize) {
+    let refused = model.queued.iter().filter(|queued| !queued.refused.is_empty()).count();
+    (model.queued.len() - refused, refused)
+}
+
 /// The handle, which is short ASCII; the number of somebody unknown.
 pub fn handle(model: &Model, user_id: i64) -> String {
     match model.people.get(&user_id) {
@@ -142,6 +148,7 @@ pub fn presence(model: &Model, user_id: i64) -> Words {
 /// What stands beside the title of the open conversation.
 pub fn about(model: &Model, conversation: &Conversation) -> String {
     let about = match conversation.kind() {
+        ConversationKind::Group if conversation.member_count == 1 => "1 member".into(),
         ConversationKind::Group => format!("{} members", conversation.member_count),
         ConversationKind::Direct | ConversationKind::Unspecified => {
             about_friend(model, conversation)
@@ -160,6 +167,7 @@ fn about_friend(model: &Model, conversation: &Conversation) -> String {
         Some(person) if person.relation() == Relation::Asks => {
             format!("wants to be your friend: :accept {}", person.handle)
         }
+        Some(person) if person.relation() == Relation::Asked => "asked to be a friend".into(),
         Some(person) if person.relation() != Relation::Friend => "not a friend".into(),
         // who is online is not known while we are not
         Some(_) if !is_connected(&model.line) => String::new(),

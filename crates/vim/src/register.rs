@@ -152,11 +152,11 @@ impl Registers {
         }
     }
 
-    /// Text from outside.
-    pub(crate) fn set_foreign(&mut self, name: char, text: &str) {
+    /// Text from outside; `yanked`: by a yank of there, so `""` names it from now on.
+    pub(crate) fn set_foreign(&mut self, name: char, text: &str, yanked: bool) {
         let index = self.index(name);
         self.all[index] = Register::of_text(text);
-        if name == '"' {
+        if yanked {
             self.previous = Some(index);
         }
     }

@@ -255,7 +255,7 @@ impl Editor {
     /// What the clipboard holds now, for `"+p`. Never pressed as keys.
     pub fn set_clipboard(&mut self, text: &str) {
         self.connect_clipboard();
-        self.set_register('+', text);
+        self.registers.set_foreign('+', &admitted(text), false);
     }
 
     /// Text that was yanked to `"+` since the last call, for the terminal's clipboard.
@@ -263,10 +263,11 @@ impl Editor {
         self.registers.clipboard_out.take()
     }
 
-    /// Put text from outside into a register; `@` will refuse to press it.
+    /// Put text that was yanked outside into a register; `@` will refuse to press it, and `p`
+    /// without a name puts it.
     pub fn set_register(&mut self, name: char, text: &str) {
         if crate::register::is_writable(name) && name != '_' {
-            self.registers.set_foreign(name, &admitted(text));
+            self.registers.set_foreign(name, &admitted(text), true);
         }
     }
 

@@ -99,7 +99,7 @@ fn finds(model: &Model, sought: &Sought, item: &Item<'_>) -> bool {
 }
 
 fn on_screen(model: &mut Model, way: Jump, times: usize) {
-    let Some((first, last)) = scroll::visible_items(model) else {
+    let Some((first, last)) = scroll::readable_items(model) else {
         return;
     };
     let (columns, height) = scroll::pane(model);

@@ -50,12 +50,12 @@ fn in_messages(model: &mut Model, way: Move, count: Option<usize>) {
         Move::Up => choose(model, cursor.saturating_sub(count.unwrap_or(1))),
         Move::First => choose(model, 0),
         Move::Last => to_the_end(model),
-        Move::HalfDown => by_rows(model, half * times),
-        Move::HalfUp => by_rows(model, -half * times),
-        Move::PageDown => by_rows(model, page * times),
-        Move::PageUp => by_rows(model, -page * times),
-        Move::RowDown => by_rows(model, times),
-        Move::RowUp => by_rows(model, -times),
+        Move::HalfDown => by_rows(model, half * times, true),
+        Move::HalfUp => by_rows(model, -half * times, true),
+        Move::PageDown => by_rows(model, page * times, true),
+        Move::PageUp => by_rows(model, -page * times, true),
+        Move::RowDown => by_rows(model, times, false),
+        Move::RowUp => by_rows(model, -times, false),
         Move::CodeRight | Move::CodeLeft | Move::CodeHalfRight | Move::CodeHalfLeft => {
             move_code(model, way, count);
         }
@@ -114,21 +114,23 @@ pub(super) fn choose(model: &mut Model, index: usize) {
     scroll::show(model, index);
 }
 
-/// Moves the screen; the cursor goes with it where it would be left behind.
-fn by_rows(model: &mut Model, delta: isize) {
+/// Moves the screen; the cursor goes with it where it would be left behind. `far`: half a screen or
+/// more is a move of the cursor too, where the screen cannot move any more.
+fn by_rows(model: &mut Model, delta: isize, far: bool) {
     let Some(cursor) = model.cursor_index() else {
         return;
     };
+    let anchor = model.chat.as_ref().and_then(|chat| chat.bottom);
     scroll::by_rows(model, delta);
-    let Some((first, last)) = scroll::visible_items(model) else {
+    let stood = anchor == model.chat.as_ref().and_then(|chat| chat.bottom);
+    let Some((first, last)) = scroll::readable_items(model) else {
         return;
     };
     let newest = model.item_count().saturating_sub(1);
-    // half a screen up or down is a move, also where the screen cannot move any more
-    let wanted = match (delta < 0, first, last) {
-        (true, 0, _) => 0,
-        (false, _, last) if last == newest => newest,
-        _ => cursor.clamp(first, last),
+    let wanted = match (far && stood, delta < 0) {
+        (true, true) => 0,
+        (true, false) => newest,
+        (false, _) => cursor.clamp(first, last),
     };
     let id: Option<ItemId> = model.item(wanted).map(|item| item.id());
     if let Some(chat) = &mut model.chat {

@@ -275,6 +275,7 @@ fn retry(model: &mut Model) -> Vec<Effect> {
 /// The connection and its figures, explained.
 fn status(model: &Model) -> Details {
     let figures = model.figures;
+    let (waiting, refused) = words::outbox(model);
     let mut lines = vec![words::line(&model.line, model.now).text];
     let trouble = words::line_trouble(&model.line);
     if !trouble.is_empty() {
@@ -284,7 +285,8 @@ fn status(model: &Model) -> Details {
         |name: &str, number: u64, meaning: &str| format!("{name:<12}{number:>8}   {meaning}");
     lines.extend([
         String::new(),
-        count("queued", model.queued.len() as u64, "messages that wait on this machine"),
+        count("queued", waiting as u64, "messages that wait on this machine"),
+        count("not sent", refused as u64, "messages that were refused, and wait for you: R, dd"),
         count("gaps", figures.gaps, "holes in the numbering that were seen, and asked for"),
         count("still open", figures.gaps_open, "of these; more than 0 only for moments"),
         count("duplicates", figures.duplicates, "messages that came twice and were dropped"),

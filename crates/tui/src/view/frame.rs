@@ -90,8 +90,12 @@ pub(super) fn status(model: &Model, buffer: &mut Buffer, area: Rect) {
     if figures.last_send_us > 0 {
         parts.push(format!("last send {}", words::milliseconds(figures.last_send_us)));
     }
-    if !model.queued.is_empty() {
-        parts.insert(0, format!("{} queued", model.queued.len()));
+    let (waiting, refused) = words::outbox(model);
+    if waiting > 0 {
+        parts.insert(0, format!("{waiting} queued"));
+    }
+    if refused > 0 {
+        parts.insert(0, format!("{refused} not sent"));
     }
     let why = words::line_trouble(&model.line);
     if !why.is_empty() {

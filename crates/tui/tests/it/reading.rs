@@ -68,3 +68,32 @@ fn every_character_of_a_text_is_on_the_screen() {
         }
     }
 }
+
+#[test]
+fn the_cursor_can_be_seen_wherever_the_screen_is_moved_to() {
+    for (columns, rows) in [(80, 24), (40, 10), (60, 14)] {
+        let mut stage = reading(columns, rows);
+        for keys in ["<C-y>", "<C-e>", "<C-u>", "<C-d>", "<C-b>", "<C-f>", "H", "L"] {
+            for press in 0..12 {
+                stage.keys(keys);
+                let picture = stage.picture();
+                let seen = picture.contains('▌');
+                assert!(seen, "{keys} × {press} at {columns}×{rows}: {picture}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_row_down_to_the_end_leaves_the_cursor_where_it_is() {
+    let mut stage = reading(80, 14);
+    stage.keys("<C-y><C-y>kk");
+    let before = stage.model.cursor_index();
+    assert!(before < Some(stage.model.item_count() - 1));
+    stage.keys("<C-e><C-e><C-e>");
+    let first = tui::scroll::readable_items(&stage.model).map(|(first, _)| first);
+    assert_eq!(stage.model.cursor_index(), before.max(first));
+    // half a screen is a move also where the screen cannot move any more
+    stage.keys("<C-d><C-d>");
+    assert_eq!(stage.model.cursor_index(), Some(stage.model.item_count() - 1));
+}

@@ -28,6 +28,16 @@ fn what_is_copied_is_put_into_the_box() {
 }
 
 #[test]
+fn a_copy_into_a_named_register_is_what_p_puts_as_in_vim() {
+    for keys in ["3G\"ayyp", "3G\"+yyp", "3Gyy\"ap"] {
+        let mut stage = talking_with_ann(80, 24);
+        stage.keys("\"ayy").keys(keys);
+        let last = if keys.ends_with("\"ap") { "are you there?" } else { "great. lunch at 12?" };
+        assert_eq!(stage.model.composer.text, last, "{keys}");
+    }
+}
+
+#[test]
 fn y_takes_motions_counts_and_registers() {
     let mut stage = talking_with_ann(80, 24);
     stage.keys("\"ayk");
