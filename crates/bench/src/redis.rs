@@ -2,7 +2,7 @@
 //! the value that stands for them.
 
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -24,21 +24,29 @@ pub struct Redis {
     directory: TempDir,
     port: u16,
     in_cluster: bool,
+    /// The certificate, and its key, of one that speaks nothing but TLS.
+    certificate: Option<(PathBuf, PathBuf)>,
     process: Option<Child>,
 }
 
 impl Redis {
     /// On a free port; it answers when this returns.
     pub fn start() -> Result<Self> {
-        Self::start_as(false)
+        Self::start_as(false, None)
     }
 
-    fn start_as(in_cluster: bool) -> Result<Self> {
+    /// The same, reached by TLS only. Both files are PEM.
+    pub fn start_with_tls(certificate: &Path, key: &Path) -> Result<Self> {
+        Self::start_as(false, Some((certificate, key)))
+    }
+
+    fn start_as(in_cluster: bool, certificate: Option<(&Path, &Path)>) -> Result<Self> {
         let mut last = None;
         for _ in 0..PORT_TRIES_MAX {
             let port = free_port(in_cluster)?;
             let directory = TempDir::with_prefix("natter-redis-")?;
-            let mut server = Self { directory, port, in_cluster, process: None };
+            let certificate = certificate.map(|(cert, key)| (cert.to_owned(), key.to_owned()));
+            let mut server = Self { directory, port, in_cluster, certificate, process: None };
             match server.restart() {
                 Ok(()) => return Ok(server),
                 Err(error) => last = Some(error),
@@ -48,7 +56,8 @@ impl Redis {
     }
 
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        let scheme = if self.certificate.is_some() { "rediss" } else { "redis" };
+        format!("{scheme}://127.0.0.1:{}", self.port)
     }
 
     pub fn port(&self) -> u16 {
@@ -70,7 +79,14 @@ impl Redis {
         let port = self.port.to_string();
         let cluster = if self.in_cluster { "yes" } else { "no" };
         let mut command = Command::new("redis-server");
-        command.args(["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
+        match &self.certificate {
+            None => command.args(["--port", &port]),
+            Some((certificate, key)) => command
+                .args(["--port", "0", "--tls-port", &port, "--tls-auth-clients", "no"])
+                .args([Path::new("--tls-cert-file"), certificate])
+                .args([Path::new("--tls-key-file"), key]),
+        };
+        command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
         command.args(["--cluster-enabled", cluster, "--cluster-node-timeout", "1500"]);
         command.arg("--dir").arg(self.directory.path()).arg("--logfile").arg(self.log());
         let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -127,7 +143,7 @@ pub struct RedisCluster {
 
 impl RedisCluster {
     pub fn start() -> Result<Self> {
-        let servers = (0..CLUSTER_SERVERS).map(|_| Redis::start_as(true));
+        let servers = (0..CLUSTER_SERVERS).map(|_| Redis::start_as(true, None));
         let servers = servers.collect::<Result<Vec<_>>>()?;
         let addresses: Vec<_> =
             servers.iter().map(|server| format!("127.0.0.1:{}", server.port)).collect();

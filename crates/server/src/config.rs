@@ -66,7 +66,8 @@ settings! {
         #[serde(deserialize_with = "keys::texts")]
         database: Vec<Secret> = Vec::new(), Secrets r#"["postgres://natter:PASSWORD@db/natter"]"#;
         /// Redis 7 or newer, which the processes of one system share. Several URLs: servers of one
-        /// Redis Cluster, or one Redis and its copies. None: this process is alone.
+        /// Redis Cluster, or one Redis and its copies. `rediss://` is with TLS, and trusts what the
+        /// system trusts. None: this process is alone.
         #[serde(deserialize_with = "keys::texts")]
         redis: Vec<Secret> = Vec::new(), Secrets r#"["redis://:PASSWORD@redis"]"#;
         /// Which roles this process plays: auth (accounts, sessions, tickets: the HTTP calls),

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::talk::{Talk, person};
+use crate::tls::Authority;
 use crate::world::{PATIENCE, Running, World};
 
 /// Short enough to see gateways die, long enough for a machine that does much else.
@@ -22,6 +23,8 @@ const LEASE_MS: &str = "4000";
 struct Cluster {
     world: World,
     redis: Redis,
+    /// Who signed the certificate of a Redis that has one.
+    trusted: Option<PathBuf>,
     databases: Vec<String>,
     gateways: Vec<Node>,
     auths: Vec<Node>,
@@ -47,11 +50,22 @@ impl Cluster {
 
     /// `clocks`: what the time is for each gateway, as libfaketime wants it.
     fn start_with(gateways: usize, clocks: &[&str]) -> Self {
+        let (world, redis) = (World::new(), Redis::start().expect("a Redis"));
+        Self::start_in(world, redis, None, gateways, clocks)
+    }
+
+    fn start_in(
+        world: World,
+        redis: Redis,
+        trusted: Option<PathBuf>,
+        gateways: usize,
+        clocks: &[&str],
+    ) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         let databases = vec![runtime.block_on(database()), runtime.block_on(database())];
-        let (world, redis) = (World::new(), Redis::start().expect("a Redis"));
         let (nobody, auths) = (Vec::new(), Vec::new());
-        let mut cluster = Self { world, redis, databases, gateways: nobody, auths, runtime };
+        let mut cluster =
+            Self { world, redis, trusted, databases, gateways: nobody, auths, runtime };
         for n in 0..2 {
             let auth =
                 cluster.node("auth", &format!("auth{n}"), &["--listen", "127.0.0.1:0"], None);
@@ -77,6 +91,9 @@ impl Cluster {
         args.extend(["--log", "error"]);
         args.extend(more);
         let mut command = self.world.command(&args);
+        if let Some(trusted) = &self.trusted {
+            command.env("SSL_CERT_FILE", trusted);
+        }
         if let Some(clock) = clock {
             command.env("LD_PRELOAD", faketime()).env("FAKETIME", clock);
             command.env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
@@ -237,6 +254,43 @@ fn the_users_of_a_stopped_gateway_go_offline_and_it_says_nothing_more_to_them() 
         ann.close().await;
         bob.close().await;
     });
+    cluster.end();
+}
+
+#[test]
+fn gateways_ring_at_each_other_through_a_redis_that_speaks_tls() {
+    let world = World::new();
+    let [cert, key] = ["redis.pem", "redis.key"].map(|name| world.home.path().join(name));
+    let authority = Authority::new("ours", world.home.path());
+    authority.issue_for(&["localhost", "127.0.0.1"], 4096, &cert, &key);
+    let stranger = Authority::new("a stranger", world.home.path());
+    let redis = Redis::start_with_tls(&cert, &key).expect("a Redis");
+    let url = redis.url();
+    assert!(url.starts_with("rediss://"), "{url}");
+    let trusted = Some(authority.file.clone());
+    let cluster = Cluster::start_in(world, redis, trusted, 2, &[]);
+    let (ann, _events) = cluster.person_at(0, "ann");
+    let (bob, mut bob_events) = cluster.person_at(1, "bob");
+    cluster.runtime.block_on(async {
+        let conv_id = ann.find_conversation("bob").await.expect("a conversation");
+        ann.send(conv_id, "over there", 0, None).await.expect("the outbox takes it");
+        let heard = |e: &Event| matches!(e, Event::New { message, live: true } if message.seq == 1);
+        until(&mut bob_events, heard).await;
+        bob.close().await;
+        ann.close().await;
+    });
+    // What an operator is told: it works; and it does not where its certificate is a stranger's.
+    for (trusted, works) in [(&authority.file, true), (&stranger.file, false)] {
+        let data = cluster.world.home.path().join("checked").display().to_string();
+        let args = ["check", "--data", &data, "--listen", "127.0.0.1:0", "--redis", &url];
+        let mut check = cluster.world.command(&args);
+        check.args(["--database", &cluster.databases.join(",")]).env("SSL_CERT_FILE", trusted);
+        let done = check.output().expect("natter ends");
+        let text = String::from_utf8(done.stdout).unwrap();
+        let line = text.lines().find(|line| line.contains("redis 1")).expect("it is told");
+        assert_eq!(line.starts_with("ok"), works, "{text}");
+        assert_eq!(done.status.success(), works, "{text}");
+    }
     cluster.end();
 }
 
