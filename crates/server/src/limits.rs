@@ -99,6 +99,8 @@ pub const DRAIN_MS_MAX: u64 = 10_000;
 pub const HOUSEKEEPING_MS: u64 = 60_000;
 /// … and takes at most this many bounded slices in one run.
 pub const HOUSEKEEPING_SLICES: u32 = 20;
+/// A database that was away at the start is tried again this often, in milliseconds.
+pub const TAKE_IN_MS: u64 = 2_000;
 
 // ── spans ───────────────────────────────────────────────────────────────────────────────────────
 

@@ -204,6 +204,7 @@ async fn serve(
         }
         router = router.merge(running.routes.clone());
     }
+    tasks.spawn("taking databases in", take_in(store.clone(), draining.clone()));
     tasks.spawn("housekeeping", housekeeping(store.clone(), draining.clone()));
     let accepting = listen::accept(door, router, counters, draining);
     let died = tokio::select! {
@@ -303,6 +304,10 @@ fn health(store: &Store, counters: &Arc<Counters>, draining: &watch::Receiver<bo
                 return (StatusCode::SERVICE_UNAVAILABLE, "draining\n");
             }
             match store.ping().await {
+                // It can serve everybody else, and all others could do no more.
+                Ok(()) if store.pools().iter().any(|pool| pool.away) => {
+                    (StatusCode::OK, "ready, but not every database answers\n")
+                }
                 Ok(()) => (StatusCode::OK, "ready\n"),
                 Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n"),
             }
@@ -312,6 +317,36 @@ fn health(store: &Store, counters: &Arc<Counters>, draining: &watch::Receiver<bo
         .route("/healthz", get(async || "alive\n"))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
+}
+
+/// Brings the databases that were away at the start, as soon as each is there.
+async fn take_in(store: Store, mut drain: watch::Receiver<bool>) {
+    let mut interval = tokio::time::interval(Duration::from_millis(limits::TAKE_IN_MS));
+    let mut told = Vec::new();
+    while !store.missing().is_empty() {
+        tokio::select! {
+            _ = interval.tick() => {}
+            () = listen::announced(&mut drain) => return,
+        }
+        let before = store.missing();
+        let missing = tokio::select! {
+            missing = store.take_in() => missing,
+            () = listen::announced(&mut drain) => return,
+        };
+        for at in before.iter().filter(|at| !missing.iter().any(|(still, _)| still == *at)) {
+            tracing::info!(database = at, "a database that was away at the start is taken in");
+        }
+        for (at, error) in missing.iter().filter(|one| !told.contains(*one)) {
+            match error {
+                store::Error::Unavailable(why) => {
+                    tracing::warn!(database = at, why, "a database is still away");
+                }
+                // It answers, and is not what it should be: time alone does not mend that.
+                error => tracing::error!(database = at, %error, "a database is not taken in"),
+            }
+        }
+        told = missing;
+    }
 }
 
 /// Forgets what nobody may need any more, in bounded slices, so that it never holds the database

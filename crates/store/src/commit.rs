@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use proto::{ConversationKind, Receipt, id};
 
-use crate::engine::{Database, Link, Tx, each, is_conflict, record};
+use crate::engine::{Database, Link, Tx, again, each, record};
 use crate::shards::{Map, Shut, enter};
-use crate::{Batch, Committed, Result, SendOutcome, Store, limits, nudge};
+use crate::{Batch, Committed, Result, SendOutcome, Store, nudge};
 
 /// Who is surely online. Whoever is not gets a nudge, which costs a row and no mail.
 pub type Online<'a> = &'a (dyn Fn(i64) -> bool + Sync);
@@ -118,17 +118,9 @@ impl Store {
         online: Online<'_>,
         now: i64,
     ) -> Result<Tried> {
-        let mut tries = 1;
-        loop {
-            let gate = if self.is_single() { None } else { Some(map) };
-            match commit_once(&self.databases[home], gate, batch, online, now).await {
-                Err(error) if is_conflict(&error) && tries < limits::CONFLICT_TRIES => {
-                    tracing::debug!(tries, "a batch runs again after a deadlock");
-                    tries += 1;
-                }
-                done => return done,
-            }
-        }
+        let gate = if self.is_single() { None } else { Some(map) };
+        let database = self.databases.at(home)?;
+        again!(commit_once(database, gate, batch, online, now).await)
     }
 }
 

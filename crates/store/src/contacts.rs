@@ -4,7 +4,7 @@
 use proto::limits::CONTACTS_MAX;
 use proto::{Person, Relation, id};
 
-use crate::engine::{Link, Tx, each, exec, row, rows};
+use crate::engine::{Link, Tx, again, each, exec, row, rows};
 use crate::users::PersonRow;
 use crate::{Error, Relations, Result, Store, limits};
 
@@ -124,6 +124,16 @@ impl Store {
     }
 
     async fn change_contact(&self, wish: Wish, me: i64, peer: i64, now: i64) -> Result<Relations> {
+        again!(self.change_contact_once(wish, me, peer, now).await)
+    }
+
+    async fn change_contact_once(
+        &self,
+        wish: Wish,
+        me: i64,
+        peer: i64,
+        now: i64,
+    ) -> Result<Relations> {
         if me == peer {
             return Err(Error::Invalid("you cannot do this with yourself"));
         }
@@ -166,6 +176,10 @@ impl Store {
     /// again; who wrote something old sees it then. The last one to write has read after every
     /// change.
     pub(crate) async fn mirror_block(&self, me: i64, peer: i64) -> Result<bool> {
+        again!(self.mirror_block_once(me, peer).await)
+    }
+
+    async fn mirror_block_once(&self, me: i64, peer: i64) -> Result<bool> {
         let (lo, hi) = (me.min(peer), me.max(peer));
         let somewhere_there = id::new(id::direct_shard(lo, hi), 0);
         let mut bits = self.block_bits(lo, hi).await?;

@@ -2,7 +2,7 @@
 
 use proto::{Conversation, ConversationKind, Member, Role, id};
 
-use crate::engine::{Link, exec, record, row, rows};
+use crate::engine::{Link, again, exec, record, row, rows};
 use crate::paint::conversation_of;
 use crate::shards::read_at;
 use crate::users::people_rows;
@@ -120,6 +120,10 @@ impl Store {
     }
 
     async fn find_or_make_direct(&self, me: i64, peer: i64, now: i64) -> Result<(i64, bool)> {
+        again!(self.find_or_make_direct_once(me, peer, now).await)
+    }
+
+    async fn find_or_make_direct_once(&self, me: i64, peer: i64, now: i64) -> Result<(i64, bool)> {
         let (lo, hi) = (me.min(peer), me.max(peer));
         let shard = id::direct_shard(me, peer);
         // Any id on the shard leads to the right database.
@@ -164,6 +168,10 @@ impl Store {
     /// No bell and no mail from this conversation until then; 0 = unmute. NotFound if `me` is no
     /// member.
     pub async fn mute(&self, me: i64, conv_id: i64, until: i64) -> Result<()> {
+        again!(self.mute_once(me, conv_id, until).await)
+    }
+
+    async fn mute_once(&self, me: i64, conv_id: i64, until: i64) -> Result<()> {
         let mut tx = self.begin_at(conv_id).await?;
         let changed = exec!(
             &mut tx.link(),

@@ -7,7 +7,7 @@ use proto::limits::GROUP_MEMBERS_MAX;
 use proto::{ConversationKind, Message, MessageKind, Role, id};
 
 use crate::conversations::{member_ids, role};
-use crate::engine::{Done, Link, each, exec, record, row, rows};
+use crate::engine::{Done, Link, again, each, exec, record, row, rows};
 use crate::log::lock;
 use crate::{Error, GroupChange, Result, Store, limits, users};
 
@@ -38,6 +38,17 @@ impl Store {
     /// `client_key` above 0 that has made a group already is answered with that one, as it is now;
     /// it is known for seven days.
     pub async fn create_group(
+        &self,
+        me: i64,
+        title: &str,
+        user_ids: &[i64],
+        client_key: i64,
+        now: i64,
+    ) -> Result<GroupChange> {
+        again!(self.create_group_once(me, title, user_ids, client_key, now).await)
+    }
+
+    async fn create_group_once(
         &self,
         me: i64,
         title: &str,
@@ -86,6 +97,16 @@ impl Store {
         user_ids: &[i64],
         now: i64,
     ) -> Result<GroupChange> {
+        again!(self.invite_once(me, conv_id, user_ids, now).await)
+    }
+
+    async fn invite_once(
+        &self,
+        me: i64,
+        conv_id: i64,
+        user_ids: &[i64],
+        now: i64,
+    ) -> Result<GroupChange> {
         let mut invited = self.may_be_invited(me, user_ids).await?;
         let mut tx = self.begin_at(conv_id).await?;
         let link = &mut tx.link();
@@ -104,6 +125,10 @@ impl Store {
     /// When the owner leaves, the longest-standing admin, else member, becomes owner. The last one
     /// leaves an empty group.
     pub async fn leave(&self, me: i64, conv_id: i64, now: i64) -> Result<GroupChange> {
+        again!(self.leave_once(me, conv_id, now).await)
+    }
+
+    async fn leave_once(&self, me: i64, conv_id: i64, now: i64) -> Result<GroupChange> {
         // The heir's handle lies in the directory, which must not be asked under the lock. So:
         // guess the heir, ask, lock, and see whether he still is.
         let mut guess = None;
@@ -136,6 +161,16 @@ impl Store {
 
     /// Admins remove members, the owner removes anybody else. NotFound if he is no member.
     pub async fn kick(&self, me: i64, conv_id: i64, user_id: i64, now: i64) -> Result<GroupChange> {
+        again!(self.kick_once(me, conv_id, user_id, now).await)
+    }
+
+    async fn kick_once(
+        &self,
+        me: i64,
+        conv_id: i64,
+        user_id: i64,
+        now: i64,
+    ) -> Result<GroupChange> {
         if user_id == me {
             return Err(Error::Invalid("to go yourself, leave"));
         }
@@ -163,6 +198,16 @@ impl Store {
         title: &str,
         now: i64,
     ) -> Result<GroupChange> {
+        again!(self.rename_once(me, conv_id, title, now).await)
+    }
+
+    async fn rename_once(
+        &self,
+        me: i64,
+        conv_id: i64,
+        title: &str,
+        now: i64,
+    ) -> Result<GroupChange> {
         let mut tx = self.begin_at(conv_id).await?;
         let link = &mut tx.link();
         let mut group = lock_group(link, me, conv_id).await?;
@@ -182,6 +227,17 @@ impl Store {
     /// The owner gives a role to somebody else; giving OWNER away makes him an admin. The same role
     /// again leaves no trace. NotFound if that one is no member.
     pub async fn appoint(
+        &self,
+        me: i64,
+        conv_id: i64,
+        user_id: i64,
+        role: Role,
+        now: i64,
+    ) -> Result<GroupChange> {
+        again!(self.appoint_once(me, conv_id, user_id, role, now).await)
+    }
+
+    async fn appoint_once(
         &self,
         me: i64,
         conv_id: i64,

@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 use proto::limits::CLIENT_KEY_MS;
 
 use crate::engine::{Database, Link, Tx, exec, row, rows};
-use crate::{Result, Store, limits};
+use crate::{Error, Result, Store, limits};
 
 /// The key of a row of `sent_key`: conversation, sender, client_key.
 pub(crate) type KeyPosition = (i64, i64, i64);
@@ -20,23 +20,35 @@ impl Store {
     /// or so.
     pub async fn forget(&self, now: i64) -> Result<u64> {
         let mut gone = forget_sessions(self.directory(), now).await?;
-        for (part, database) in self.databases.iter().enumerate() {
-            let from = {
-                let positions = self.forgotten.lock().unwrap_or_else(PoisonError::into_inner);
-                positions[part]
+        let mut away = None;
+        for (part, database) in self.databases.all().enumerate() {
+            let forgotten = match database {
+                Ok(database) => self.forget_in(part, database, now - CLIENT_KEY_MS).await,
+                Err(error) => Err(error),
             };
-            let (count, reached) = forget_keys(database, from, now - CLIENT_KEY_MS).await?;
-            self.forgotten.lock().unwrap_or_else(PoisonError::into_inner)[part] = reached;
-            gone += count + forget_group_keys(database, now - CLIENT_KEY_MS).await?;
+            match forgotten {
+                Ok(rows) => gone += rows,
+                // The others go on; it is told at the end.
+                Err(error @ Error::Unavailable(_)) => away = Some(error),
+                Err(error) => return Err(error),
+            }
         }
-        Ok(gone)
+        away.map_or(Ok(gone), Err)
+    }
+
+    async fn forget_in(&self, part: usize, database: &Database, before: i64) -> Result<u64> {
+        let from = self.forgotten.lock().unwrap_or_else(PoisonError::into_inner)[part];
+        let (rows, reached) = forget_keys(database, from, before).await?;
+        self.forgotten.lock().unwrap_or_else(PoisonError::into_inner)[part] = reached;
+        Ok(rows + forget_group_keys(database, before).await?)
     }
 
     /// SQLite: `PRAGMA integrity_check`; both: dense seq, cursors in bounds. What is wrong, in
     /// sentences; empty = nothing. Reads everything: for an operator who asks, not for every start.
     pub async fn integrity(&self) -> Result<Vec<String>> {
         let mut faults = Vec::new();
-        for database in self.databases.iter() {
+        for database in self.databases.all() {
+            let database = database?;
             let tx = database.begin_long_read().await?;
             faults.extend(database.at_once(faults_of(tx)).await?);
         }

@@ -7,6 +7,7 @@
 mod commit;
 mod contacts;
 mod conversations;
+mod databases;
 mod engine;
 mod find;
 mod groups;
@@ -33,20 +34,15 @@ pub use types::*;
 
 use std::sync::{Arc, Mutex};
 
-use proto::id;
-
+use databases::{Databases, PROCESS};
 use engine::{Database, row};
 use housekeeping::{KeyPosition, START};
 use shards::Shards;
 
-/// How our connections are called in `pg_stat_activity`; behind it a number for each store. A name
-/// without one is a program that knows no map.
-const PROCESS: &str = "natter";
-
 /// The databases behind natter. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
-    databases: Arc<Vec<Database>>,
+    databases: Arc<Databases>,
     shards: Arc<Shards>,
     /// For each of them: up to where the last round of forgetting went.
     forgotten: Arc<Mutex<Vec<KeyPosition>>>,
@@ -60,15 +56,14 @@ impl Store {
     /// conversations. `sqlite:PATH` (exactly one) or `postgres://…` (one or more). The first start
     /// lays the shards out over all of them; one that comes later is empty until shards are moved
     /// to it.
+    ///
+    /// The first start needs all of them, every other one only the directory. Of the rest those
+    /// that are `Unavailable` are passed over; `missing` names them and `take_in` brings them.
     pub async fn open(urls: &[String], options: &Options) -> Result<Self> {
         if urls.is_empty() || urls.len() > limits::DATABASES_MAX {
             return Err(Error::Invalid("a store is one to 1,024 databases"));
         }
-        let mut databases = Vec::with_capacity(urls.len());
-        let process = format!("{PROCESS} {:08x}", id::random_key() >> 31);
-        for url in urls {
-            databases.push(Database::open(url, urls.len(), &process, options).await?);
-        }
+        let databases = Databases::open(urls, options).await?;
         let shards = Arc::new(shards::learn(&databases).await?);
         let forgotten = Arc::new(Mutex::new(vec![START; databases.len()]));
         Ok(Self { databases: Arc::new(databases), shards, forgotten })
@@ -81,7 +76,7 @@ impl Store {
 
     /// Waits for what is under way, checkpoints SQLite, closes all connections.
     pub async fn close(&self) {
-        for database in self.databases.iter() {
+        for database in self.databases.open_ones() {
             database.close().await;
         }
     }
@@ -95,8 +90,11 @@ impl Store {
 
     /// The connections to each database now.
     pub fn pools(&self) -> Vec<Pool> {
-        let pools = self.databases.iter().map(Database::pool).enumerate();
-        pools.map(|(n, pool)| Pool { away: self.shards.is_silent(n), ..pool }).collect()
+        let pool = |(n, database): (usize, Result<&Database>)| match database {
+            Ok(database) => Pool { away: self.shards.is_silent(n), ..database.pool() },
+            Err(_) => Pool { open: 0, idle: 0, max: self.databases.connections_max(), away: true },
+        };
+        self.databases.all().enumerate().map(pool).collect()
     }
 
     /// How many databases there are; a grouping writer runs for each.
@@ -105,6 +103,6 @@ impl Store {
     }
 
     fn directory(&self) -> &Database {
-        &self.databases[0]
+        self.databases.directory()
     }
 }

@@ -5,7 +5,7 @@ use proto::limits::{REACTIONS_PER_MESSAGE_MAX, REACTIONS_PER_PERSON_MAX};
 use proto::{ConversationKind, Message, MessageKind, Role};
 
 use crate::conversations::{member_ids, role};
-use crate::engine::{Link, exec, record, row};
+use crate::engine::{Link, again, exec, record, row};
 use crate::history::{MessageRow, load_reactions};
 use crate::{Changed, Error, Result, Store};
 
@@ -32,6 +32,17 @@ impl Store {
     /// Replaces the text of one's own message. NotFound: not a member, or no such message for him.
     /// Forbidden: not his own, not a text (any more), or the conversation is closed by a block.
     pub async fn edit(
+        &self,
+        me: i64,
+        conv_id: i64,
+        seq: i64,
+        body: &str,
+        now: i64,
+    ) -> Result<Changed> {
+        again!(self.edit_once(me, conv_id, seq, body, now).await)
+    }
+
+    async fn edit_once(
         &self,
         me: i64,
         conv_id: i64,
@@ -70,6 +81,10 @@ impl Store {
     /// place in the log stays. Let through with a nearly full disk. A message that tells of the
     /// group itself: Forbidden.
     pub async fn delete(&self, me: i64, conv_id: i64, seq: i64, now: i64) -> Result<Changed> {
+        again!(self.delete_once(me, conv_id, seq, now).await)
+    }
+
+    async fn delete_once(&self, me: i64, conv_id: i64, seq: i64, now: i64) -> Result<Changed> {
         let mut tx = self.begin_freeing_at(conv_id).await?;
         let link = &mut tx.link();
         let mut open = open(link, me, conv_id, seq).await?;
@@ -106,6 +121,17 @@ impl Store {
     /// Puts or takes one's own reaction. Forbidden: closed by a block. Invalid: not a text. Limit:
     /// 8 a person and 256 in all on one message.
     pub async fn react(
+        &self,
+        me: i64,
+        conv_id: i64,
+        seq: i64,
+        emoji: &str,
+        remove: bool,
+    ) -> Result<Changed> {
+        again!(self.react_once(me, conv_id, seq, emoji, remove).await)
+    }
+
+    async fn react_once(
         &self,
         me: i64,
         conv_id: i64,

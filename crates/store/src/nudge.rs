@@ -50,8 +50,8 @@ impl Store {
     /// Up to `limit` people (from each database) whose nudge is due, leased until `lease_until`.
     pub async fn nudge_claim(&self, now: i64, lease_until: i64, limit: u32) -> Result<Vec<i64>> {
         let mut people = BTreeSet::new();
-        for database in self.databases.iter() {
-            let mut tx = database.begin().await?;
+        for database in self.databases.all() {
+            let mut tx = database?.begin().await?;
             let claimed: Vec<(i64,)> = rows!(
                 &mut tx.link(),
                 [
@@ -78,8 +78,8 @@ impl Store {
     /// These people's nudges, as they were claimed (`due_at` is the lease that was given), are due
     /// at `moved_to`. A nudge that somebody else has moved meanwhile stays as it is.
     pub async fn nudge_move(&self, people: &[i64], due_at: i64, moved_to: i64) -> Result<()> {
-        for database in self.databases.iter() {
-            let mut tx = database.begin().await?;
+        for database in self.databases.all() {
+            let mut tx = database?.begin().await?;
             let _: Done = each!(
                 execute query, &mut tx.link(), [due_at, moved_to],
                 sqlite(people) "SELECT value AS user_id FROM json_each($3)",
@@ -111,25 +111,21 @@ impl Store {
 
     /// A nudge for who went away and has something unread: he may have been online when it came.
     pub async fn nudge_left(&self, user_id: i64, now: i64) -> Result<()> {
-        for database in self.databases.iter() {
-            let mut reader = database.reader().await?;
-            let unread = unread_in(&mut reader.link(), user_id, now).await?;
-            drop(reader);
-            if unread.is_empty() {
-                continue;
-            }
-            let mut tx = database.begin().await?;
-            let away = BTreeSet::from([user_id]);
-            write(&mut tx.link(), &away, &BTreeSet::new(), now).await?;
-            tx.commit().await?;
+        let mut written = Ok(());
+        for database in self.databases.all() {
+            // One that is away keeps nobody from being nudged in the others.
+            written = written.and(match database {
+                Ok(database) => left_in(database, user_id, now).await,
+                Err(error) => Err(error),
+            });
         }
-        Ok(())
+        written
     }
 
     /// The person's nudges are due again at `due_at`.
     pub async fn nudge_postpone(&self, user_id: i64, due_at: i64) -> Result<()> {
-        for database in self.databases.iter() {
-            let mut tx = database.begin().await?;
+        for database in self.databases.all() {
+            let mut tx = database?.begin().await?;
             postpone(&mut tx.link(), user_id, due_at).await?;
             tx.commit().await?;
         }
@@ -139,8 +135,8 @@ impl Store {
     /// There is nothing to mail this person about that was stored at `told_until` or later. Where
     /// something has come up meanwhile, the nudge stays.
     pub async fn nudge_drop(&self, user_id: i64, told_until: i64, now: i64) -> Result<()> {
-        for database in self.databases.iter() {
-            drop_in(database, user_id, told_until, now).await?;
+        for database in self.databases.all() {
+            drop_in(database?, user_id, told_until, now).await?;
         }
         Ok(())
     }
@@ -209,6 +205,18 @@ impl Store {
         }
         Ok(receipts)
     }
+}
+
+async fn left_in(database: &Database, user_id: i64, now: i64) -> Result<()> {
+    let mut reader = database.reader().await?;
+    let unread = unread_in(&mut reader.link(), user_id, now).await?;
+    drop(reader);
+    if unread.is_empty() {
+        return Ok(());
+    }
+    let mut tx = database.begin().await?;
+    write(&mut tx.link(), &BTreeSet::from([user_id]), &BTreeSet::new(), now).await?;
+    tx.commit().await
 }
 
 async fn postpone(link: &mut Link<'_>, user_id: i64, due_at: i64) -> Result<()> {

@@ -26,6 +26,7 @@ mod picture;
 mod queue_tls;
 mod screen;
 mod settings;
+mod shard_away;
 mod smtp;
 #[cfg(target_os = "linux")]
 mod synced;

@@ -292,6 +292,27 @@ macro_rules! each {
     };
 }
 
+/// `again!(transaction)`: a whole transaction once more if PostgreSQL has ended it because it stood
+/// in another one's way (a deadlock, or what it calls a serialization failure). Nothing of it has
+/// happened then. At most `CONFLICT_TRIES` times.
+macro_rules! again {
+    ($transaction:expr) => {{
+        let mut tries = 1;
+        loop {
+            match $transaction {
+                Err(error)
+                    if $crate::engine::is_conflict(&error)
+                        && tries < $crate::limits::CONFLICT_TRIES =>
+                {
+                    tracing::debug!(tries, "a transaction runs again after a deadlock");
+                    tries += 1;
+                }
+                done => break done,
+            }
+        }
+    }};
+}
+
 /// A statement that only PostgreSQL is asked: `pg!(fetch_all query_as, link, TEXT, arguments…)`.
 macro_rules! pg {
     ($call:ident $query:ident, $link:expr, $sql:expr $(, $arg:expr)* $(,)?) => {
@@ -305,7 +326,7 @@ macro_rules! pg {
     };
 }
 
-pub(crate) use {each, exec, pg, row, rows, run};
+pub(crate) use {again, each, exec, pg, row, rows, run};
 
 /// How many rows a statement changed, on either engine.
 #[derive(Default)]

@@ -357,7 +357,7 @@ mod tests {
     }
 
     async fn grow_no_further_than(store: &Store, pages: i64) {
-        let Database::Sqlite(database) = &store.databases[0] else { panic!("it is SQLite") };
+        let Database::Sqlite(database) = store.directory() else { panic!("it is SQLite") };
         let writer = database.write.take().await.unwrap();
         writer.execute_batch(&format!("PRAGMA max_page_count = {pages}")).unwrap();
     }

@@ -18,6 +18,7 @@ use std::time::Instant;
 
 use proto::id;
 
+use crate::databases::Databases;
 use crate::engine::{Database, Reader, Tx};
 use crate::{Away, Error, Reached, Result, Store, limits};
 
@@ -25,8 +26,6 @@ pub(crate) use gate::{Gates, Shut, enter, of_all as gates_of};
 
 /// What a process knows of the shards.
 pub(crate) struct Shards {
-    /// What each database is called, in the order of the URLs.
-    names: Vec<String>,
     map: RwLock<Arc<Map>>,
     /// Where each shard was when the store was opened: which writer commits for it. Never changes,
     /// so that two messages of one conversation are never under way through two writers.
@@ -35,13 +34,21 @@ pub(crate) struct Shards {
     waiting: Mutex<HashMap<u16, (i64, Instant)>>,
     /// Databases that did not answer when all were asked, and when that was.
     silent: Mutex<HashMap<usize, Instant>>,
+    /// Databases are taken in one at a time.
+    taking_in: tokio::sync::Mutex<()>,
 }
+
+/// The home of a shard whose database is away since the start: which of the URLs leads there is
+/// known when it answers. There is no database of this number.
+pub(super) const NOT_OPEN: usize = usize::MAX;
 
 /// One state of the map, as it was read from the directory.
 pub(crate) struct Map {
     /// The largest epoch in it.
     pub(crate) version: i64,
-    /// For each shard the database that holds it.
+    /// What each database is called, in the order of the URLs. None: it has not answered yet.
+    names: Vec<Option<String>>,
+    /// For each shard the database that holds it, or `NOT_OPEN`.
     pub(crate) homes: Vec<usize>,
 }
 
@@ -50,18 +57,37 @@ impl Map {
     pub(crate) fn home(&self, conv_id: i64) -> usize {
         self.homes[usize::from(id::shard_of(conv_id))]
     }
+
+    pub(crate) fn name_of(&self, database: usize) -> &str {
+        self.names.get(database).and_then(Option::as_deref).unwrap_or("?")
+    }
+
+    /// How many databases have said who they are. It only grows.
+    fn known(&self) -> usize {
+        self.names.iter().flatten().count()
+    }
 }
 
 impl Shards {
     /// Everything in one database: nothing can be moved, and nothing is asked.
     fn single() -> Self {
-        Self::new(vec!["d1".to_owned()], Map { version: 0, homes: vec![0; id::SHARDS.into()] })
+        let names = vec![Some("d1".to_owned())];
+        Self::new(Map { version: 0, names, homes: vec![0; id::SHARDS.into()] })
     }
 
-    fn new(names: Vec<String>, map: Map) -> Self {
-        let writers = map.homes.clone();
+    fn new(map: Map) -> Self {
+        // Where one is away, it is this one; of several the first has to do.
+        let away = map.names.iter().position(Option::is_none).unwrap_or_default();
+        let writer = |home: &usize| if *home == NOT_OPEN { away } else { *home };
+        let writers = map.homes.iter().map(writer).collect();
         let map = RwLock::new(Arc::new(map));
-        Self { names, map, writers, waiting: Mutex::default(), silent: Mutex::default() }
+        Self {
+            map,
+            writers,
+            waiting: Mutex::default(),
+            silent: Mutex::default(),
+            taking_in: tokio::sync::Mutex::default(),
+        }
     }
 
     pub(crate) fn map(&self) -> Arc<Map> {
@@ -99,6 +125,17 @@ impl Shards {
         self.silent.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&database)
     }
 
+    /// The newer one of this map and the one that is known. Two may have read it at the same time,
+    /// and the older answer come later.
+    fn remember(&self, read: Map) -> Arc<Map> {
+        let mut map = self.map.write().unwrap_or_else(PoisonError::into_inner);
+        // That it is old where it knows more databases does no harm: the gate tells.
+        if (read.known(), read.version) > (map.known(), map.version) {
+            *map = Arc::new(read);
+        }
+        Arc::clone(&map)
+    }
+
     /// Whether somebody here has been waiting for this move for `FENCE_WAIT`. So a shard that is
     /// stuck holds a writer up once, and not in each of its batches.
     fn waits_too_long(&self, shut: Shut) -> bool {
@@ -124,14 +161,18 @@ impl Store {
         self.databases.len() == 1
     }
 
-    fn name_of(&self, database: usize) -> &str {
-        &self.shards.names[database]
+    fn database_named(&self, name: &str) -> Result<usize> {
+        let map = self.shards.map();
+        map.names.iter().position(|known| known.as_deref() == Some(name)).ok_or_else(|| {
+            Error::Unavailable(match self.missing().is_empty() {
+                true => format!("no configured URL leads to the database {name}"),
+                false => format!("no database that answered is {name}"),
+            })
+        })
     }
 
-    fn database_named(&self, name: &str) -> Result<usize> {
-        self.shards.names.iter().position(|known| known == name).ok_or_else(|| {
-            Error::Unavailable(format!("no configured URL leads to the database {name}"))
-        })
+    fn database_called(&self, name: &str) -> Result<&Database> {
+        self.databases.at(self.database_named(name)?)
     }
 
     /// A transaction that writes to this conversation, in the database where it is. While it runs
@@ -148,7 +189,7 @@ impl Store {
     async fn enter(&self, shard: u16, freeing: bool) -> Result<Tx> {
         loop {
             let map = self.shards.map();
-            let database = &self.databases[map.homes[usize::from(shard)]];
+            let database = self.databases.at(map.homes[usize::from(shard)])?;
             let mut tx = match freeing {
                 true => database.begin_freeing().await?,
                 false => database.begin().await?,
@@ -178,7 +219,8 @@ impl Store {
         map: &Map,
         answers: Vec<Result<(Vec<T>, Gates)>>,
     ) -> Result<Option<Reached<T>>> {
-        let (mut found, mut away) = (Vec::new(), Away::default());
+        let lost = (0..id::SHARDS).filter(|shard| map.homes[usize::from(*shard)] == NOT_OPEN);
+        let (mut found, mut away) = (Vec::new(), Away(lost.collect()));
         for (database, answer) in answers.into_iter().enumerate() {
             let is_here = |shard: u16| map.homes[usize::from(shard)] == database;
             let (rows, gates) = match answer {
@@ -221,21 +263,47 @@ impl Store {
 
     /// Reads the map from the directory and remembers it.
     async fn load_map(&self) -> Result<Arc<Map>> {
-        let loaded = learn::load(self.directory(), &self.shards.names).await?;
-        let mut map = self.shards.map.write().unwrap_or_else(PoisonError::into_inner);
-        // Two may have read it at the same time, and the older answer come later.
-        if loaded.version > map.version {
-            *map = Arc::new(loaded);
+        let known = self.shards.map();
+        let loaded = learn::load(self.directory(), &known.names).await?;
+        Ok(self.shards.remember(loaded))
+    }
+
+    /// The databases that did not answer when the store was opened and have not been taken in
+    /// since, by their numbers from 0.
+    pub fn missing(&self) -> Vec<usize> {
+        self.databases.missing()
+    }
+
+    /// Tries to take in what is missing: its schema is brought up to date, it must be ours and not
+    /// be there twice, and only then its shards are used. What is still missing, and why:
+    /// `Unavailable` as long as it does not answer; anything else is for an operator.
+    pub async fn take_in(&self) -> Vec<(usize, Error)> {
+        let _alone = self.shards.taking_in.lock().await;
+        let mut missing = Vec::new();
+        for at in self.missing() {
+            if let Err(error) = self.take_in_one(at).await {
+                missing.push((at, error));
+            }
         }
-        Ok(Arc::clone(&map))
+        missing
+    }
+
+    async fn take_in_one(&self, at: usize) -> Result<()> {
+        let database = self.databases.connect(at).await?;
+        let known = self.shards.map();
+        let map = learn::take_in(self.directory(), at, &database, &known.names).await?;
+        // The map leads to it only when it is in its place.
+        self.databases.put(at, database);
+        self.shards.remember(map);
+        Ok(())
     }
 }
 
 /// Brings the map: who these databases are, and which shard is where.
-pub(crate) async fn learn(databases: &[Database]) -> Result<Shards> {
-    match databases {
-        [Database::Sqlite(_)] => Ok(Shards::single()),
-        _ => learn::learn(databases).await,
+pub(crate) async fn learn(databases: &Databases) -> Result<Shards> {
+    match databases.directory() {
+        Database::Sqlite(_) => Ok(Shards::single()),
+        Database::Postgres(_) => learn::learn(databases).await,
     }
 }
 
@@ -248,7 +316,7 @@ pub(crate) struct Turn<'a> {
 
 impl Turn<'_> {
     pub(crate) async fn reader(&self) -> Result<Reader> {
-        self.store.databases[self.map.homes[usize::from(self.shard)]].reader().await
+        self.store.databases.at(self.map.homes[usize::from(self.shard)])?.reader().await
     }
 
     /// Whether the conversation was there during everything that was read; else the next turn can
@@ -298,11 +366,11 @@ macro_rules! of_all {
                 if !$store.shards.may_ask(number) {
                     return Err($crate::Error::Unavailable("it was silent a moment ago".into()));
                 }
-                let answer = $asked(database).await;
+                let answer = $asked(database?).await;
                 $store.shards.asked(number, &answer);
                 answer
             };
-            let asked: Vec<_> = $store.databases.iter().enumerate().map(ask).collect();
+            let asked: Vec<_> = $store.databases.all().enumerate().map(ask).collect();
             let asked = futures_util::stream::iter(asked);
             let answers = futures_util::StreamExt::buffered(asked, limits::DATABASES_AT_ONCE);
             let answers: Vec<_> = futures_util::StreamExt::collect(answers).await;

@@ -103,7 +103,8 @@ impl Store {
         now: i64,
         watch: Watch<'_>,
     ) -> Result<()> {
-        let (source, target) = (&self.databases[from], &self.databases[to]);
+        let (source, target) = (self.databases.at(from)?, self.databases.at(to)?);
+        let map = self.shards.map();
         let epoch = self.note(shard, (from, to), now).await?;
         tell(watch, MoveStep::Noted)?;
         arrive(target, shard, epoch).await?;
@@ -127,8 +128,8 @@ impl Store {
         fenced.await?;
         let note = Note {
             shard: shard.into(),
-            source: self.name_of(from).to_owned(),
-            target: self.name_of(to).to_owned(),
+            source: map.name_of(from).to_owned(),
+            target: map.name_of(to).to_owned(),
             epoch,
         };
         turn(source, &note, (State::Fenced, State::Gone)).await?;
@@ -139,8 +140,9 @@ impl Store {
     /// Writes the move down, with an epoch that no other move has, and locks programs out that
     /// know no map.
     async fn note(&self, shard: u16, (from, to): (usize, usize), now: i64) -> Result<i64> {
-        for database in self.databases.iter() {
-            let mut tx = database.begin().await?;
+        let map = self.shards.map();
+        for database in self.databases.all() {
+            let mut tx = database?.begin().await?;
             learn::lock_out(&mut tx.link()).await?;
             tx.commit().await?;
         }
@@ -151,8 +153,8 @@ impl Store {
             "INSERT INTO shard_move (shard, source, target, epoch, started_at)
              VALUES ($1, $2, $3, nextval('shard_epoch'), $4) RETURNING epoch",
             i64::from(shard),
-            self.name_of(from),
-            self.name_of(to),
+            map.name_of(from),
+            map.name_of(to),
             now
         )?;
         tx.commit().await?;
@@ -161,7 +163,7 @@ impl Store {
 
     /// From "gone" to the end. Every step may have been done before.
     async fn forward(&self, note: &Note, watch: Watch<'_>) -> Result<()> {
-        let target = &self.databases[self.database_named(&note.target)?];
+        let target = self.database_called(&note.target)?;
         turn(target, note, (State::Arriving, State::Open)).await?;
         tell(watch, MoveStep::Open)?;
         let mut tx = self.directory().begin().await?;
@@ -175,7 +177,7 @@ impl Store {
         )?;
         tx.commit().await?;
         tell(watch, MoveStep::Mapped)?;
-        let source = &self.databases[self.database_named(&note.source)?];
+        let source = self.database_called(&note.source)?;
         sweep(source, note.shard as u16, State::Gone, note.epoch).await?;
         tell(watch, MoveStep::Swept)?;
         self.strike(note).await
@@ -185,11 +187,10 @@ impl Store {
     async fn back(&self, note: &Note) -> Result<()> {
         let shard = note.shard as u16;
         let (source, target) =
-            (self.database_named(&note.source)?, self.database_named(&note.target)?);
-        let mut tx = self.databases[source].begin().await?;
+            (self.database_called(&note.source)?, self.database_called(&note.target)?);
+        let mut tx = source.begin().await?;
         gate::turn(&mut tx.link(), shard, (State::Fenced, State::Open), note.epoch).await?;
         tx.commit().await?;
-        let target = &self.databases[target];
         let mut tx = target.begin().await?;
         gate::turn(&mut tx.link(), shard, (State::Arriving, State::Gone), note.epoch).await?;
         let swept = gate::is_ours(&mut tx.link(), shard, State::Gone, note.epoch).await?;
@@ -213,7 +214,7 @@ impl Store {
         let sql = "SELECT shard, source, target, epoch FROM shard_move WHERE shard >= 0";
         let notes: Vec<Note> = pg!(fetch_all query_as, link, sql)?;
         for note in notes {
-            let source = &self.databases[self.database_named(&note.source)?];
+            let source = self.database_called(&note.source)?;
             let mut reader = source.reader().await?;
             let gate = gate::row_of(&mut reader.link(), note.shard as u16).await?;
             drop(reader);
@@ -269,7 +270,7 @@ impl Store {
                     "a process of an older natter is connected, which knows no map: stop it first",
                 ));
             }
-            let there = processes(&self.databases[target]).await?;
+            let there = processes(self.databases.at(target)?).await?;
             missing = all.into_iter().filter(|name| !there.contains(name)).collect();
             if missing.is_empty() {
                 return Ok(());
@@ -282,7 +283,7 @@ impl Store {
             "{} of the processes that are connected to the directory are not connected to {}: \
              restart them with its URL first",
             missing.len(),
-            self.name_of(target)
+            self.shards.map().name_of(target)
         )))
     }
 }

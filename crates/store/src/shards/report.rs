@@ -29,7 +29,8 @@ impl Store {
     pub async fn shards(&self) -> Result<Vec<DatabaseReport>> {
         let map = self.load_map().await?;
         let mut reports = Vec::with_capacity(self.databases.len());
-        for (at, database) in self.databases.iter().enumerate() {
+        for (at, database) in self.databases.all().enumerate() {
+            let database = database?;
             let Database::Postgres(_) = database else {
                 return Err(Error::Invalid("SQLite is one database and has no map"));
             };
@@ -57,7 +58,7 @@ impl Store {
             };
             let mine = (0..proto::id::SHARDS).filter(|of| map.homes[usize::from(*of)] == at);
             reports.push(DatabaseReport {
-                name: self.name_of(at).to_owned(),
+                name: map.name_of(at).to_owned(),
                 database: name,
                 shards: mine.map(shard).collect(),
             });

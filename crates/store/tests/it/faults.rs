@@ -159,3 +159,73 @@ async fn a_database_that_does_not_answer_is_unavailable() {
         home.remove().await;
     }
 }
+
+/// Of four transactions that come by, three find somebody in their way.
+const IN_THE_WAY: &str = "
+CREATE SEQUENCE came_by;
+CREATE FUNCTION in_the_way() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF nextval('came_by') % 4 <> 0 THEN
+        RAISE EXCEPTION 'in the way' USING ERRCODE = '40P01';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER in_the_way BEFORE UPDATE ON conversation
+   FOR EACH ROW EXECUTE FUNCTION in_the_way();
+CREATE TRIGGER in_the_way_of_new_ones BEFORE INSERT ON conversation
+   FOR EACH ROW WHEN (NEW.dm_lo IS NOT NULL) EXECUTE FUNCTION in_the_way();
+CREATE TRIGGER in_the_way BEFORE UPDATE OF muted_until ON member
+   FOR EACH ROW EXECUTE FUNCTION in_the_way();
+CREATE TRIGGER in_the_way BEFORE INSERT OR UPDATE ON contact
+   FOR EACH ROW WHEN (NEW.owner_id < NEW.peer_id) EXECUTE FUNCTION in_the_way();";
+
+#[tokio::test]
+async fn nobody_notices_a_deadlock_whatever_he_does() {
+    let home = Home::new(On::Postgres).await;
+    let store = &home.store;
+    let ann = person(store, "ann", "Ann").await;
+    let bob = person(store, "bob", "Bob").await;
+    assert!(ann < bob);
+    home.tamper(IN_THE_WAY).await;
+    let mut done: i64 = 0;
+    let mut count = || done += 1;
+
+    store.befriend(ann, bob, NOW).await.map(|_| count()).unwrap();
+    store.accept(bob, ann, NOW).await.map(|_| count()).unwrap();
+    let (direct, _) = store.open_direct(ann, bob, NOW).await.unwrap();
+    count();
+    let group = store.create_group(ann, "Group", &[], 7, NOW).await.unwrap().conv_id;
+    count();
+    let seq = say(store, group, ann, "text").await;
+    count();
+    let edited = store.edit(ann, group, seq, "a better one", NOW).await.unwrap();
+    count();
+    let reacted = store.react(ann, group, seq, "👍", false).await.unwrap();
+    count();
+    let deleted = store.delete(ann, group, seq, NOW).await.unwrap();
+    count();
+    let revs = [&edited, &reacted, &deleted].map(|changed| changed.message.rev);
+    assert_eq!(revs, [1, 2, 3], "each was done once");
+    store.invite(ann, group, &[bob], NOW).await.map(|_| count()).unwrap();
+    store.rename(ann, group, "Another", NOW).await.map(|_| count()).unwrap();
+    store.appoint(ann, group, bob, proto::Role::Admin, NOW).await.map(|_| count()).unwrap();
+    store.kick(ann, group, bob, NOW).await.map(|_| count()).unwrap();
+    store.mute(ann, group, NOW + 1).await.map(|()| count()).unwrap();
+    store.leave(ann, group, NOW).await.map(|_| count()).unwrap();
+    store.block(ann, bob, NOW).await.map(|_| count()).unwrap();
+    // The contact, and then the conversation.
+    count();
+    assert!(matches!(store.edit(ann, direct, 1, "x", NOW).await, Err(Error::NotFound)));
+    assert!(store.integrity().await.unwrap().is_empty());
+    let mut look = PgConnection::connect(&home.urls[0]).await.unwrap();
+    let sql = "SELECT last_value FROM came_by";
+    let came_by: (i64,) = sqlx::query_as(sql).fetch_one(&mut look).await.unwrap();
+    look.close().await.unwrap();
+    assert_eq!(came_by.0, 4 * done, "each was tried four times");
+
+    // There is an end to it.
+    home.tamper("ALTER SEQUENCE came_by INCREMENT BY 4 RESTART WITH 1").await;
+    let again = store.unblock(ann, bob).await;
+    assert!(matches!(again, Err(Error::Unavailable(_))), "{again:?}");
+    home.remove().await;
+}

@@ -93,6 +93,7 @@ async fn shards_move_where_there_are_several_databases(store: &Store, direct: i6
         return;
     };
     assert_eq!(reports.iter().map(|report| report.shards.len()).sum::<usize>(), 1_024);
+    assert!(store.take_in().await.is_empty(), "all of them have answered");
     let holds = |report: &store::DatabaseReport| report.shards.iter().any(|of| of.shard == shard);
     match reports.iter().find(|report| !holds(report)) {
         Some(other) => assert!(store.move_shard(shard, &other.name, NOW, &go_on).await.unwrap()),
