@@ -37,6 +37,11 @@ fn of_postgres(error: &PgDatabaseError) -> Error {
         "57014" => Error::Unavailable("a statement took too long".into()),
         "28000" | "28P01" => Error::Unavailable("it refuses the name or the password".into()),
         "3D000" => Error::Unavailable("it has no database of that name".into()),
+        "42501" => Error::Internal(
+            "this role has no right to do that: `natter check` says which is missing; what changes \
+             the schema is done by its owner"
+                .into(),
+        ),
         "25006" => Error::Unavailable("it takes no writes".into()),
         // connection trouble, resources, a state that passes (a database that is closed for
         // connections), operator intervention (shutdown, failover), the system

@@ -34,11 +34,7 @@ async fn of_sqlite(url: &str, options: &Options) -> Result<Inspection> {
     if let Some((version,)) = version {
         seen.engine = format!("SQLite {version}");
     }
-    let schema: Option<(i64,)> = row!(
-        &mut link,
-        "SELECT CAST(1 AS BIGINT) FROM sqlite_master WHERE name = 'natter_schema'"
-    )?;
-    schema_of(&mut link, schema.is_some(), &mut seen).await?;
+    schema_of(&mut link, &mut seen).await?;
     let said: Vec<(String,)> = rows!(&mut link, "PRAGMA quick_check(20)")?;
     seen.wrong.extend(said.into_iter().map(|(line,)| line).filter(|line| line != "ok"));
     Ok(seen)
@@ -50,31 +46,45 @@ async fn of_postgres(url: &str, options: &Options) -> Result<Inspection> {
     let mut connection = in_time(timeout, PgConnection::connect_with(&connect)).await?;
     let mut link = Link::Postgres(&mut connection, timeout);
     let mut seen = Inspection::default();
-    settings_of(&mut link, &mut seen).await?;
+    let may_create = settings_of(&mut link, &mut seen).await?;
     let asked = unix_ms();
     let now: Option<(i64,)> =
         row!(&mut link, "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)")?;
     // Half of the way there and back.
     seen.clock_ahead_ms = now.map(|(now,)| now - (asked + unix_ms()) / 2);
-    let schema: Option<(i64,)> =
-        row!(&mut link, "SELECT CAST(1 AS BIGINT) WHERE to_regclass('natter_schema') IS NOT NULL")?;
-    schema_of(&mut link, schema.is_some(), &mut seen).await?;
-    let denied: Vec<(String,)> = rows!(
-        &mut link,
-        "SELECT CAST(relname AS TEXT) FROM pg_class
-          WHERE relkind IN ('r', 'p') AND relnamespace = current_schema()::regnamespace
-            AND NOT has_table_privilege(oid, 'SELECT, INSERT')"
-    )?;
-    if !denied.is_empty() {
-        let names: Vec<String> = denied.into_iter().map(|(name,)| name).collect();
-        seen.wrong.push(format!("no right to read and write {}", names.join(", ")));
+    schema_of(&mut link, &mut seen).await?;
+    if !may_create && !seen.pending.is_empty() {
+        let why = "its schema is to be changed, and this role has no right to make tables (CREATE \
+                   on the schema): start one process as the owner first";
+        seen.wrong.push(why.into());
     }
+    seen.wrong.extend(denied(&mut link).await?);
     connection.close().await.map_err(fault)?;
     Ok(seen)
 }
 
-/// The version, and settings that would make an acked message a promise that is not kept.
-async fn settings_of(link: &mut Link<'_>, seen: &mut Inspection) -> Result<()> {
+/// Rights that every statement of ours together needs and this role does not have, by table.
+async fn denied(link: &mut Link<'_>) -> Result<Vec<String>> {
+    let denied: Vec<(String, String)> = rows!(
+        link,
+        "SELECT CAST(relname AS TEXT), string_agg(wanted, ', ')
+           FROM pg_class
+           CROSS JOIN LATERAL unnest(CASE relkind
+             WHEN 'S' THEN ARRAY['USAGE']
+             ELSE ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE'] END) AS w (wanted)
+          WHERE relkind IN ('r', 'p', 'S') AND relnamespace = current_schema()::regnamespace
+            AND (relname <> 'natter_schema' OR wanted = 'SELECT')
+            AND NOT CASE relkind WHEN 'S' THEN has_sequence_privilege(oid, wanted)
+                                 ELSE has_table_privilege(oid, wanted) END
+          GROUP BY relname ORDER BY relname"
+    )?;
+    let sentence = |(name, rights)| format!("no right to {rights} on {name}");
+    Ok(denied.into_iter().map(sentence).collect())
+}
+
+/// The version, and settings that would make an acked message a promise that is not kept. Whether
+/// this role may make tables.
+async fn settings_of(link: &mut Link<'_>, seen: &mut Inspection) -> Result<bool> {
     let said: Option<(String, i32, String, String, String, bool, bool)> = row!(
         link,
         "SELECT current_setting('server_version'),
@@ -95,15 +105,14 @@ async fn settings_of(link: &mut Link<'_>, seen: &mut Inspection) -> Result<()> {
     wrong(number < POSTGRES_MIN, "it is older than PostgreSQL 13".into());
     wrong(encoding != "UTF8", format!("its encoding is {encoding}, not UTF8"));
     wrong(standby, "it is a standby and takes no writes".into());
-    wrong(!may_create, "no right to make tables (CREATE on the schema)".into());
     let lost = "a stored message may be lost with the power";
     wrong(fsync == "off", format!("fsync is off: {lost}"));
     wrong(sync_commit == "off", format!("synchronous_commit is off: {lost}"));
-    Ok(())
+    Ok(may_create)
 }
 
-async fn schema_of(link: &mut Link<'_>, exists: bool, seen: &mut Inspection) -> Result<()> {
-    let applied = match exists {
+async fn schema_of(link: &mut Link<'_>, seen: &mut Inspection) -> Result<()> {
+    let applied = match migrate::is_known(link).await? {
         false => Vec::new(),
         true => rows!(link, "SELECT version, checksum, additive FROM natter_schema")?,
     };

@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, PgPool};
 
 use super::error::of_sqlite;
 use super::sqlite::SqliteTx;
-use super::{Link, Tx, exec, fault, rows};
+use super::{Link, Tx, exec, fault, row, rows};
 use crate::{Error, Result};
 
 struct Migration {
@@ -68,11 +68,15 @@ const MIGRATION_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(3_
 
 async fn migrate(mut tx: Tx) -> Result<()> {
     let link = &mut tx.link();
-    exec!(
-        link,
-        "CREATE TABLE IF NOT EXISTS natter_schema (
-           version BIGINT NOT NULL PRIMARY KEY, checksum TEXT NOT NULL, additive SMALLINT NOT NULL)"
-    )?;
+    // Who may only read and write rows does not even ask for more: nothing may be left to do.
+    if !is_known(link).await? {
+        exec!(
+            link,
+            "CREATE TABLE natter_schema (
+               version BIGINT NOT NULL PRIMARY KEY, checksum TEXT NOT NULL,
+               additive SMALLINT NOT NULL)"
+        )?;
+    }
     let applied: Vec<(i64, String, i16)> =
         rows!(link, "SELECT version, checksum, additive FROM natter_schema ORDER BY version")?;
     refuse_foreign(&applied)?;
@@ -82,6 +86,18 @@ async fn migrate(mut tx: Tx) -> Result<()> {
         }
     }
     tx.commit().await
+}
+
+/// Whether natter has been here before.
+pub(super) async fn is_known(link: &mut Link<'_>) -> Result<bool> {
+    let found: Option<(i64,)> = row!(
+        link,
+        [
+            "SELECT CAST(1 AS BIGINT) FROM sqlite_master WHERE name = 'natter_schema'",
+            "SELECT CAST(1 AS BIGINT) WHERE to_regclass('natter_schema') IS NOT NULL"
+        ]
+    )?;
+    Ok(found.is_some())
 }
 
 /// The versions that an opening would apply. Error: this program cannot work with the database.

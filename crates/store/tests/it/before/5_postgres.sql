@@ -1,0 +1,176 @@
+-- What the program of version 5 of the schema says to store a message, to paint, and to catch up.
+-- A snapshot: it is not kept up with the code. before.rs says how it is read.
+
+-- the gate
+-- rows := 1
+SELECT pg_advisory_xact_lock_shared(32484390062027520)
+
+-- is it shut
+-- rows := 0
+-- $1 := ARRAY[0]::bigint[]
+SELECT shard, state, epoch, move FROM shard_gate WHERE shard = ANY($1)
+
+-- lock the conversations
+-- rows := 1
+-- $1 := ARRAY[CONV]::bigint[]
+WITH input AS (SELECT unnest($1::bigint[]) AS conv_id)
+SELECT c.conv_id, c.kind, c.dm_block, c.last_seq
+  FROM input JOIN conversation c ON c.conv_id = input.conv_id ORDER BY c.conv_id FOR UPDATE OF c
+
+-- known keys
+-- rows := 0
+-- $1 := ARRAY[CONV]::bigint[]
+-- $2 := ARRAY[ANN]::bigint[]
+-- $3 := ARRAY[4711]::bigint[]
+WITH input AS (SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[])
+       AS i (conv_id, sender_id, client_key))
+SELECT k.conv_id, k.sender_id, k.client_key, k.seq, k.sent_at
+  FROM input JOIN sent_key k ON k.conv_id = input.conv_id
+   AND k.sender_id = input.sender_id AND k.client_key = input.client_key
+
+-- lock the members
+-- rows := 1
+-- $1 := ARRAY[CONV]::bigint[]
+-- $2 := ARRAY[ANN]::bigint[]
+WITH input AS (SELECT * FROM unnest($1::bigint[], $2::bigint[]) AS i (conv_id, user_id))
+SELECT m.conv_id, m.user_id, m.joined_seq, m.delivered_seq, m.read_seq, m.mention_seq,
+       m.delivered_at, m.read_at, c.last_seq
+  FROM input
+  JOIN member m ON m.conv_id = input.conv_id AND m.user_id = input.user_id
+  JOIN conversation c ON c.conv_id = m.conv_id
+ WHERE m.left_at IS NULL ORDER BY m.conv_id, m.user_id FOR UPDATE OF m
+
+-- all members
+-- rows := 2
+-- $1 := ARRAY[CONV]::bigint[]
+WITH input AS (SELECT unnest($1::bigint[]) AS conv_id)
+SELECT m.conv_id, m.user_id FROM input JOIN member m ON m.conv_id = input.conv_id
+ WHERE m.left_at IS NULL
+
+-- move the end
+-- $1 := 1800000000001
+-- $2 := ARRAY[CONV]::bigint[]
+-- $3 := ARRAY[2]::bigint[]
+WITH input AS (SELECT * FROM unnest($2::bigint[], $3::bigint[]) AS i (conv_id, last_seq))
+UPDATE conversation SET last_seq = input.last_seq,
+       last_at = CASE WHEN last_at < $1 THEN $1 ELSE last_at END
+  FROM input WHERE conversation.conv_id = input.conv_id
+
+-- remember the key
+-- $1 := 1800000000001
+-- $2 := ARRAY[CONV]::bigint[]
+-- $3 := ARRAY[ANN]::bigint[]
+-- $4 := ARRAY[4711]::bigint[]
+-- $5 := ARRAY[2]::bigint[]
+WITH input AS (SELECT * FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
+       AS i (conv_id, sender_id, client_key, seq))
+INSERT INTO sent_key (conv_id, sender_id, client_key, seq, sent_at)
+SELECT conv_id, sender_id, client_key, seq, $1 FROM input
+
+-- the message
+-- $1 := 1800000000001
+-- $2 := ARRAY[CONV]::bigint[]
+-- $3 := ARRAY[2]::bigint[]
+-- $4 := ARRAY[ANN]::bigint[]
+-- $5 := ARRAY[NULL]::bigint[]
+-- $6 := ARRAY['of the version before']::text[]
+WITH input AS (SELECT * FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[],
+       $6::text[]) AS i (conv_id, seq, sender_id, reply_seq, body))
+INSERT INTO message (conv_id, seq, sender_id, sent_at, reply_seq, body)
+SELECT conv_id, seq, sender_id, $1, reply_seq, body FROM input
+
+-- cursors
+-- $1 := ARRAY[CONV]::bigint[]
+-- $2 := ARRAY[ANN]::bigint[]
+-- $3 := ARRAY[2]::bigint[]
+-- $4 := ARRAY[2]::bigint[]
+-- $5 := ARRAY[0]::bigint[]
+-- $6 := ARRAY[1800000000001]::bigint[]
+-- $7 := ARRAY[1800000000001]::bigint[]
+WITH input AS (SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[],
+       $5::bigint[], $6::bigint[], $7::bigint[])
+       AS i (conv_id, user_id, delivered_seq, read_seq, mention_seq, delivered_at, read_at))
+UPDATE member SET delivered_seq = input.delivered_seq, read_seq = input.read_seq,
+       mention_seq = input.mention_seq, delivered_at = input.delivered_at,
+       read_at = input.read_at
+  FROM input WHERE member.conv_id = input.conv_id AND member.user_id = input.user_id
+
+-- a nudge
+-- $1 := 1800000600001
+-- $2 := ARRAY[BOB]::bigint[]
+WITH input AS (SELECT unnest($2::bigint[]) AS user_id)
+INSERT INTO nudge (user_id, due_at) SELECT user_id, $1 FROM input WHERE 1 = 1
+ON CONFLICT (user_id) DO UPDATE SET due_at = nudge.due_at WHERE 1 = 0
+
+-- the Paint
+-- rows := 1
+-- $1 := BOB
+-- $2 := 50
+-- $3 := 280
+SELECT p.*, o.delivered_seq AS friend_delivered_seq, o.read_seq AS friend_read_seq,
+       o.mailed_seq AS friend_mailed_seq, o.mailed_at AS friend_mailed_at,
+       m.seq, m.sender_id, m.sent_at, m.rev, m.edited_at, m.kind AS message_kind,
+       m.reply_seq, substr(m.body, 1, $3) AS preview
+  FROM (SELECT c.conv_id, c.kind, c.title, c.member_count, c.last_seq, c.last_rev,
+               c.last_at, me.role, me.joined_seq, me.delivered_seq, me.read_seq,
+               me.mention_seq, me.muted_until,
+               CASE WHEN c.dm_lo = $1 THEN c.dm_hi ELSE c.dm_lo END AS friend_id
+          FROM member me JOIN conversation c ON c.conv_id = me.conv_id
+         WHERE me.user_id = $1 AND me.left_at IS NULL AND ((c.conv_id >> 12) & 1023) NOT IN
+               (SELECT shard FROM shard_gate WHERE shard >= 0 AND state >= 3)
+         ORDER BY c.last_at DESC, c.conv_id LIMIT $2) p
+  LEFT JOIN member o ON o.conv_id = p.conv_id AND o.user_id = p.friend_id
+  LEFT JOIN message m ON m.conv_id = p.conv_id AND m.seq = p.last_seq AND m.seq > p.joined_seq
+ ORDER BY p.last_at DESC, p.conv_id
+
+-- where everything stands
+-- rows := 1
+-- $1 := BOB
+-- $2 := 10000
+SELECT c.last_at, c.conv_id, c.last_seq, c.last_rev, me.joined_seq, me.delivered_seq, me.read_seq
+  FROM member me JOIN conversation c ON c.conv_id = me.conv_id
+ WHERE me.user_id = $1 AND me.left_at IS NULL AND ((c.conv_id >> 12) & 1023) NOT IN
+       (SELECT shard FROM shard_gate WHERE shard >= 0 AND state >= 3)
+ ORDER BY c.last_at DESC, c.conv_id LIMIT $2
+
+-- is he in
+-- rows := 1
+-- $1 := CONV
+-- $2 := BOB
+SELECT joined_seq FROM member WHERE conv_id = $1 AND user_id = $2 AND left_at IS NULL
+
+-- what is new
+-- rows := 2
+-- $1 := CONV
+-- $2 := 0
+-- $3 := 51
+SELECT conv_id, seq, sender_id, sent_at, rev, edited_at, kind, reply_seq, body
+  FROM message WHERE conv_id = $1 AND seq > $2 ORDER BY seq LIMIT $3
+
+-- what was before
+-- rows := 2
+-- $1 := CONV
+-- $2 := 0
+-- $3 := 3
+-- $4 := 51
+SELECT conv_id, seq, sender_id, sent_at, rev, edited_at, kind, reply_seq, body
+  FROM message WHERE conv_id = $1 AND seq > $2 AND seq < $3
+ ORDER BY seq DESC LIMIT $4
+
+-- what was changed
+-- rows := 0
+-- $1 := CONV
+-- $2 := 0
+-- $3 := 0
+-- $4 := 51
+SELECT conv_id, seq, sender_id, sent_at, rev, edited_at, kind, reply_seq, body
+  FROM message WHERE conv_id = $1 AND rev > $2 AND rev IS NOT NULL AND seq > $3
+ ORDER BY rev LIMIT $4
+
+-- reactions
+-- rows := 0
+-- $1 := CONV
+-- $2 := ARRAY[2]::bigint[]
+WITH input AS (SELECT unnest($2::bigint[]) AS seq)
+SELECT r.seq, r.emoji, r.user_id FROM input
+  JOIN reaction r ON r.conv_id = $1 AND r.seq = input.seq
