@@ -78,13 +78,18 @@ fn escape(model: &mut Model) -> Vec<Effect> {
         model.tell(Tone::Dim, format!("recording @{register}: q ends it"));
         return Vec::new();
     }
+    leave_for_messages(model).into_iter().collect()
+}
+
+/// Out of the box. A draft stays, the edit of a message does not.
+pub(super) fn leave_for_messages(model: &mut Model) -> Option<Effect> {
     model.place = Place::Messages;
     match model.target {
         Target::Edit { .. } => cancel_edit(model),
-        Target::Reply { .. } if empty => model.target = Target::New,
+        Target::Reply { .. } if model.composer.text.is_empty() => model.target = Target::New,
         Target::Reply { .. } | Target::New => {}
     }
-    save_draft(model).into_iter().collect()
+    save_draft(model)
 }
 
 /// Tab: the next name or emoji that begins as the one at the cursor, else blanks.

@@ -3,7 +3,7 @@
 use client::search::{Query, Sought};
 use proto::check;
 
-use super::{deeds, go, jumps, moves, typed};
+use super::{compose, deeds, go, jumps, moves, typed};
 use crate::commands::FieldDeed;
 use crate::completion;
 use crate::effect::{Ask, Effect, PersonDeed, Who};
@@ -13,7 +13,7 @@ use crate::limits::{FOUND_ROWS_MAX, HISTORY_LINES_MAX};
 use crate::line_edit::LineEdit;
 use crate::model::{
     CommandLine, Completion, CompletionRow, EMOJI, Goal, GoalAsked, Help, ItemId, Model, Over,
-    Reactions, Repeat, Results, ResultsFrom, Tone,
+    Place, Reactions, Repeat, Results, ResultsFrom, Target, Tone,
 };
 
 pub(super) fn run(model: &mut Model, deed: FieldDeed) -> Vec<Effect> {
@@ -22,8 +22,15 @@ pub(super) fn run(model: &mut Model, deed: FieldDeed) -> Vec<Effect> {
             return run_line(model, prompt.line.text.trim());
         }
         (FieldDeed::Choose, Some(Over::Search(line))) => {
+            // what is found is a message: n and N go on there; an edit would be lost by leaving
+            let saved = match (model.place, model.target) {
+                (Place::Compose, Target::New | Target::Reply { .. }) => {
+                    compose::leave_for_messages(model)
+                }
+                (Place::Compose | Place::Messages | Place::List, _) => None,
+            };
             jumps::search(model, line.text.trim());
-            return Vec::new();
+            return saved.into_iter().collect();
         }
         (FieldDeed::Choose, Some(Over::Reactions(reactions))) => {
             let emoji = reactions.line.text.trim().to_string();

@@ -203,3 +203,23 @@ fn tab_completes_an_emoji_by_its_name() {
     stage.keys("<Esc>ccat 12:30<Tab>");
     assert_eq!(text(&stage), "at 12:30    ");
 }
+
+#[test]
+fn a_search_typed_in_normal_searches_and_does_no_harm_to_the_draft() {
+    let mut stage = talking_with_ann(80, 24);
+    stage.keys("isome text<Esc>");
+    let draft = stage.model.composer.text.clone();
+    stage.keys("/gateway");
+    assert_eq!(stage.model.layer(), Layer::Search);
+    stage.taken();
+    stage.keys("<CR>");
+    let sends = |effect: &Effect| matches!(effect, Effect::Send { .. });
+    assert!(!stage.taken().iter().any(sends), "Enter ends the search");
+    assert_eq!((stage.model.layer(), &stage.model.composer.text), (Layer::Messages, &draft));
+    stage.keys("i<Esc>?exit<Esc>");
+    assert_eq!((stage.model.layer(), &stage.model.composer.text), (Layer::Normal, &draft));
+    stage.keys("i<F1>");
+    assert_eq!(stage.model.layer(), Layer::Help);
+    stage.keys("<Esc>x<Esc>r/");
+    assert_ne!(stage.model.layer(), Layer::Search, "r takes it as what it is");
+}
