@@ -147,9 +147,14 @@ fn draw(out: &mut String, run: &Run, row: u16, ground: Rgb) {
              fill=\"{fill}\"/>"
         );
     }
-    if run.text.trim().is_empty() && !run.look.underline {
+    // Blanks at the ends are not drawn: where a viewer drops them, what is left would be stretched.
+    let text = run.text.trim_matches(' ');
+    if text.is_empty() {
         return;
     }
+    let blanks = (run.text.len() - run.text.trim_start_matches(' ').len()) as f32;
+    let left = left + blanks * CELL_WIDTH;
+    let width = width - (run.text.len() - text.len()) as f32 * CELL_WIDTH;
     let mut more = String::new();
     for (set, attribute) in [
         (run.look.bold, " font-weight=\"bold\""),
@@ -165,7 +170,7 @@ fn draw(out: &mut String, run: &Run, row: u16, ground: Rgb) {
          lengthAdjust=\"spacingAndGlyphs\" fill=\"{}\"{more}>{}</text>",
         y(row) + BASELINE,
         hex(run.look.fg),
-        escaped(&run.text)
+        escaped(text).replace("  ", "&#160;&#160;")
     );
 }
 
