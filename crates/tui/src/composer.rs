@@ -170,12 +170,13 @@ impl Composer {
         })
     }
 
-    /// One block at the cursor, whatever the mode: never keys. Too much is cut.
-    pub fn paste(&mut self, text: &str) {
+    /// One block at the cursor, whatever the mode: never keys. false: it was too much, and was cut.
+    pub fn paste(&mut self, text: &str) -> bool {
         let text = clean::text(text);
         let room = BOX_BYTES_MAX.saturating_sub(self.text.len());
         self.editor.paste(&text[..text.floor_char_boundary(room.min(text.len()))]);
         self.look();
+        text.len() <= room
     }
 
     /// What Tab completes at the cursor: what was typed of a name behind `@`, or of an emoji from

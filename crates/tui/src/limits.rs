@@ -26,8 +26,8 @@ pub const HISTORY_LINES_MAX: usize = 200;
 pub const HISTORY_BYTES_MAX: u64 = 1024 * 1024;
 /// A line in the finder, the command line or the reaction box, in bytes. More is not taken.
 pub const LINE_BYTES_MAX: usize = 4 * 1024;
-/// Text in the message box, in bytes, that a paste may fill. More is cut. The editor has a bound of
-/// its own for what is typed, and the server's is checked at Enter.
+/// Text in the message box, in bytes, that a paste may fill. More is cut, and told. The editor has
+/// a bound of its own for what is typed, and the server's is checked at Enter.
 pub const BOX_BYTES_MAX: usize = 64 * 1024;
 /// Messages around one that is gone to, read from the disk at once.
 pub const AROUND_MESSAGES: u32 = 200;
@@ -68,8 +68,9 @@ pub const ESC_WAIT_MS: i64 = 30;
 pub const READ_BYTES: usize = 4 * 1024;
 /// A terminal's sequence, in bytes. Longer: it is passed over.
 pub const SEQUENCE_BYTES_MAX: usize = 64;
-/// A paste, in bytes. The rest is passed over: the box has room for as much.
-pub const PASTE_BYTES_MAX: usize = BOX_BYTES_MAX;
+/// A paste, in bytes. The rest is passed over: it is more than the box has room for, and that is
+/// told.
+pub const PASTE_BYTES_MAX: usize = 2 * BOX_BYTES_MAX;
 /// A web address that can be opened, in bytes. Longer ones are not offered.
 pub const LINK_BYTES_MAX: usize = 2 * 1024;
 /// Columns of a message in a notification. More is cut.

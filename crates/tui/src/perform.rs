@@ -105,12 +105,23 @@ async fn load_all(client: &Client) -> client::Result<Answer> {
 
 /// A question to the gateway, to its end.
 pub(crate) async fn ask(client: Client, ask: Ask) -> Answer {
-    let got = match asked(&client, &ask).await {
-        Ok(got) => Ok(got),
-        Err(client::Error::Offline) => Err(Trouble::Offline),
-        Err(error) => Err(Trouble::Refused(error.to_string())),
-    };
+    let got = asked(&client, &ask).await.map_err(|error| trouble(&ask, &error));
     Answer::Asked { ask, got }
+}
+
+/// Why there is no answer, for a person. What the server says of anything that it does not find is
+/// too little where a request was answered that nobody made.
+fn trouble(ask: &Ask, error: &client::Error) -> Trouble {
+    match (ask, error) {
+        (_, client::Error::Offline) => Trouble::Offline,
+        (
+            Ask::Person { deed: PersonDeed::Accept | PersonDeed::Decline, .. },
+            client::Error::Refused { code: proto::ErrorCode::NotFound, .. },
+        ) => Trouble::Refused(
+            "there is no such friend request; the list shows those there are".into(),
+        ),
+        (_, error) => Trouble::Refused(error.to_string()),
+    }
 }
 
 async fn asked(client: &Client, ask: &Ask) -> client::Result<Got> {
@@ -199,4 +210,24 @@ async fn user_ids(client: &Client, handles: &[String]) -> client::Result<Vec<i64
         ids.push(client.find_person(handle).await?.user_id);
     }
     Ok(ids)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_accepts_what_nobody_asked_is_told_so() {
+        let error = client::Error::Refused {
+            code: proto::ErrorCode::NotFound,
+            text: "there is no such thing, or it is not yours to see".into(),
+            retry_after_ms: 0,
+        };
+        let person = |deed| Ask::Person { who: Who::Id(2), deed };
+        for (deed, of) in [(PersonDeed::Accept, "friend request"), (PersonDeed::Block, "not yours")]
+        {
+            let Trouble::Refused(why) = trouble(&person(deed), &error) else { panic!("refused") };
+            assert!(why.contains(of), "{why}");
+        }
+    }
 }

@@ -8,7 +8,7 @@ use crate::composer::{At, Pressed};
 use crate::effect::{Ask, Effect};
 use crate::emoji;
 use crate::keys::Key;
-use crate::limits::CLIPBOARD_BYTES_MAX;
+use crate::limits::{BOX_BYTES_MAX, CLIPBOARD_BYTES_MAX};
 use crate::model::{Draft, Model, Place, Target, Tone};
 
 pub(super) fn write(model: &mut Model, way: Write) -> Vec<Effect> {
@@ -157,7 +157,10 @@ pub(super) fn type_key(model: &mut Model, key: Key) -> (Pressed, Vec<Effect>) {
 }
 
 pub(super) fn paste(model: &mut Model, text: &str) -> Vec<Effect> {
-    model.composer.paste(text);
+    if !model.composer.paste(text) {
+        let text = format!("the box holds {BOX_BYTES_MAX} bytes: the end of the paste was cut off");
+        model.tell(Tone::Warn, text);
+    }
     changed(model)
 }
 

@@ -177,6 +177,10 @@ fn a_text_too_long_says_by_how_much() {
     stage.keys("i");
     stage.input(tui::effect::Input::Paste("x".repeat(16 * 1024 + 5)));
     assert!(stage.picture().contains("5 bytes too long"));
+    assert_eq!(stage.notice(), "");
+    stage.input(tui::effect::Input::Paste("x".repeat(64 * 1024)));
+    assert_eq!(stage.notice(), "the box holds 65536 bytes: the end of the paste was cut off");
+    assert_eq!(text(&stage).len(), 65_536);
 }
 
 #[test]
