@@ -127,6 +127,17 @@ impl Composer {
         clean::line(&shown.collect::<String>()).into_owned()
     }
 
+    /// The register whose text this key would put or insert, where there is none in it.
+    pub fn empty_register(&self, key: Key) -> Option<char> {
+        let name = match (self.editor.pending(), key) {
+            ([.., vim::Key::Ctrl('r')], Key::Char(name)) => name,
+            ([.., vim::Key::Char('"'), vim::Key::Char(name)], Key::Char('p' | 'P')) => *name,
+            _ => return None,
+        };
+        let is_name = name.is_ascii_alphanumeric() || "\"-+*".contains(name);
+        (is_name && self.editor.register(name).is_none()).then_some(name)
+    }
+
     pub fn press(&mut self, key: Key) -> Pressed {
         self.completion = None;
         let Some(pressed) = self.editor_key(key) else {

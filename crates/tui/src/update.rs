@@ -28,6 +28,7 @@ use crate::model::{Asked, GoalAsked, Model, Newer, Older, Over, Place, Tone};
 use crate::scroll;
 use crate::settings::Receipts;
 use crate::tutor;
+use crate::words;
 
 /// Fewer loaded messages than this above the screen: more are read.
 const OLDER_MARGIN: usize = 20;
@@ -208,7 +209,12 @@ fn type_key(model: &mut Model, layer: Layer, key: Key) -> Vec<Effect> {
     let known = match layer {
         Layer::Insert | Layer::Normal => {
             let pending = model.composer.pending();
+            let empty = model.composer.empty_register(key);
             let (pressed, effects) = compose::type_key(model, key);
+            if let Some(register) = empty {
+                model.tell(Tone::Dim, words::nothing_in(register));
+                return effects;
+            }
             match pressed {
                 Pressed::Done => {}
                 Pressed::Unknown => nothing(model, &[key]),

@@ -114,6 +114,14 @@ pub fn outbox(model: &Model) -> (usize, usize) {
     (model.queued.len() - refused, refused)
 }
 
+/// Where a text was wanted from a register that has none.
+pub fn nothing_in(register: char) -> String {
+    match register {
+        '+' | '*' => "the clipboard is not read: paste with the terminal's own key".into(),
+        name => format!("nothing is in register {name}"),
+    }
+}
+
 /// The handle, which is short ASCII; the number of somebody unknown.
 pub fn handle(model: &Model, user_id: i64) -> String {
     match model.people.get(&user_id) {

@@ -15,6 +15,7 @@ use crate::model::{
     CommandLine, Completion, CompletionRow, EMOJI, Goal, GoalAsked, Help, ItemId, Model, Over,
     Place, Reactions, Repeat, Results, ResultsFrom, Target, Tone,
 };
+use crate::words;
 
 pub(super) fn run(model: &mut Model, deed: FieldDeed) -> Vec<Effect> {
     match (deed, model.over.take()) {
@@ -68,7 +69,7 @@ pub(super) fn register(model: &mut Model, key: Option<&Key>) -> Vec<Effect> {
     let editor = &model.composer.editor;
     let runs = matches!(model.over, Some(Over::CommandLine(_)));
     match editor.register(*name) {
-        None => model.tell(Tone::Dim, format!("nothing is in register {name}")),
+        None => model.tell(Tone::Dim, words::nothing_in(*name)),
         Some(_) if runs && editor.is_foreign(*name) => {
             let why = "holds words of others: they do not go into a command";
             model.tell(Tone::Warn, format!("register {name} {why}"));

@@ -8,6 +8,7 @@ use crate::commands::{Command, Deed, Write};
 use crate::effect::{Ask, Effect};
 use crate::limits::DELETE_MESSAGES_MAX;
 use crate::model::{Asked, Item, ItemId, Model, Newer, Place, Tone};
+use crate::words;
 
 /// The selection, or so many messages from the cursor down.
 pub(super) fn here(
@@ -164,7 +165,7 @@ fn copy(model: &mut Model, (first, last): (usize, usize), register: Option<char>
 pub(super) fn put(model: &mut Model, register: Option<char>) -> Vec<Effect> {
     let name = register.unwrap_or('"');
     let Some(text) = model.composer.editor.register(name) else {
-        model.tell(Tone::Warn, format!("nothing is in register {name}"));
+        model.tell(Tone::Warn, words::nothing_in(name));
         return Vec::new();
     };
     compose::write(model, Write::AtEnd);

@@ -227,3 +227,23 @@ fn a_search_typed_in_normal_searches_and_does_no_harm_to_the_draft() {
     stage.keys("<Esc>x<Esc>r/");
     assert_ne!(stage.model.layer(), Layer::Search, "r takes it as what it is");
 }
+
+#[test]
+fn who_puts_from_the_clipboard_is_told_how_to_paste() {
+    const TOLD: &str = "the clipboard is not read: paste with the terminal's own key";
+    let mut stage = talking_with_ann(80, 24);
+    stage.keys("\"+p");
+    assert_eq!(stage.notice(), TOLD);
+    for (keys, told) in [
+        ("iabc<Esc>\"+p", TOLD),
+        ("\"*P", TOLD),
+        ("A<C-r>+", TOLD),
+        ("<C-r>z", "nothing is in register z"),
+        ("<Esc>\"zp", "nothing is in register z"),
+        ("yyp\"+yy\"+p", ""),
+    ] {
+        stage.keys(keys);
+        assert_eq!(stage.notice(), told, "{keys}");
+    }
+    assert_eq!(text(&stage), "abc\nabc\nabc");
+}
