@@ -10,7 +10,10 @@ use crate::{help, scroll};
 
 pub(super) fn run(model: &mut Model, way: Move, count: Option<usize>) {
     match model.layer() {
-        Layer::Messages | Layer::Select => in_messages(model, way, count),
+        // from the box the conversation is read, too, and what is written stays
+        Layer::Messages | Layer::Select | Layer::Insert | Layer::Normal => {
+            in_messages(model, way, count);
+        }
         Layer::List => in_list(model, way, count),
         Layer::Finder => {
             let rows = finder::candidates(model).len();
@@ -26,7 +29,7 @@ pub(super) fn run(model: &mut Model, way: Move, count: Option<usize>) {
                 found.selected = moved(found.selected, rows, way, count, page);
             }
         }
-        Layer::Insert | Layer::Normal | Layer::CommandLine | Layer::Search | Layer::Reactions => {}
+        Layer::CommandLine | Layer::Search | Layer::Reactions => {}
     }
 }
 

@@ -247,3 +247,20 @@ fn who_puts_from_the_clipboard_is_told_how_to_paste() {
     }
     assert_eq!(text(&stage), "abc\nabc\nabc");
 }
+
+#[test]
+fn the_conversation_is_read_from_within_the_box() {
+    for (begin, layer) in [("ihello", Layer::Insert), ("ihello<Esc>", Layer::Normal)] {
+        let mut stage = talking_with_ann(60, 12);
+        stage.keys(begin);
+        let at_end = stage.picture();
+        stage.keys("<PageUp>");
+        assert_ne!(stage.picture(), at_end);
+        assert_eq!((text(&stage), stage.model.layer()), ("hello", layer));
+        stage.keys("<PageDown><PageDown><PageDown>");
+        assert_eq!(stage.picture(), at_end);
+        // what is sent is looked at
+        stage.keys("<PageUp><CR>");
+        assert!(stage.model.chat.as_ref().is_some_and(tui::model::Chat::follows));
+    }
+}
