@@ -1,5 +1,8 @@
 //! The role with a real RabbitMQ between relay and workers: away, cut off, killed; workers that
 //! die; jobs that nobody can do.
+//!
+//! The long form of a RabbitMQ that is away: `NATTER_QUEUE_AWAY_MS=60000 cargo xtask test --only unit
+//! -- -p natter-server --no-capture a_rabbitmq_that_is_killed`.
 #![expect(clippy::large_futures, reason = "each test has its stack for itself")]
 
 use std::collections::BTreeSet;
@@ -18,7 +21,7 @@ use tokio::sync::watch;
 
 use super::outside::MailServer;
 use super::tests::{HOUR, MINUTE, NOON, Stage, message_id, signs_up};
-use super::{Notify, run_through};
+use super::{Notify, relay, run_through};
 use crate::limits;
 use crate::queue::{Queue, Rabbit, Task};
 
@@ -186,6 +189,28 @@ async fn jobs_wait_for_a_rabbitmq_that_is_away_and_come_once_each() {
 }
 
 #[tokio::test]
+async fn what_rabbitmq_has_not_confirmed_stays_in_the_tables_and_is_due_at_once() {
+    let gate = Gate::new(&rabbitmq()).await;
+    gate.open.send_replace(true);
+    let stage = stage(&gate.url, None).await;
+    let store = &stage.notify.store;
+    signs_up(store, "carl@example.org").await;
+    stage.ann_writes("hello", NOON).await;
+    let due = NOON + 10 * MINUTE;
+    let (line, _jobs, _dead) = rabbit(&stage.notify).open().await.unwrap();
+    gate.open.send_replace(false);
+    until(async || !line.is_alive()).await;
+    assert_eq!(relay::hand_over(&stage.notify, &line, due).await.unwrap(), (0, false));
+    assert_eq!(store.outbox_oldest(due).await.unwrap(), Some(due), "it is due");
+    assert_eq!(stage.bobs_nudge().await, Some(due), "so is the nudge");
+    assert_eq!(stage.notify.counters.jobs_unconfirmed.get(), 2);
+    gate.open.send_replace(true);
+    let script = until(async || stage.mails().len() == 2);
+    run_while(&stage.notify, || due, script).await;
+    end(stage).await;
+}
+
+#[tokio::test]
 async fn a_job_that_fails_five_times_is_given_up_and_the_others_do_not_wait_for_it() {
     let server = MailServer::start("take").await;
     let stage = stage(&rabbitmq(), Some(&server)).await;
@@ -308,6 +333,9 @@ async fn every_job_that_is_handed_over_is_confirmed() {
     end(stage).await;
 }
 
+/// In the long form, so many people sign up in each second in which there is no RabbitMQ.
+const AWAY_PER_S: usize = 20;
+
 /// A RabbitMQ that this test may kill.
 struct Node {
     data: std::path::PathBuf,
@@ -352,6 +380,9 @@ impl Node {
 #[tokio::test]
 async fn a_rabbitmq_that_is_killed_under_load_loses_no_job_and_repeats_none() {
     const PEOPLE: usize = 200;
+    let away = std::env::var("NATTER_QUEUE_AWAY_MS");
+    let away = Duration::from_millis(away.map_or(0, |ms| ms.parse().expect("milliseconds")));
+    let people = PEOPLE + AWAY_PER_S * usize::try_from(away.as_secs()).unwrap();
     let held = [(); 3].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
     let ports = held.map(|listener| listener.local_addr().unwrap().port());
     let data = std::env::temp_dir().join(format!("natter-test-mq-{}", id::random_key()));
@@ -364,13 +395,23 @@ async fn a_rabbitmq_that_is_killed_under_load_loses_no_job_and_repeats_none() {
         }
         until(async || stage.mails().len() > PEOPLE / 4).await;
         let (data, ports) = node.kill().await;
-        for n in PEOPLE / 2..PEOPLE {
+        let (began, mut worst) = (Instant::now(), Duration::ZERO);
+        for n in PEOPLE / 2..people {
+            let write = Instant::now();
             signs_up(store, &format!("user{n}@example.org")).await;
+            worst = worst.max(write.elapsed());
+            let pace = away.mul_f64((n - PEOPLE / 2) as f64 / (people - PEOPLE / 2) as f64);
+            tokio::time::sleep(pace.saturating_sub(began.elapsed())).await;
         }
+        let (absent, due) = (began.elapsed(), store.waiting_jobs().await.unwrap().len());
         let node = Node::start(data, ports).await;
         let began = Instant::now();
-        until(async || stage.mails().len() >= PEOPLE).await;
-        println!("drained {:?} after RabbitMQ was back", began.elapsed());
+        until(async || stage.notify.counters.mails_account.get() >= people as u64).await;
+        println!(
+            "away {absent:?}: {due} jobs wait or more, the slowest sign-up took {worst:?}; all \
+             {people} mails out {:?} after RabbitMQ was back",
+            began.elapsed()
+        );
         until(async || store.outbox_oldest(i64::MAX).await.unwrap().is_none()).await;
         std::fs::remove_dir_all(node.kill().await.0).unwrap();
     };
@@ -383,6 +424,9 @@ async fn a_rabbitmq_that_is_killed_under_load_loses_no_job_and_repeats_none() {
     tokio::join!(run_through(&stage.notify, rabbit(&stage.notify), &now, drain), script);
     let mails = stage.mails();
     let ids: BTreeSet<&str> = mails.iter().map(|mail| message_id(mail)).collect();
-    assert_eq!((mails.len(), ids.len()), (PEOPLE, PEOPLE), "none lost, none twice");
+    let kept = people.min(limits::MAILS_KEPT_MAX);
+    assert_eq!((mails.len(), ids.len()), (kept, kept), "none lost, none twice");
+    assert_eq!(stage.notify.counters.mails_account.get(), people as u64, "each once");
+    assert_eq!(store.dead_jobs().await.unwrap(), [], "none was given up");
     stage.end().await;
 }
