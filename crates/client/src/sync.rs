@@ -304,7 +304,11 @@ impl Mirror {
     pub(crate) fn presence(&mut self, presence: Presence, round: &mut Round) {
         if let Some(person) = self.people.get_mut(&presence.user_id) {
             person.online = presence.online;
-            person.last_seen = person.last_seen.max(presence.last_seen);
+            // Who hides it has been there since the moment that is known.
+            person.last_seen = match presence.last_seen {
+                0 => 0,
+                seen => seen.max(person.last_seen),
+            };
             round.people.insert(presence.user_id);
         }
         round.events.push(Event::Presence(presence));

@@ -321,7 +321,11 @@ fn take_receipt(model: &mut Model, receipt: &Receipt) {
 fn take_presence(model: &mut Model, presence: &Presence) {
     if let Some(person) = model.people.get_mut(&presence.user_id) {
         person.online = presence.online;
-        person.last_seen = presence.last_seen.max(person.last_seen);
+        // Who hides it has been there since the moment that is known.
+        person.last_seen = match presence.last_seen {
+            0 => 0,
+            seen => seen.max(person.last_seen),
+        };
     }
     if presence.online {
         // Whatever was planned for him while he was away is planned anew when he goes.

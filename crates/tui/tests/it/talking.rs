@@ -148,6 +148,16 @@ fn receipts_move_forwards_only() {
 }
 
 #[test]
+fn since_when_somebody_is_offline_is_not_told_any_more_when_he_hides_it() {
+    let mut stage = talking_with_ann(100, 24);
+    let gone = |last_seen| Event::Presence(Presence { user_id: ANN, online: false, last_seen });
+    stage.event(gone(NOW - 10 * MINUTE));
+    assert!(stage.picture().contains("offline since 14:20"));
+    stage.event(gone(0));
+    assert!(!stage.picture().contains("offline since"), "{}", stage.picture());
+}
+
+#[test]
 fn a_kept_message_says_when_a_mail_goes_out_and_that_it_did() {
     let mut stage = talking_with_ann(100, 24);
     let gone = |online| Event::Presence(Presence { user_id: ANN, online, last_seen: NOW - MINUTE });
