@@ -60,7 +60,12 @@ pub(crate) fn check(settings: &Settings, output: &Output) -> Result<()> {
     let alone = claimed.is_some() || !config.database.is_empty();
     findings.extend(runtime.block_on(databases(&config, alone)));
     findings.extend(runtime.block_on(redis(&config)));
-    for (setting, found) in server::check_files(&config) {
+    // A mailer keeps its lines in a pool, which wants a runtime around it.
+    let inside = runtime.enter();
+    let mut named = server::check_files(&config);
+    drop(inside);
+    named.extend(runtime.block_on(server::check_queue(&config)).map(|found| ("amqp", found)));
+    for (setting, found) in named {
         findings.push(match found {
             Ok(()) => Finding::new(setting, State::Ok, "can be used"),
             Err(error) => Finding::new(setting, State::Wrong, error.to_string()),

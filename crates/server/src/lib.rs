@@ -45,4 +45,4 @@ pub use error::Error;
 pub use keys::{Key, Kind, Secret};
 pub use links::inspect::{RedisSeen, inspect_redis};
 pub use rate::Rate;
-pub use run::{Server, check_files, look_into_queue, run, start};
+pub use run::{Server, check_files, check_queue, look_into_queue, run, start};

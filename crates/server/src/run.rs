@@ -80,6 +80,19 @@ pub fn check_files(config: &Config) -> Vec<(&'static str, Result<(), Error>)> {
     [certificate, mail].into_iter().filter(|(name, _)| is_set(name)).collect()
 }
 
+/// Whether the RabbitMQ that the settings name can be reached. None: they name none, or this
+/// process has nothing to do with it.
+pub async fn check_queue(config: &Config) -> Option<Result<(), Error>> {
+    if !config.roles.notify {
+        return None;
+    }
+    match notify::queue(config) {
+        Ok(Queue::Direct) => None,
+        Ok(Queue::Rabbit(rabbit)) => Some(notify::reach(&rabbit).await),
+        Err(error) => Some(Err(error)),
+    }
+}
+
 /// What lies in the RabbitMQ that the settings name: jobs that wait for a worker, and for a later
 /// try. What it has given up is in `store` afterwards. None: the settings name no RabbitMQ.
 pub async fn look_into_queue(config: &Config, store: &Store) -> Result<Option<(u32, u32)>, Error> {

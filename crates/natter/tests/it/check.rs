@@ -95,3 +95,23 @@ fn a_postgresql_is_asked_what_it_is_and_whether_it_has_that_database() {
     let nowhere = check(&format!("{server}/no_such_database"));
     found(&nowhere, "database 1", "wrong", "it has no database of that name");
 }
+
+#[test]
+fn a_mail_server_and_a_rabbitmq_are_looked_at_and_nothing_panics() {
+    let world = World::new();
+    let data = world.home.path().join("data").display().to_string();
+    let amqp = std::env::var("NATTER_TEST_RABBITMQ").expect("`cargo xtask test` sets it");
+    let check = |smtp: &str, amqp: &str| {
+        let args = ["check", "--json", "--listen", "127.0.0.1:0", "--data", &data];
+        world.run(&[&args[..], &["--smtp", smtp, "--amqp", amqp]].concat(), "")
+    };
+    let good = check("smtp://127.0.0.1:1", &amqp);
+    assert_eq!(good.code, 0, "{good:?}");
+    found(&good, "smtp", "ok", "can be used");
+    found(&good, "amqp", "ok", "can be used");
+    let bad = check("mail.example.org", "amqp://guest:secret@127.0.0.1:1/%2f");
+    assert_eq!(bad.code, 1, "{bad:?}");
+    found(&bad, "smtp", "wrong", "smtps://");
+    found(&bad, "amqp", "wrong", "refused");
+    assert!(!bad.out.contains("secret"), "{bad:?}");
+}

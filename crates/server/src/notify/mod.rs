@@ -88,19 +88,28 @@ pub(crate) fn queue(config: &Config) -> Result<Queue, Error> {
     }
 }
 
+/// Whether RabbitMQ can be reached: nothing is asked of it.
+pub(crate) async fn reach(rabbit: &Rabbit) -> Result<(), Error> {
+    let look = rabbit.look().await.map_err(|why| wrong_queue(&why))?;
+    look.close().await;
+    Ok(())
+}
+
+fn wrong_queue(why: &str) -> Error {
+    Error::Config(format!("RabbitMQ: {why} (settings `amqp`, `amqp_queue`)"))
+}
+
 /// What an operator finds in RabbitMQ: how many jobs wait for a worker, and how many for a later
 /// try. What RabbitMQ has given up is written down first, so that one list tells of everything,
 /// also while no worker runs.
 pub(crate) async fn look(rabbit: &Rabbit, store: &Store, now: i64) -> Result<(u32, u32), Error> {
-    let wrong =
-        |why: String| Error::Config(format!("RabbitMQ: {why} (settings `amqp`, `amqp_queue`)"));
-    let look = rabbit.look().await.map_err(wrong)?;
+    let look = rabbit.look().await.map_err(|why| wrong_queue(&why))?;
     let looked = async {
-        while let Some(handed) = look.next_dead().await.map_err(|e| wrong(e.to_string()))? {
+        while let Some(handed) = look.next_dead().await.map_err(|e| wrong_queue(&e.to_string()))? {
             worker::bury_dead(store, &handed, now).await?;
             handed.ack().await;
         }
-        look.waiting().await.map_err(|e| wrong(e.to_string()))
+        look.waiting().await.map_err(|e| wrong_queue(&e.to_string()))
     };
     let looked = looked.await;
     look.close().await;
