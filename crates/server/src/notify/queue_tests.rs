@@ -1,8 +1,8 @@
 //! The role with a real RabbitMQ between relay and workers: away, cut off, killed; workers that
 //! die; jobs that nobody can do.
 //!
-//! The long form of a RabbitMQ that is away: `NATTER_QUEUE_AWAY_MS=60000 cargo xtask test --only unit
-//! -- -p natter-server --no-capture a_rabbitmq_that_is_killed`.
+//! The long form of a RabbitMQ that is away: `NATTER_QUEUE_AWAY_MS=60000 cargo xtask test --only
+//! unit -- -p natter-server --no-capture a_rabbitmq_that_is_killed`.
 #![expect(clippy::large_futures, reason = "each test has its stack for itself")]
 
 use std::collections::BTreeSet;
@@ -20,7 +20,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::watch;
 
 use super::outside::MailServer;
-use super::tests::{HOUR, MINUTE, NOON, Stage, message_id, signs_up};
+use super::tests::{HOUR, MINUTE, NOON, Stage, message_id, signs_up, signs_up_at};
 use super::{Notify, relay, run_through};
 use crate::limits;
 use crate::queue::{Queue, Rabbit, Task};
@@ -389,6 +389,7 @@ async fn a_rabbitmq_that_is_killed_under_load_loses_no_job_and_repeats_none() {
     let node = Node::start(data, ports).await;
     let stage = stage(&node.url(), None).await;
     let store = &stage.notify.store;
+    let now = ticking();
     let script = async {
         for n in 0..PEOPLE / 2 {
             signs_up(store, &format!("user{n}@example.org")).await;
@@ -398,7 +399,7 @@ async fn a_rabbitmq_that_is_killed_under_load_loses_no_job_and_repeats_none() {
         let (began, mut worst) = (Instant::now(), Duration::ZERO);
         for n in PEOPLE / 2..people {
             let write = Instant::now();
-            signs_up(store, &format!("user{n}@example.org")).await;
+            signs_up_at(store, &format!("user{n}@example.org"), now()).await;
             worst = worst.max(write.elapsed());
             let pace = away.mul_f64((n - PEOPLE / 2) as f64 / (people - PEOPLE / 2) as f64);
             tokio::time::sleep(pace.saturating_sub(began.elapsed())).await;
@@ -420,7 +421,6 @@ async fn a_rabbitmq_that_is_killed_under_load_loses_no_job_and_repeats_none() {
         script.await;
         stop.send_replace(true);
     };
-    let now = ticking();
     tokio::join!(run_through(&stage.notify, rabbit(&stage.notify), &now, drain), script);
     let mails = stage.mails();
     let ids: BTreeSet<&str> = mails.iter().map(|mail| message_id(mail)).collect();

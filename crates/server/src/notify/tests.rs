@@ -318,15 +318,20 @@ async fn a_friend_is_told_that_a_mail_went_out_and_up_to_which_message() {
 
 /// Somebody signs up; his address is not confirmed.
 pub(super) async fn signs_up(store: &Store, address: &str) -> i64 {
+    signs_up_at(store, address, NOON).await
+}
+
+/// Thousands of one moment would meet in a number.
+pub(super) async fn signs_up_at(store: &Store, address: &str, now: i64) -> i64 {
     let handle = address.split('@').next().unwrap();
     let user = NewUser {
-        user_id: id::new(0, NOON),
+        user_id: id::new(0, now),
         handle: handle.into(),
         name: handle.to_uppercase(),
         email: Some(address.into()),
         pass_hash: String::new(),
     };
-    store.create_user(&user, NOON).await.unwrap();
+    store.create_user(&user, now).await.unwrap();
     user.user_id
 }
 

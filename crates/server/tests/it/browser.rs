@@ -66,6 +66,27 @@ impl Browser {
         self.ask("GET", "/title", &Value::Null).await.as_str().unwrap().to_owned()
     }
 
+    /// Waits until it is this page: a click may be answered before the page behind it is there.
+    pub(crate) async fn is_titled(&self, wanted: &str) {
+        self.until(wanted, async || self.title().await == wanted).await;
+    }
+
+    /// Waits until a person reads this.
+    pub(crate) async fn says(&self, wanted: &str) {
+        self.until(wanted, async || self.text().await.contains(wanted)).await;
+    }
+
+    async fn until(&self, wanted: &str, so: impl AsyncFn() -> bool) {
+        let looking = async {
+            let mut look = tokio::time::interval(Duration::from_millis(20));
+            while !so().await {
+                look.tick().await;
+            }
+        };
+        let found = tokio::time::timeout(PATIENCE, looking).await;
+        assert!(found.is_ok(), "{wanted:?} never comes: {}", self.text().await);
+    }
+
     /// What a person reads on the page.
     pub(crate) async fn text(&self) -> String {
         let path = format!("/element/{}/text", self.find("body").await);

@@ -11,7 +11,7 @@ use crate::mail::{confirmed, link, mail};
 /// Shows that scripts are off: a page of ours has none that could show it.
 async fn scripts_are_off(browser: &Browser) {
     browser.open("data:text/html,<title>a</title><script>document.title='b'</script>").await;
-    assert_eq!(browser.title().await, "a");
+    browser.is_titled("a").await;
     browser.requests().await;
 }
 
@@ -45,21 +45,21 @@ async fn an_address_is_confirmed_and_a_password_set_anew_in_a_browser_without_sc
     browser.open(&confirm).await;
     assert!(browser.text().await.contains("ann@example.org is the address of the account @ann."));
     browser.click("button").await;
-    assert_eq!(browser.title().await, "Thank you · natter");
+    browser.is_titled("Thank you · natter").await;
     browser.open(&confirm).await;
-    assert_eq!(browser.title().await, "This link is over · natter");
+    browser.is_titled("This link is over · natter").await;
 
     browser.open(&url("/v1/forgot")).await;
     browser.fill("input[name=email]", "ann@example.org").await;
     browser.click("button").await;
-    assert_eq!(browser.title().await, "Look into your mail · natter");
+    browser.is_titled("Look into your mail · natter").await;
     browser.open(&url(&link(&mail(&host, "reset").await, "reset"))).await;
     browser.fill("input[type=password]", "short").await;
     browser.click("button").await;
-    assert_eq!(browser.title().await, "Not this one · natter");
+    browser.is_titled("Not this one · natter").await;
     browser.fill("input[type=password]", "another horse battery").await;
     browser.click("button").await;
-    assert_eq!(browser.title().await, "Done · natter");
+    browser.is_titled("Done · natter").await;
     assert_eq!(host.login("ann", "another horse battery").await.status, 200);
     asked_only(&browser, &host).await;
     browser.end().await;
@@ -83,7 +83,7 @@ async fn a_person_says_what_he_is_told_and_leaves_in_a_browser_without_scripts()
     browser.click("select[name=door] option:nth-child(3)").await;
     browser.fill("input[name=url]", "https://ntfy.example.org/bob?a=\"b\"").await;
     browser.click("button").await;
-    assert_eq!(browser.title().await, "That did not work · natter", "a quote is no part of a URL");
+    browser.is_titled("That did not work · natter").await;
     browser.open(&format!("{}/v1/mail/{token}", host.server.url)).await;
     browser.click("select[name=door] option:nth-child(3)").await;
     browser.fill("input[name=url]", "https://ntfy.example.org/bob?a='1'&amp=2").await;
@@ -92,7 +92,7 @@ async fn a_person_says_what_he_is_told_and_leaves_in_a_browser_without_scripts()
     browser.fill("input[name=quiet_to]", "06:00AM").await;
     browser.click("input[name=hide]").await;
     browser.click("button").await;
-    assert!(browser.text().await.contains("Saved."));
+    browser.says("Saved.").await;
     assert!(browser.is_selected("input[name=hide]").await);
     assert!(browser.is_selected("select[name=door] option:nth-child(3)").await);
     let now = settings().await;
@@ -103,7 +103,7 @@ async fn a_person_says_what_he_is_told_and_leaves_in_a_browser_without_scripts()
     browser.open(&format!("{}/v1/unsubscribe/{token}", host.server.url)).await;
     assert!(!settings().await.unwanted, "looking changes nothing");
     browser.click("button").await;
-    assert_eq!(browser.title().await, "Done · natter");
+    browser.is_titled("Done · natter").await;
     assert!(settings().await.unwanted);
     asked_only(&browser, &host).await;
     browser.end().await;
