@@ -33,10 +33,17 @@ pub async fn logout(login: &Login) -> Result<()> {
     refused(signed(Method::POST, login, "/v1/logout", None).await?).map(drop)
 }
 
-/// Changes the password and ends all other sessions.
+/// Changes the password and ends all other sessions. `Http{403}`: the old one is wrong.
 pub async fn change_password(login: &Login, change: &http::PasswordChange) -> Result<()> {
     check::password(&change.new).map_err(|refused| Error::Invalid(refused.0))?;
     refused(signed(Method::POST, login, "/v1/password", json(change)).await?).map(drop)
+}
+
+/// Asks this address, by a mail, whether it belongs to the account. `Http{403}`: a wrong password;
+/// `Http{409}`: another account has it.
+pub async fn set_address(login: &Login, change: &http::AddressChange) -> Result<()> {
+    check::email(&change.email).map_err(|refused| Error::Invalid(refused.0))?;
+    refused(signed(Method::PUT, login, "/v1/address", json(change)).await?).map(drop)
 }
 
 /// Where else this account is logged in.

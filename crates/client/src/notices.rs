@@ -65,7 +65,8 @@ pub fn words(notices: &Notices) -> Vec<String> {
         (false, ..) => "nothing is told while you are away".to_owned(),
         (true, DoorKind::Mail, Some(address)) => format!("by mail to {address}"),
         (true, DoorKind::Mail, None) => {
-            "by mail, but no address is confirmed: nothing is told".to_owned()
+            "by mail, but no address is confirmed: nothing is told (natter address ADDRESS)"
+                .to_owned()
         }
         (true, DoorKind::Webhook, _) => format!("by a call of {url}"),
         (true, DoorKind::Push, _) => format!("by a push to {url}"),

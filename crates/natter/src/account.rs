@@ -63,7 +63,11 @@ pub(crate) async fn signup(
     };
     let server = server.unwrap_or(LOCAL);
     let login = client::account::signup(&address(server)?, &signup).await?;
-    keep(profile, server, login, output)
+    keep(profile, server, login, output)?;
+    match &args.email {
+        Some(email) if !output.json => Ok(output.line(&asked(email), &())?),
+        _ => Ok(()),
+    }
 }
 
 pub(crate) async fn login(
@@ -76,8 +80,20 @@ pub(crate) async fn login(
     let server = server.or(known.as_deref()).unwrap_or(LOCAL).to_owned();
     let password = password("password: ", args.password_stdin)?;
     let login = http::Login { handle: args.handle.clone(), password, device: Some(device()) };
-    let login = client::account::login(&address(&server)?, &login).await?;
+    let address = address(&server)?;
+    let login = client::account::login(&address, &login).await.map_err(|error| match error {
+        client::Error::Http { status: 401, detail } => {
+            let text = format!("{detail}. Forgotten? {address}/v1/forgot");
+            Failure::new(Exit::Refused, text)
+        }
+        other => other.into(),
+    })?;
     keep(profile, &server, login, output)
+}
+
+/// What happens after somebody has named an address.
+fn asked(email: &str) -> String {
+    format!("{email} gets a mail with a link; mails go there when it was followed")
 }
 
 fn keep(profile: &Profile, server: &str, login: Login, output: &Output) -> Done {
@@ -119,6 +135,20 @@ pub(crate) async fn sessions(
             .line(&format!("{}  {:<24} used {used}{here}", session.id, session.device), &session)?;
     }
     Ok(())
+}
+
+pub(crate) async fn change_address(
+    profile: &Profile,
+    server: Option<&str>,
+    email: &str,
+    from_stdin: bool,
+    output: &Output,
+) -> Done {
+    let login = required(profile, server)?;
+    let password = password("password: ", from_stdin)?;
+    let change = http::AddressChange { email: email.to_owned(), password };
+    client::account::set_address(&login, &change).await?;
+    Ok(output.line(&asked(email), &json!({ "type": "address", "address": email }))?)
 }
 
 pub(crate) async fn change_password(

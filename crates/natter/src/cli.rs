@@ -46,6 +46,14 @@ pub(crate) enum Command {
         #[arg(long, value_name = "ID")]
         end: Option<String>,
     },
+    /// Give the account an address for mail, or ask for its link once more
+    Address {
+        /// Where mails go when its link was followed; an old address is not used any more
+        address: String,
+        /// Read the password from standard input instead of asking for it
+        #[arg(long)]
+        password_stdin: bool,
+    },
     /// Change the password; ends all other logins
     Password {
         /// Read the old and the new password from standard input, a line each
@@ -162,12 +170,15 @@ pub(crate) struct Signup {
     /// The name that others see
     #[arg(long)]
     pub(crate) name: Option<String>,
+    /// An address for mail: notices while you are away, a forgotten password. It gets a link that
+    /// confirms it
     #[arg(long)]
     pub(crate) email: Option<String>,
 }
 
 #[derive(Args)]
 pub(crate) struct Credentials {
+    /// 3 to 32 of a-z 0-9 . _ -
     pub(crate) handle: String,
     /// Read the password from standard input instead of asking for it
     #[arg(long)]

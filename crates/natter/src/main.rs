@@ -133,6 +133,9 @@ async fn client_command(cli: &Cli) -> Result<(), Failure> {
         Some(Command::Sessions { end }) => {
             account::sessions(&profile, server, end.as_deref(), &output).await
         }
+        Some(Command::Address { address, password_stdin }) => {
+            account::change_address(&profile, server, address, *password_stdin, &output).await
+        }
         Some(Command::Password { password_stdin }) => {
             account::change_password(&profile, server, *password_stdin, &output).await
         }
@@ -277,6 +280,7 @@ async fn talk_command(
         | Command::Login(_)
         | Command::Logout
         | Command::Sessions { .. }
+        | Command::Address { .. }
         | Command::Password { .. }
         | Command::Notices(_)
         | Command::Check(_)

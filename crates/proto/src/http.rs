@@ -44,6 +44,13 @@ pub struct PasswordChange {
     pub new: String,
 }
 
+/// `PUT /v1/address`: asks this address whether it belongs to the account.
+#[derive(Serialize, Deserialize)]
+pub struct AddressChange {
+    pub email: String,
+    pub password: String,
+}
+
 /// `GET /v1/sessions`: an array of these. `DELETE /v1/sessions/{id}` ends one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionInfo {

@@ -221,9 +221,3 @@ pub const DOOR_HEAD_BYTES_MAX: usize = 16 * 1024;
 pub const PUSH_BYTES_MAX: usize = 4_000;
 /// Mails in the directory that stands for a mail server. The oldest give way.
 pub const MAILS_KEPT_MAX: usize = 1_000;
-/// A link that confirms an address is good for so long, in milliseconds …
-pub const CONFIRM_LINK_MS: i64 = 24 * 3_600_000;
-/// … one that sets a new password …
-pub const RESET_LINK_MS: i64 = 3_600_000;
-/// … and one to the mail settings.
-pub const SETTINGS_LINK_MS: i64 = 90 * 24 * 3_600_000;

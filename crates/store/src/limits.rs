@@ -115,3 +115,10 @@ pub(crate) const WAL_HEADER_BYTES: i64 = 24;
 pub(crate) const CHECKPOINT_BUSY: Duration = Duration::from_millis(200);
 /// How often the free space of the disk is asked for.
 pub(crate) const DISK_ASKED_EVERY: Duration = Duration::from_secs(1);
+
+/// A link that confirms an address is good for so long, in milliseconds …
+pub(crate) const CONFIRM_LINK_MS: i64 = 24 * 3_600_000;
+/// … one that sets a new password …
+pub(crate) const RESET_LINK_MS: i64 = 3_600_000;
+/// … and one to the mail settings.
+pub(crate) const SETTINGS_LINK_MS: i64 = 90 * 24 * 3_600_000;

@@ -3,7 +3,7 @@
 
 use crate::engine::{Link, exec, record, row, rows};
 use crate::{
-    Door, Job, NoticeSettings, Preview, Purpose, Recipient, Result, Store, limits, outbox,
+    Door, Error, Job, NoticeSettings, Preview, Purpose, Recipient, Result, Store, limits, outbox,
 };
 
 record! {
@@ -177,7 +177,8 @@ impl Store {
         tx.commit().await
     }
 
-    /// Whose token it is, without using it up. None: unknown, used, over, or for something else.
+    /// Whose token it is, without using it up. None: unknown, used, over, for something else, or
+    /// from before the account had its address.
     pub async fn mail_token_of(
         &self,
         token_hash: &[u8],
@@ -188,12 +189,40 @@ impl Store {
         let found: Option<(i64,)> = row!(
             &mut reader.link(),
             "SELECT user_id FROM mail_token
-              WHERE token_hash = $1 AND purpose = $2 AND expires_at > $3",
+              WHERE token_hash = $1 AND purpose = $2 AND expires_at > $3 AND expires_at >= $4 +
+                    (SELECT address_at FROM app_user u WHERE u.user_id = mail_token.user_id)",
             token_hash,
             purpose as i16,
-            now
+            now,
+            purpose.lives_ms()
         )?;
         Ok(found.map(|(user_id,)| user_id))
+    }
+
+    /// Gives the account an address that is not confirmed, and writes down that a mail asks whether
+    /// it is his. The same again: only another mail. false: it is confirmed already, and nothing
+    /// happens. `Taken("email")`: another account has it.
+    pub async fn set_address(&self, user_id: i64, email: &str, now: i64) -> Result<bool> {
+        let mut tx = self.directory().begin().await?;
+        let link = &mut tx.link();
+        let owner: Option<(i64, i16)> =
+            row!(link, "SELECT user_id, email_ok FROM app_user WHERE email = $1", email)?;
+        match owner {
+            Some((owner, _)) if owner != user_id => return Err(Error::Taken("email")),
+            Some((_, 0)) => {}
+            Some(_) => return Ok(false),
+            None => exec!(
+                link,
+                "UPDATE app_user SET email = $2, email_ok = 0, address_at = $3 WHERE user_id = $1",
+                user_id,
+                email,
+                now
+            )
+            .map(drop)?,
+        }
+        outbox::put(link, &Job::Confirm { user_id }, now).await?;
+        tx.commit().await?;
+        Ok(true)
     }
 
     /// Uses the token up: the address is this person's. None as in `mail_token_of`.
@@ -259,11 +288,14 @@ async fn take(
 ) -> Result<Option<i64>> {
     let taken: Option<(i64,)> = row!(
         link,
-        "DELETE FROM mail_token WHERE token_hash = $1 AND purpose = $2 AND expires_at > $3
+        "DELETE FROM mail_token
+          WHERE token_hash = $1 AND purpose = $2 AND expires_at > $3 AND expires_at >= $4 +
+                (SELECT address_at FROM app_user u WHERE u.user_id = mail_token.user_id)
          RETURNING user_id",
         token_hash,
         purpose as i16,
-        now
+        now,
+        purpose.lives_ms()
     )?;
     Ok(taken.map(|(user_id,)| user_id))
 }

@@ -476,3 +476,14 @@ pub enum Purpose {
     /// The page of the mail settings, and unsubscribing. Not used up.
     Settings = 3,
 }
+
+impl Purpose {
+    /// How long such a link is good, in milliseconds.
+    pub fn lives_ms(self) -> i64 {
+        match self {
+            Self::Confirm => crate::limits::CONFIRM_LINK_MS,
+            Self::Reset => crate::limits::RESET_LINK_MS,
+            Self::Settings => crate::limits::SETTINGS_LINK_MS,
+        }
+    }
+}

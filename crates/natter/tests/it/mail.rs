@@ -31,3 +31,26 @@ fn who_signs_up_with_an_address_finds_the_mail_on_this_machine() {
     assert_eq!(link.rsplit_once('/').unwrap().1.len(), 43, "a whole link on one line: {link}");
     assert_eq!(world.run(&["mail", "2"], "").code, 6);
 }
+
+#[test]
+fn who_signed_up_without_an_address_gives_one_later_and_who_forgot_a_password_is_told_where_to_go()
+{
+    let world = World::new();
+    let _stop = Stopped(&world);
+    let with = |args: &[&str], password: &str| {
+        let args = [&["--profile", "ann"], args, &["--password-stdin"]].concat();
+        world.run(&args, &format!("{password}\n"))
+    };
+    assert_eq!(with(&["signup", "ann"], PASSWORD).code, 0);
+    assert!(world.natter("ann", &["notices"]).contains("natter address ADDRESS"));
+    let refused = with(&["login", "ann"], "not the password");
+    assert!(refused.code == 5 && refused.err.contains("/v1/forgot"), "{refused:?}");
+    assert_eq!(with(&["address", "ann@example.org"], "not the password").code, 5);
+    assert_eq!(with(&["address", "no address"], PASSWORD).code, 5);
+    let asked = with(&["address", "ann@example.org"], PASSWORD);
+    assert!(asked.code == 0 && asked.out.contains("ann@example.org gets a mail"), "{asked:?}");
+    let begin = Instant::now();
+    while !world.natter("ann", &["mail"]).contains("confirm ann <ann@example.org>") {
+        assert!(begin.elapsed() < PATIENCE, "no mail");
+    }
+}

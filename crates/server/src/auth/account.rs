@@ -99,7 +99,7 @@ pub(super) async fn change_password(
     let stored = credential.map(|found| found.pass_hash);
     auth.counters.passwords.add(2);
     if !auth.passwords.verify(change.old, stored).await? {
-        return Err(wrong_credentials());
+        return Err(wrong_password());
     }
     let pass_hash = auth.passwords.hash(change.new).await?;
     auth.store.set_password(session.user_id, &pass_hash).await?;
@@ -111,9 +111,39 @@ pub(super) async fn change_password(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// `PUT /v1/address`. With the password, because an address can set a new one; and not often,
+/// because the mail goes to whoever is named.
+pub(super) async fn change_address(
+    State(auth): State<Arc<Auth>>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    body: Result<Json<http::AddressChange>, JsonRejection>,
+) -> Result<StatusCode, Problem> {
+    let Json(change) = body?;
+    count_address(&auth, peer.0).await?;
+    let session = session::bearer(&auth, &headers).await?;
+    count_user(&auth, session.user_id).await?;
+    check::email(&change.email).map_err(|why| Problem::field("email", why))?;
+    count_reset(&auth, peer.0).await?;
+    let credential = auth.store.credential_of(session.user_id).await?;
+    let stored = credential.map(|found| found.pass_hash);
+    auth.counters.passwords.add(1);
+    if !auth.passwords.verify(change.password, stored).await? {
+        return Err(wrong_password());
+    }
+    auth.store.set_address(session.user_id, &change.email, clock::now()).await?;
+    tracing::info!(user_id = session.user_id, "gave an address");
+    Ok(StatusCode::NO_CONTENT)
+}
+
 /// The same for an unknown handle and for a wrong password.
 fn wrong_credentials() -> Problem {
     Problem::new(StatusCode::UNAUTHORIZED, "the handle or the password is wrong")
+}
+
+/// Of somebody whose session is good: 401 would tell his client that it is not.
+fn wrong_password() -> Problem {
+    Problem::new(StatusCode::FORBIDDEN, "the password is wrong")
 }
 
 pub(super) async fn count_address(auth: &Auth, address: IpAddr) -> Result<(), Problem> {
@@ -129,7 +159,7 @@ pub(super) async fn count_account(auth: &Auth, handle: &str) -> Result<(), Probl
     counted.map_err(Problem::too_fast)
 }
 
-/// Mails with a link to a new password that one address asks for: they go to other people.
+/// Mails with a link that one address asks for: they go to other people.
 pub(super) async fn count_reset(auth: &Auth, address: IpAddr) -> Result<(), Problem> {
     let rate = auth.config.rates.resets;
     let counted = auth.cache.take_rate(RateKey::resets(address), rate).await;

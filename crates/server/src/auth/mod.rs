@@ -18,7 +18,7 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 use store::Store;
 
 use crate::bus::Bus;
@@ -63,6 +63,7 @@ pub(crate) fn routes(
         .route("/v1/signup", post(account::signup))
         .route("/v1/login", post(account::login))
         .route("/v1/password", post(account::change_password))
+        .route("/v1/address", put(account::change_address))
         .route("/v1/logout", post(session::logout))
         .route("/v1/sessions", get(session::list))
         .route("/v1/sessions/{id}", delete(session::end))

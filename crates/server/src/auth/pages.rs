@@ -109,7 +109,8 @@ fn button(text: &str) -> String {
 }
 
 pub(super) fn over() -> Response {
-    let body = "<p>This link was used already, or it is too old. Ask for a new one.</p>";
+    let body = "<p>This link was used already, or it is too old, or the account has another \
+                address now. natter address ADDRESS asks for a new one.</p>";
     page(StatusCode::NOT_FOUND, "This link is over", body)
 }
 
@@ -252,7 +253,8 @@ async fn unsubscribe(State(auth): State<Arc<Auth>>, Path(token): Path<String>) -
     };
     auth.store.unsubscribe(user_id).await?;
     tracing::info!(user_id, "unsubscribed");
-    let body = "<p>natter writes no more mails about messages to you.</p>";
+    let body = "<p>natter writes no more mails about messages to you. natter notices --mail brings \
+                them back.</p>";
     Ok(page(StatusCode::OK, "Done", body))
 }
 

@@ -5,7 +5,6 @@ use store::{Job, Purpose, Recipient};
 
 use super::letter::{Block, Letter};
 use super::{Fault, Notify};
-use crate::limits;
 use crate::queue::Task;
 use crate::token::{random_token, token_hash};
 
@@ -44,7 +43,7 @@ async fn confirm(
     to_address: String,
     now: i64,
 ) -> store::Result<Letter> {
-    let end = now + limits::CONFIRM_LINK_MS;
+    let end = now + Purpose::Confirm.lives_ms();
     let url = link(notify, person.user_id, Purpose::Confirm, "confirm", end).await?;
     let said = format!("somebody, most likely you, made the natter account @{}", person.handle);
     Ok(Letter {
@@ -70,7 +69,7 @@ async fn reset(
     to_address: String,
     now: i64,
 ) -> store::Result<Letter> {
-    let end = now + limits::RESET_LINK_MS;
+    let end = now + Purpose::Reset.lives_ms();
     let url = link(notify, person.user_id, Purpose::Reset, "reset", end).await?;
     Ok(Letter {
         to_name: person.name.clone(),

@@ -227,3 +227,44 @@ async fn a_person_chooses_by_which_door_he_is_told() {
     assert_eq!(put(&bad_hour).await.json::<proto::http::Problem>().field.unwrap(), "quiet_to");
     assert_eq!(host.call("GET", "/v1/notices", "", "").await.status, 401);
 }
+
+#[tokio::test]
+async fn an_address_is_given_later_with_the_password_and_confirmed_by_its_own_link_only() {
+    let host = host().await;
+    let granted = confirmed(&host, "ann").await;
+    let signup = proto::http::Signup {
+        handle: "bob".into(),
+        name: None,
+        password: PASSWORD.into(),
+        email: Some("bob@example.org".into()),
+        device: None,
+    };
+    assert_eq!(host.post("/v1/signup", "", &signup).await.status, 201);
+    let put = async |email: &str, password: &str| {
+        let change = proto::http::AddressChange { email: email.into(), password: password.into() };
+        let body = serde_json::to_string(&change).unwrap();
+        host.call("PUT", "/v1/address", &granted.token, &body).await.status
+    };
+    assert_eq!(put("ann@example.net", "not the password").await, 403);
+    assert_eq!(put("no address", PASSWORD).await, 422);
+    assert_eq!(put("bob@example.org", PASSWORD).await, 409);
+    assert_eq!(put("ann@example.net", PASSWORD).await, 204);
+    let look = async || host.call("GET", "/v1/notices", &granted.token, "").await;
+    assert_eq!(look().await.json::<Notices>().address, None, "it is not confirmed");
+    let asked = async {
+        let mut look = tokio::time::interval(Duration::from_millis(20));
+        loop {
+            look.tick().await;
+            let mail = mail(&host, "confirm").await;
+            if mail.contains("ann@example.net") {
+                return link(&mail, "confirm");
+            }
+        }
+    };
+    let confirm = tokio::time::timeout(PATIENCE, asked).await.expect("a mail in time");
+    assert!(text(&open(&host, &confirm).await).contains("ann@example.net"));
+    assert_eq!(form(&host, &confirm, "").await.status, 200);
+    let address = look().await.json::<Notices>().address;
+    assert_eq!(address.as_deref(), Some("ann@example.net"));
+    assert_eq!(put("ann@example.net", PASSWORD).await, 204, "nothing to do");
+}

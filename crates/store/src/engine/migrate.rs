@@ -22,7 +22,7 @@ struct Migration {
     text: &'static str,
 }
 
-const MIGRATIONS: [Migration; 6] = [
+const MIGRATIONS: [Migration; 7] = [
     Migration {
         version: 1,
         additive: false,
@@ -41,6 +41,11 @@ const MIGRATIONS: [Migration; 6] = [
     Migration { version: 4, additive: true, text: include_str!("../../migrations/0004_queue.sql") },
     Migration { version: 5, additive: false, text: include_str!("../../migrations/0005_told.sql") },
     Migration { version: 6, additive: true, text: include_str!("../../migrations/0006_doors.sql") },
+    Migration {
+        version: 7,
+        additive: true,
+        text: include_str!("../../migrations/0007_address.sql"),
+    },
 ];
 
 /// "natter" in ASCII; who else uses advisory locks in this database will have chosen another

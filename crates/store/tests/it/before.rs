@@ -11,8 +11,8 @@ use store::Store;
 
 use crate::support::{Home, NOW, On, person, read_up_to, say};
 
-const SQLITE: &str = include_str!("before/5_sqlite.sql");
-const POSTGRES: &str = include_str!("before/5_postgres.sql");
+const SQLITE: &str = include_str!("before/6_sqlite.sql");
+const POSTGRES: &str = include_str!("before/6_postgres.sql");
 
 /// One statement with everything put in, and the number of rows that it must answer with.
 fn statements(text: &str, names: &[(&str, i64)]) -> Vec<(String, Option<usize>)> {

@@ -3,7 +3,6 @@
 use proto::clean;
 use store::{Purpose, Recipient};
 
-use crate::limits;
 use crate::notify::letter::{Block, Letter};
 use crate::notify::notice::Notice;
 use crate::notify::{Fault, Notify};
@@ -23,7 +22,7 @@ pub(super) async fn tell(
 
 async fn settings_link(notify: &Notify, user_id: i64, now: i64) -> store::Result<String> {
     let token = random_token();
-    let (hash, end) = (token_hash(&token), now + limits::SETTINGS_LINK_MS);
+    let (hash, end) = (token_hash(&token), now + Purpose::Settings.lives_ms());
     let store = &notify.store;
     store.mail_token_create(&hash, user_id, Purpose::Settings, end).await?;
     Ok(token)

@@ -314,6 +314,7 @@ pub(super) async fn links_work_once(store: &Store) {
     assert_eq!(of(settings, Purpose::Reset, LATER).await, None, "each for its purpose");
     assert_eq!(of(settings, Purpose::Settings, end).await, None, "over");
 
+    an_address_is_changed(store).await;
     store.ask_reset("kim@example.org", LATER).await.unwrap();
     a_login_is_told(store, kim, 20).await;
     assert_eq!(store.confirm_address(&reset, LATER).await.unwrap(), None);
@@ -346,4 +347,37 @@ pub(super) async fn links_work_once(store: &Store) {
     assert_eq!((who, ended), (kim, vec![vec![9; 32]]));
     assert_eq!(store.reset_password(&reset, "x", LATER).await.unwrap(), None);
     assert_eq!(store.credential_of(kim).await.unwrap().unwrap().pass_hash, "$new$");
+}
+
+/// What was sent to the old address opens nothing any more.
+async fn an_address_is_changed(store: &Store) {
+    let lea = person(store, "lea", "Lea").await;
+    let made = |hash: [u8; 32], purpose: Purpose, at: i64| async move {
+        store.mail_token_create(&hash, lea, purpose, at + purpose.lives_ms()).await.unwrap();
+    };
+    for (hash, purpose) in
+        [([11; 32], Purpose::Confirm), ([12; 32], Purpose::Reset), ([13; 32], Purpose::Settings)]
+    {
+        made(hash, purpose, LATER).await;
+    }
+    let taken = store.set_address(lea, "kim@example.org", LATER).await;
+    assert_eq!(taken, Err(Error::Taken("email")));
+    assert!(store.set_address(lea, "lea@example.org", LATER).await.unwrap(), "asked once more");
+    let now = LATER + MINUTE;
+    let settings = store.mail_token_of(&[13; 32], Purpose::Settings, now).await.unwrap();
+    assert_eq!(settings, Some(lea), "the same address: its links stay good");
+    assert!(store.set_address(lea, "lea@example.net", now).await.unwrap());
+    assert_eq!(store.confirm_address(&[11; 32], now).await.unwrap(), None);
+    assert_eq!(store.reset_password(&[12; 32], "x", now).await.unwrap(), None);
+    assert_eq!(store.mail_token_of(&[13; 32], Purpose::Settings, now).await.unwrap(), None);
+    let hers = store.recipient(lea).await.unwrap().unwrap();
+    assert_eq!((hers.email.as_deref(), hers.email_ok), (Some("lea@example.net"), false));
+    made([14; 32], Purpose::Confirm, now).await;
+    assert_eq!(store.confirm_address(&[14; 32], now).await.unwrap(), Some(lea));
+    assert!(!store.set_address(lea, "lea@example.net", now).await.unwrap(), "confirmed already");
+    let jobs = store.outbox_claim(now, now, 50).await.unwrap();
+    assert_eq!(jobs.iter().filter(|job| job.job == Job::Confirm { user_id: lea }).count(), 3);
+    for job in jobs {
+        store.outbox_done(&[job.id]).await.unwrap();
+    }
 }

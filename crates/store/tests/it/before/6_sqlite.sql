@@ -1,95 +1,82 @@
--- What the program of version 5 of the schema says to store a message, to paint, and to catch up.
+-- What the program of version 6 of the schema says to store a message, to paint, to catch up, and of a link.
 -- A snapshot: it is not kept up with the code. before.rs says how it is read.
-
--- the gate
--- rows := 1
-SELECT pg_advisory_xact_lock_shared(32484390062027520)
-
--- is it shut
--- rows := 0
--- $1 := ARRAY[0]::bigint[]
-SELECT shard, state, epoch, move FROM shard_gate WHERE shard = ANY($1)
 
 -- lock the conversations
 -- rows := 1
--- $1 := ARRAY[CONV]::bigint[]
-WITH input AS (SELECT unnest($1::bigint[]) AS conv_id)
+-- $1 := CONV
+WITH input AS (SELECT $1 AS conv_id)
 SELECT c.conv_id, c.kind, c.dm_block, c.last_seq
-  FROM input JOIN conversation c ON c.conv_id = input.conv_id ORDER BY c.conv_id FOR UPDATE OF c
+  FROM input JOIN conversation c ON c.conv_id = input.conv_id ORDER BY c.conv_id
 
 -- known keys
 -- rows := 0
--- $1 := ARRAY[CONV]::bigint[]
--- $2 := ARRAY[ANN]::bigint[]
--- $3 := ARRAY[4711]::bigint[]
-WITH input AS (SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[])
-       AS i (conv_id, sender_id, client_key))
+-- $1 := CONV
+-- $2 := ANN
+-- $3 := 4711
+WITH input AS (SELECT $1 AS conv_id, $2 AS sender_id, $3 AS client_key)
 SELECT k.conv_id, k.sender_id, k.client_key, k.seq, k.sent_at
   FROM input JOIN sent_key k ON k.conv_id = input.conv_id
    AND k.sender_id = input.sender_id AND k.client_key = input.client_key
 
 -- lock the members
 -- rows := 1
--- $1 := ARRAY[CONV]::bigint[]
--- $2 := ARRAY[ANN]::bigint[]
-WITH input AS (SELECT * FROM unnest($1::bigint[], $2::bigint[]) AS i (conv_id, user_id))
+-- $1 := CONV
+-- $2 := ANN
+WITH input AS (SELECT $1 AS conv_id, $2 AS user_id)
 SELECT m.conv_id, m.user_id, m.joined_seq, m.delivered_seq, m.read_seq, m.mention_seq,
        m.delivered_at, m.read_at, c.last_seq
   FROM input
   JOIN member m ON m.conv_id = input.conv_id AND m.user_id = input.user_id
   JOIN conversation c ON c.conv_id = m.conv_id
- WHERE m.left_at IS NULL ORDER BY m.conv_id, m.user_id FOR UPDATE OF m
+ WHERE m.left_at IS NULL ORDER BY m.conv_id, m.user_id
 
 -- all members
 -- rows := 2
--- $1 := ARRAY[CONV]::bigint[]
-WITH input AS (SELECT unnest($1::bigint[]) AS conv_id)
+-- $1 := CONV
+WITH input AS (SELECT $1 AS conv_id)
 SELECT m.conv_id, m.user_id FROM input JOIN member m ON m.conv_id = input.conv_id
  WHERE m.left_at IS NULL
 
 -- move the end
 -- $1 := 1800000000001
--- $2 := ARRAY[CONV]::bigint[]
--- $3 := ARRAY[2]::bigint[]
-WITH input AS (SELECT * FROM unnest($2::bigint[], $3::bigint[]) AS i (conv_id, last_seq))
+-- $2 := CONV
+-- $3 := 2
+WITH input AS (SELECT $2 AS conv_id, $3 AS last_seq)
 UPDATE conversation SET last_seq = input.last_seq,
        last_at = CASE WHEN last_at < $1 THEN $1 ELSE last_at END
   FROM input WHERE conversation.conv_id = input.conv_id
 
 -- remember the key
 -- $1 := 1800000000001
--- $2 := ARRAY[CONV]::bigint[]
--- $3 := ARRAY[ANN]::bigint[]
--- $4 := ARRAY[4711]::bigint[]
--- $5 := ARRAY[2]::bigint[]
-WITH input AS (SELECT * FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
-       AS i (conv_id, sender_id, client_key, seq))
+-- $2 := CONV
+-- $3 := ANN
+-- $4 := 4711
+-- $5 := 2
+WITH input AS (SELECT $2 AS conv_id, $3 AS sender_id, $4 AS client_key, $5 AS seq)
 INSERT INTO sent_key (conv_id, sender_id, client_key, seq, sent_at)
 SELECT conv_id, sender_id, client_key, seq, $1 FROM input
 
 -- the message
 -- $1 := 1800000000001
--- $2 := ARRAY[CONV]::bigint[]
--- $3 := ARRAY[2]::bigint[]
--- $4 := ARRAY[ANN]::bigint[]
--- $5 := ARRAY[NULL]::bigint[]
--- $6 := ARRAY['of the version before']::text[]
-WITH input AS (SELECT * FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[],
-       $6::text[]) AS i (conv_id, seq, sender_id, reply_seq, body))
+-- $2 := CONV
+-- $3 := 2
+-- $4 := ANN
+-- $5 := NULL
+-- $6 := 'of the version before'
+WITH input AS (SELECT $2 AS conv_id, $3 AS seq, $4 AS sender_id, $5 AS reply_seq, $6 AS body)
 INSERT INTO message (conv_id, seq, sender_id, sent_at, reply_seq, body)
 SELECT conv_id, seq, sender_id, $1, reply_seq, body FROM input
 
 -- cursors
--- $1 := ARRAY[CONV]::bigint[]
--- $2 := ARRAY[ANN]::bigint[]
--- $3 := ARRAY[2]::bigint[]
--- $4 := ARRAY[2]::bigint[]
--- $5 := ARRAY[0]::bigint[]
--- $6 := ARRAY[1800000000001]::bigint[]
--- $7 := ARRAY[1800000000001]::bigint[]
-WITH input AS (SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[],
-       $5::bigint[], $6::bigint[], $7::bigint[])
-       AS i (conv_id, user_id, delivered_seq, read_seq, mention_seq, delivered_at, read_at))
+-- $1 := CONV
+-- $2 := ANN
+-- $3 := 2
+-- $4 := 2
+-- $5 := 0
+-- $6 := 1800000000001
+-- $7 := 1800000000001
+WITH input AS (SELECT $1 AS conv_id, $2 AS user_id, $3 AS delivered_seq, $4 AS read_seq,
+       $5 AS mention_seq, $6 AS delivered_at, $7 AS read_at)
 UPDATE member SET delivered_seq = input.delivered_seq, read_seq = input.read_seq,
        mention_seq = input.mention_seq, delivered_at = input.delivered_at,
        read_at = input.read_at
@@ -97,8 +84,8 @@ UPDATE member SET delivered_seq = input.delivered_seq, read_seq = input.read_seq
 
 -- a nudge
 -- $1 := 1800000600001
--- $2 := ARRAY[BOB]::bigint[]
-WITH input AS (SELECT unnest($2::bigint[]) AS user_id)
+-- $2 := BOB
+WITH input AS (SELECT $2 AS user_id)
 INSERT INTO nudge (user_id, due_at) SELECT user_id, $1 FROM input WHERE 1 = 1
 ON CONFLICT (user_id) DO UPDATE SET due_at = nudge.due_at WHERE 1 = 0
 
@@ -170,7 +157,28 @@ SELECT conv_id, seq, sender_id, sent_at, rev, edited_at, kind, reply_seq, body
 -- reactions
 -- rows := 0
 -- $1 := CONV
--- $2 := ARRAY[2]::bigint[]
-WITH input AS (SELECT unnest($2::bigint[]) AS seq)
+-- $2 := '[2]'
+WITH input AS (SELECT value AS seq FROM json_each($2))
 SELECT r.seq, r.emoji, r.user_id FROM input
   JOIN reaction r ON r.conv_id = $1 AND r.seq = input.seq
+
+-- a link in a mail
+-- $1 := X'0102'
+-- $2 := BOB
+-- $3 := 1800000600001
+INSERT INTO mail_token (token_hash, user_id, purpose, expires_at)
+VALUES ($1, $2, 1, $3)
+
+-- whose link it is
+-- rows := 1
+-- $1 := X'0102'
+-- $2 := 1800000000001
+SELECT user_id FROM mail_token
+ WHERE token_hash = $1 AND purpose = 1 AND expires_at > $2
+
+-- it is used up
+-- rows := 1
+-- $1 := X'0102'
+-- $2 := 1800000000001
+DELETE FROM mail_token WHERE token_hash = $1 AND purpose = 1 AND expires_at > $2
+RETURNING user_id
