@@ -1,8 +1,9 @@
 //! The `?` screen as text: a view of the table.
 
-use crate::commands::{Layer, Row, TABLE, TYPED, TypedRow, shown_keys};
+use crate::commands::{Command, Layer, ListDeed, Row, TABLE, TYPED, TypedRow, shown_keys};
 use crate::keymap::{self, Keymap, Mapping};
 use crate::keys::{self, Key};
+use crate::model::{ListRow, Model};
 use crate::wrap;
 
 /// A line of the help; headings stand out.
@@ -122,10 +123,17 @@ pub fn wrapped(lines: &[String], columns: usize) -> Vec<&str> {
     lines.iter().flat_map(|line| rows(line).into_iter().map(|row| &line[row])).collect()
 }
 
-/// The hint bar of a layer: `i write  f find`.
-pub fn hints(keymap: &Keymap, layer: Layer) -> Vec<(String, &'static str)> {
+/// The hint bar: `i write  f find`. What answers a friend request is there where one is.
+pub fn hints(model: &Model) -> Vec<(String, &'static str)> {
+    let (keymap, layer) = (&model.settings.keymap, model.layer());
+    let on_request = layer == Layer::List && {
+        let rows = model.list_rows();
+        matches!(rows.get(model.list_index(&rows)), Some(ListRow::Request(_)))
+    };
+    let answers =
+        |row: &Row| matches!(row.command, Command::List(ListDeed::Accept | ListDeed::Decline));
     let rows = |layer: Layer| TABLE.iter().filter(move |row| row.layer == layer);
-    let own = rows(layer);
+    let own = rows(layer).filter(|row| on_request || !answers(row));
     let below = layer.below().into_iter().flat_map(rows);
     let hinted = own.chain(below).filter(|row: &&Row| !row.hint.is_empty());
     let first = |row: &Row| Some((shown_keys(row, keymap).into_iter().next()?, row.hint));

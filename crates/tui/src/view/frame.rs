@@ -125,7 +125,7 @@ pub(super) fn hints(model: &Model, buffer: &mut Buffer, area: Rect) {
         room.width = area.width.saturating_sub(wrap::width(&text) as u16 + 1);
     }
     let mut x = area.x + 1;
-    for (key, hint) in help::hints(&model.settings.keymap, model.layer()) {
+    for (key, hint) in help::hints(model) {
         let columns = wrap::width(&key) + 1 + wrap::width(hint);
         // a hint that would be cut is worse than none
         if usize::from(x - area.x) + columns > usize::from(room.width) {

@@ -53,3 +53,17 @@ fn the_help_is_searched() {
     stage.keys("<Esc>");
     assert_eq!(stage.model.layer(), Layer::Messages);
 }
+
+#[test]
+fn what_answers_a_friend_request_is_hinted_at_where_one_is() {
+    let mut stage = friends(100, 24);
+    stage.keys("<C-w>h");
+    let hints = |stage: &Stage| stage.picture().lines().last().unwrap_or_default().to_owned();
+    assert!(hints(&stage).contains("Enter open  i write"), "{}", hints(&stage));
+    stage.keys("G");
+    while !hints(&stage).contains("a accept  x decline") {
+        let before = stage.model.list_cursor;
+        stage.keys("k");
+        assert_ne!(stage.model.list_cursor, before, "no request: {}", stage.picture());
+    }
+}
