@@ -146,6 +146,12 @@ pub const INHERITED_AT_ONCE: usize = 256;
 /// Users who could not be told something while Redis was away and are to be told to look into the
 /// store. More: they find it when positions are compared.
 pub const MISSED_USERS_MAX: usize = 65_536;
+/// Who heard a word on another gateway seems to be there for so long, in milliseconds; after that
+/// he is only asked after by the next word.
+pub const HEARD_MS: u64 = 60_000;
+/// Users of whom that is remembered. More: all are forgotten, and the next message to each of them
+/// costs a nudge.
+pub const HEARD_USERS_MAX: usize = 65_536;
 /// With several gateways positions are compared at least this often, in milliseconds; the tick of
 /// the connection comes on top and both stay below a minute …
 pub const POSITION_CHECK_BUS_MS: u64 = 45_000;

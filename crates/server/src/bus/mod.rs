@@ -120,10 +120,14 @@ impl Bus {
         }
     }
 
-    /// Whether the user is online as far as this process knows, at once: for what may be wrong the
-    /// one way ("not"), and costs a little then.
-    pub(crate) fn surely_online(&self, user_id: i64) -> bool {
-        self.here().is_online(user_id)
+    /// Whether the user is online as far as this process knows, at once: he is here, or has heard
+    /// the last word that was for him on another gateway. For what may be wrong: who is told
+    /// something learns from the ring itself whether it was heard.
+    pub(crate) fn seems_online(&self, user_id: i64) -> bool {
+        match self {
+            Self::Local(local) => local.is_online(user_id),
+            Self::Redis(redis) => redis.seems_online(user_id),
+        }
     }
 
     /// Ends the connections of one session, wherever they are.
@@ -154,6 +158,16 @@ impl Bus {
         if let Self::Redis(redis) = self {
             redis.restate();
         }
+    }
+
+    /// Who has a connection to this process.
+    pub(crate) fn users_here(&self) -> Vec<i64> {
+        self.here().user_ids()
+    }
+
+    /// Whether he is one of them.
+    pub(crate) fn is_here(&self, user_id: i64) -> bool {
+        self.here().is_online(user_id)
     }
 
     /// Ends all connections of this process.

@@ -2,10 +2,10 @@
 //! others through Redis, where each gateway listens on the channels of the users it has. How many
 //! listen says whether somebody is there. `docs/flows/cross-gateway.md`.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -35,6 +35,8 @@ pub(crate) struct Redis {
     pub(super) overrun: AtomicBool,
     /// Users whose gateways could not be told something.
     missed: Mutex<HashSet<i64>>,
+    /// Who heard the last word for him on another gateway, and when that was.
+    heard: Mutex<HashMap<i64, Instant>>,
 }
 
 impl Redis {
@@ -54,6 +56,7 @@ impl Redis {
             orders,
             overrun: AtomicBool::new(false),
             missed: Mutex::default(),
+            heard: Mutex::default(),
         });
         let (ready, is_ready) = oneshot::channel();
         let keeping = keeper::run(Arc::clone(&redis), queue, ready, finish);
@@ -210,18 +213,30 @@ impl Redis {
             return Vec::new();
         };
         let answers = answers.unwrap_or_default();
-        let mut heard = Vec::new();
+        let (mut heard, now) = (Vec::new(), Instant::now());
+        let mut known = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= limits::HEARD_USERS_MAX {
+            known.clear();
+        }
         for (i, told) in call.told.iter().enumerate() {
             match answers.get(i) {
                 // One of those who listen are we, if the user is here too.
                 Some(Value::Int(count)) if *count > i64::from(told.is_here) => {
                     heard.push(told.place);
+                    known.insert(told.user_id, now);
                 }
-                Some(Value::Int(_)) => {}
+                Some(Value::Int(_)) => drop(known.remove(&told.user_id)),
                 _ => self.miss(told.user_id),
             }
         }
         heard
+    }
+
+    pub(super) fn seems_online(&self, user_id: i64) -> bool {
+        let lasting = Duration::from_millis(limits::HEARD_MS);
+        let known = || self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        self.here.is_online(user_id)
+            || known().get(&user_id).is_some_and(|heard| heard.elapsed() < lasting)
     }
 
     fn miss(&self, user_id: i64) {

@@ -2,8 +2,8 @@
 //! bells. While one commit is under way the next batch gathers by itself; when nothing waits,
 //! nothing is delayed. `docs/flows/send.md`.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use proto::limits::RECEIPT_MEMBERS_MAX;
@@ -69,6 +69,8 @@ pub(crate) struct Done {
     pub(crate) sends: Vec<Result<SendOutcome, store::Error>>,
     pub(crate) receipts: Vec<Receipt>,
     pub(crate) members: HashMap<i64, Vec<i64>>,
+    /// Who seemed to be online, so that no nudge was written for him.
+    pub(crate) unnudged: HashSet<i64>,
     /// Cursors that could not be moved for lack of a database. They wait for the next try.
     pub(crate) moves_left: Vec<CursorMove>,
     /// Why the batch could not be committed as one.
@@ -208,14 +210,16 @@ fn count_done(counters: &Counters, done: &Done, took: Duration) {
 /// Commits the batch. If something in it may be bad, its items are tried one by one, so that one
 /// bad item does not take the others along.
 pub(crate) async fn commit(store: &Store, bus: &Bus, database: usize, batch: &Batch) -> Done {
-    let online = |user_id| bus.surely_online(user_id);
+    let seeming = Seeming { bus, yes: Mutex::default() };
     let now = clock::now();
-    let error = match store.commit_and_nudge(database, batch, &online, now).await {
+    let committed = store.commit_and_nudge(database, batch, &|id| seeming.online(id), now).await;
+    let error = match committed {
         Ok(committed) => {
             return Done {
                 sends: committed.sends.into_iter().map(Ok).collect(),
                 receipts: committed.receipts,
                 members: committed.members,
+                unnudged: seeming.take(),
                 moves_left: committed.moves_left,
                 failed: None,
             };
@@ -232,16 +236,37 @@ pub(crate) async fn commit(store: &Store, bus: &Bus, database: usize, batch: &Ba
     Done { failed: Some(error), ..done }
 }
 
+/// Who seems to be online, and of whom that was said.
+struct Seeming<'a> {
+    bus: &'a Bus,
+    yes: Mutex<HashSet<i64>>,
+}
+
+impl Seeming<'_> {
+    fn online(&self, user_id: i64) -> bool {
+        let online = self.bus.seems_online(user_id);
+        if online {
+            self.yes.lock().unwrap_or_else(PoisonError::into_inner).insert(user_id);
+        }
+        online
+    }
+
+    fn take(self) -> HashSet<i64> {
+        self.yes.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 async fn one_by_one(store: &Store, bus: &Bus, database: usize, batch: &Batch) -> Done {
     let mut done = Done::default();
     let alone = batch.sends.iter().map(|message| (vec![message.clone()], Vec::new()));
     let moves = batch.moves.iter().map(|moved| (Vec::new(), vec![*moved]));
     for (sends, moves) in alone.chain(moves) {
         let moved = moves.first().copied();
-        let online = |user_id| bus.surely_online(user_id);
-        let one = Batch { sends, moves };
-        let done_one = store.commit_and_nudge(database, &one, &online, clock::now());
-        match done_one.await {
+        let seeming = Seeming { bus, yes: Mutex::default() };
+        let (one, online) = (Batch { sends, moves }, |user_id| seeming.online(user_id));
+        let done_one = store.commit_and_nudge(database, &one, &online, clock::now()).await;
+        done.unnudged.extend(seeming.take());
+        match done_one {
             Ok(committed) => {
                 done.sends.extend(committed.sends.into_iter().map(Ok));
                 done.receipts.extend(committed.receipts);
@@ -270,6 +295,7 @@ struct Stored {
     seq: i64,
     sent_at: i64,
     repeated: bool,
+    mentions: Vec<i64>,
     /// None: it is not there any more.
     event: Option<Arc<Event>>,
 }
@@ -292,7 +318,7 @@ pub(crate) async fn publish(
         match accept(outcome) {
             Ok((seq, sent_at, repeated)) => {
                 let (conv_id, sender_id) = (message.conv_id, message.sender_id);
-                let client_key = message.client_key;
+                let (client_key, mentions) = (message.client_key, message.mentions.clone());
                 let message = stored_message(store, message, seq, sent_at, repeated).await;
                 let event =
                     message.map(|m| Event::followed(Body::Message(m), asker.origin, asker.context));
@@ -304,6 +330,7 @@ pub(crate) async fn publish(
                     seq,
                     sent_at,
                     repeated,
+                    mentions,
                     event,
                 });
             }
@@ -320,7 +347,7 @@ pub(crate) async fn publish(
     }
     rings.extend(receipts.iter().map(|(event, user_ids)| Ring { event, user_ids }));
     let elsewhere = bus.ring_elsewhere(&rings).await;
-    let mut ring = 0;
+    let (mut ring, mut missed) = (0, BTreeSet::new());
     for message in &stored {
         let members = members(message.conv_id);
         let mut members_online = 0;
@@ -329,6 +356,14 @@ pub(crate) async fn publish(
                 let is_here = bus.ring_here(*user_id, event) > 0;
                 let is_online = is_here || elsewhere.heard(ring, place);
                 members_online += u32::from(is_online && *user_id != message.sender_id);
+                // Of one that was stored earlier it is not known any more who was nudged then.
+                let may_lack = match message.repeated {
+                    true => members.len() == 2 || message.mentions.contains(user_id),
+                    false => done.unnudged.contains(user_id),
+                };
+                if may_lack && !is_online && *user_id != message.sender_id {
+                    missed.insert(*user_id);
+                }
             }
             ring += 1;
         }
@@ -337,6 +372,18 @@ pub(crate) async fn publish(
     for (event, user_ids) in &receipts {
         for user_id in *user_ids {
             bus.ring_here(*user_id, event);
+        }
+    }
+    nudge_after(store, &missed).await;
+}
+
+/// These people seemed to be online when their messages were stored, and nobody has heard the ring:
+/// they had just gone. (Who hears it and goes is nudged when he goes.) If this process dies before
+/// it comes to that, the sender repeats what has no answer, and a repeated message asks again.
+async fn nudge_after(store: &Store, missed: &BTreeSet<i64>) {
+    for user_id in missed {
+        if let Err(error) = store.nudge_left(*user_id, clock::now()).await {
+            tracing::warn!(%error, user_id, "somebody who had gone could not be nudged");
         }
     }
 }

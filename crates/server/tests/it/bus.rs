@@ -306,3 +306,55 @@ async fn a_line_to_redis_that_swallows_everything_is_noticed() {
     assert_eq!(said, "swallowed");
     cluster.end().await;
 }
+
+/// Everybody who has a nudge.
+async fn nudged(host: &Host) -> Vec<i64> {
+    host.server.store.nudge_claim(i64::MAX - 1, 1, 50).await.unwrap()
+}
+
+/// A row for each message to somebody who reads it on another gateway would be a tenth of what the
+/// database does; a nudge that is missing would be a mail that never comes.
+#[tokio::test]
+async fn who_reads_on_another_gateway_costs_no_nudge_and_who_has_just_gone_gets_his() {
+    let redis = Redis::start().unwrap();
+    // Nobody is told to be gone in time, so nobody else writes the nudge.
+    let slow = |config: &mut server::Config| config.timers.presence_grace_ms = 600_000;
+    let cluster = Cluster::start(2, &[redis.url()], slow).await;
+    let [first, second] = &cluster.hosts[..] else { panic!("two servers") };
+    let mut ann = user(first, "ann").await;
+    let mut bob = user(second, "bob").await;
+    let chat = ann.open(bob.id).await;
+    // That he hears of the conversation has told that he is there.
+    for _ in 0..3 {
+        assert_eq!(ann.line.send(chat, "he is there").await.state(), SentState::OnItsWay);
+        bob.line.message(chat).await;
+    }
+    assert!(nudged(first).await.is_empty());
+
+    drop(bob.line);
+    while ann.line.send(chat, "are you there?").await.state() != SentState::Kept {}
+    let told = async {
+        while nudged(first).await != [bob.id] {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, told).await.expect("a nudge for who had just gone");
+    cluster.end().await;
+}
+
+/// A gateway whose line to Redis was dead for longer than its lease is taken for dead, and its
+/// users' friends are told that they are gone. When it is there again, they are told who is.
+#[tokio::test]
+async fn a_gateway_that_was_taken_for_dead_tells_anew_who_is_there() {
+    let redis = Redis::start().unwrap();
+    let hasty = |config: &mut server::Config| config.timers.lease_ms = 1_000;
+    let cluster = Cluster::start(2, &[redis.url()], hasty).await;
+    let [first, second] = &cluster.hosts[..] else { panic!("two servers") };
+    let mut ann = user(first, "ann").await;
+    let mut bob = user(second, "bob").await;
+    ann.befriend(&mut bob).await;
+    // What is left of a gateway on the list when another one has buried it.
+    redis.ask(&["DEL", "natter:{gateways}"]).unwrap();
+    assert!(presence(&mut ann.line, bob.id).await.online, "he has been here all the time");
+    cluster.end().await;
+}
