@@ -20,7 +20,10 @@ pub(super) async fn run(gateway: Arc<Gateway>, url: String, mut finish: watch::R
         let connections = gateway.counters.connections.get();
         let announcement = Announcement { url: url.clone(), connections, draining, lease_ms };
         match gateway.cache.announce(&announcement).await {
-            Ok(true) => gateway.bus.restate(),
+            Ok(true) => {
+                gateway.bus.restate();
+                presence::stayed(&gateway);
+            }
             Ok(false) => {}
             Err(error) => tracing::warn!(%error, "the lease of this gateway was not renewed"),
         }

@@ -17,12 +17,18 @@ use crate::{clock, limits};
 #[derive(Debug, Default)]
 pub(crate) struct Presence {
     leaving: Mutex<HashMap<i64, Instant>>,
+    /// Users who are here and of whom others may have been told that they are gone.
+    staying: Mutex<Vec<i64>>,
     wake: Notify,
 }
 
 impl Presence {
     fn lock(&self) -> MutexGuard<'_, HashMap<i64, Instant>> {
         self.leaving.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn staying(&self) -> MutexGuard<'_, Vec<i64>> {
+        self.staying.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -32,6 +38,13 @@ pub(crate) async fn arrived(gateway: &Gateway, user_id: i64, was_offline: bool) 
     if was_offline && !was_leaving {
         tell(gateway, user_id, true).await;
     }
+}
+
+/// This gateway was taken for dead, or forgotten with everything else: friends may have been told
+/// that its users are gone. They are told anew who is here.
+pub(super) fn stayed(gateway: &Gateway) {
+    *gateway.presence.staying() = gateway.bus.users_here();
+    gateway.presence.wake.notify_one();
 }
 
 /// A connection of the user has unsubscribed.
@@ -58,10 +71,17 @@ pub(crate) async fn left(gateway: &Gateway, user_id: i64, was_last: bool) {
 pub(crate) async fn run(gateway: Arc<Gateway>, mut finish: watch::Receiver<bool>) {
     loop {
         let next = gateway.presence.lock().values().min().copied();
+        let staying = gateway.presence.staying().pop();
+        if let Some(user_id) = staying.filter(|user_id| gateway.bus.is_here(*user_id)) {
+            tell(&gateway, user_id, true).await;
+        }
         let ending = tokio::select! {
-            () = at(next), if next.is_some() => false,
-            () = gateway.presence.wake.notified() => continue,
+            biased;
             () = announced(&mut finish) => true,
+            () = at(next), if next.is_some() => false,
+            // The next of them, and who leaves is served between two.
+            () = std::future::ready(()), if staying.is_some() => continue,
+            () = gateway.presence.wake.notified() => continue,
         };
         let now = Instant::now();
         let over = |due: &Instant| ending || *due <= now;
