@@ -22,5 +22,8 @@ pub(crate) const LOAD_WAIT: Duration = Duration::from_secs(30);
 /// Lines of the log of each process that are shown when something went wrong.
 pub(crate) const LOG_LINES_SHOWN: usize = 8;
 
+/// So long nothing comes from Redis: longer than a heartbeat waits for its turn and its answer.
+pub(crate) const REDIS_DEAD: Duration = Duration::from_secs(11);
+
 /// For the first hole to be filled, once words are being lost; people have to come back first.
 pub(crate) const FIRST_HOLE: Duration = Duration::from_secs(40);

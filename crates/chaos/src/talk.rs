@@ -70,6 +70,8 @@ struct Journal {
     waiting: HashMap<i64, (i64, String, Instant)>,
     acks: Vec<Ack>,
     breaks: Vec<Break>,
+    /// Lines whose gateway has said that it goes.
+    goodbyes: usize,
     refused: Vec<String>,
 }
 
@@ -339,10 +341,13 @@ fn note(journal: &Shared, event: Event) {
                 broken.until.get_or_insert(now);
             }
         }
-        Event::Line(client::Line::Waiting { .. } | client::Line::Connecting)
-            if journal.breaks.last().is_none_or(|broken| broken.until.is_some()) =>
-        {
-            journal.breaks.push(Break { since: now, until: None });
+        Event::Line(line @ (client::Line::Waiting { .. } | client::Line::Connecting)) => {
+            if let client::Line::Waiting { why, .. } = line {
+                journal.goodbyes += usize::from(why == "the gateway restarts");
+            }
+            if journal.breaks.last().is_none_or(|broken| broken.until.is_some()) {
+                journal.breaks.push(Break { since: now, until: None });
+            }
         }
         _ => {}
     }
@@ -452,6 +457,11 @@ impl Talk {
             sample.add(&journal.acks, &journal.breaks, since);
         }
         sample
+    }
+
+    /// How many lines were ended with a word of the gateway's that it goes.
+    pub(crate) fn goodbyes(&self) -> usize {
+        self.people.iter().map(|person| lock(&person.journal).goodbyes).sum()
     }
 
     /// Everybody must see the other one of his pair online; then every second one leaves, and must

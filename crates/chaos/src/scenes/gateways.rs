@@ -56,6 +56,7 @@ pub(super) async fn dies_after_commit(stage: &mut Stage) -> Result<()> {
 pub(super) async fn rolling_restart(stage: &mut Stage) -> Result<()> {
     let since = Instant::now();
     let pause = stage.pause(EVERY);
+    let goodbyes = stage.talk.goodbyes();
     for gateway in 0..stage.cluster.gateways.len() {
         stage.cluster.replace(gateway, None).await?;
         sleep(pause).await;
@@ -63,6 +64,8 @@ pub(super) async fn rolling_restart(stage: &mut Stage) -> Result<()> {
     let sample = stage.since(since);
     stage.figure(sample.to_string());
     stage.must(sample.breaks() > 0, "somebody had to move");
+    let told = stage.talk.goodbyes() - goodbyes;
+    stage.must(told > 0, "who has to move is told so");
     Ok(())
 }
 
@@ -76,15 +79,20 @@ pub(super) async fn stopped(stage: &mut Stage) -> Result<()> {
     sleep(Duration::from_secs(if stage.form.is_long { 60 } else { 5 })).await;
     hanging.node.signal(Signal::CONT);
     let back = hanging.node.ready().await?;
+    // Whose line it gives up comes again, and only then counts.
+    while stage.since(since).breaks() == 0 && since.elapsed() < limits::LOAD_WAIT {
+        sleep(limits::LOOK_EVERY).await;
+    }
     let sample = stage.since(since);
     stage.figure(format!("{sample}; ready {} ms after SIGCONT", back.as_millis()));
+    stage.must(sample.breaks() > 0, "it has given up the connections that it had");
     Ok(())
 }
 
 /// 5: the one process with everything in it is killed.
 pub(super) async fn embedded_killed(stage: &mut Stage) -> Result<()> {
     let (since, mut slowest) = (Instant::now(), Duration::ZERO);
-    let rounds = if stage.form.is_long { 30 } else { 3 };
+    let rounds = if stage.form.is_long { 30 } else { 8 };
     for _ in 0..rounds {
         stage.cluster.kill(0).await?;
         let begun = Instant::now();

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::{interval, sleep};
 
 use crate::cluster::Gateway;
+use crate::limits;
 use crate::stage::Stage;
 
 /// The six directions of a gateway's lines.
@@ -50,7 +51,26 @@ pub(super) async fn one_way(stage: &mut Stage) -> Result<()> {
     }
     let sample = stage.since(since);
     stage.figure(sample.to_string());
+    notices_a_dead_line(stage).await;
     Ok(())
+}
+
+/// A line to Redis that says nothing is found dead by its heartbeat, and made anew.
+async fn notices_a_dead_line(stage: &mut Stage) {
+    const LINKS: &str = "natter_bus_links_total";
+    let (gateway, since) = (stage.any_gateway(), Instant::now());
+    let before = stage.metric(LINKS).await;
+    let mut after = before;
+    stage.cluster.gateways[gateway].bus.down().cut(true);
+    // It is found dead while it is dead: a new one cannot be made before that.
+    sleep(limits::REDIS_DEAD).await;
+    stage.cluster.gateways[gateway].bus.down().cut(false);
+    while after <= before && since.elapsed() < limits::LOAD_WAIT {
+        sleep(limits::LOOK_EVERY).await;
+        after = stage.metric(LINKS).await;
+    }
+    stage.figure(format!("a dead line to Redis was made anew after {:?}", since.elapsed()));
+    stage.must(after > before, "a line to Redis that is dead is noticed");
 }
 
 /// 23: of a hundred packets five are lost, both ways.

@@ -90,11 +90,24 @@ pub(super) async fn listener_cut(stage: &mut Stage) -> Result<()> {
     Ok(())
 }
 
+/// Words of other gateways.
+const HEARD: &str = "natter_bus_heard_total";
+
 async fn resynced(stage: &mut Stage, since: Instant) {
     let sample = stage.since(since);
     let links = stage.metric("natter_bus_links_total").await;
     let resyncs = stage.metric("natter_resyncs_total").await;
     stage.figure(format!("{links} links, {resyncs} users looked again; {sample}"));
     stage.must(links > 2.0, "the links were lost and made again");
+    stage.must(resyncs > 0.0, "who may have missed something looks");
+    // Positions are compared all the time, so nothing is missing for long in any case: that
+    // everybody is subscribed again is seen in what is heard.
+    let (heard, asked) = (stage.metric(HEARD).await, Instant::now());
+    let enough = heard + 4.0 * stage.talk.people.len() as f64;
+    while stage.metric(HEARD).await < enough && asked.elapsed() < limits::LOAD_WAIT {
+        sleep(limits::LOOK_EVERY).await;
+    }
+    let heard = stage.metric(HEARD).await;
+    stage.must(heard >= enough, "everybody listens again, and words are heard");
     stage.must(sample.breaks() == 0, "nobody loses his line");
 }
