@@ -252,9 +252,10 @@ impl Line {
         self.connection.status().connected() && self.channel.status().connected()
     }
 
-    /// How many jobs wait for a worker, and how many for a later try.
-    pub(crate) async fn waiting(&self) -> lapin::Result<(u32, u32)> {
-        self.rabbit.count(&self.channel).await
+    /// How many jobs wait for a worker, and how many for a later try. None: RabbitMQ does not say.
+    pub(crate) async fn waiting(&self) -> Option<(u32, u32)> {
+        let longest = Duration::from_millis(limits::CONFIRM_MS_MAX);
+        tokio::time::timeout(longest, self.rabbit.count(&self.channel)).await.ok()?.ok()
     }
 
     /// Whoever was handed something and has not acked it gives it back by this.
@@ -320,25 +321,28 @@ impl Handed {
 
     /// It needs nobody any more.
     pub(crate) async fn ack(&self) {
-        noted(self.acker.ack(BasicAckOptions::default()).await);
+        noted(self.acker.ack(BasicAckOptions::default())).await;
     }
 
     /// Somebody else shall have it, at once.
     pub(crate) async fn give_back(&self) {
-        noted(self.acker.nack(BasicNackOptions { requeue: true, multiple: false }).await);
+        noted(self.acker.nack(BasicNackOptions { requeue: true, multiple: false })).await;
     }
 
     /// Nobody shall: RabbitMQ moves it to the dead ones.
     pub(crate) async fn give_up(&self) {
-        noted(self.acker.nack(BasicNackOptions { requeue: false, multiple: false }).await);
+        noted(self.acker.nack(BasicNackOptions { requeue: false, multiple: false })).await;
     }
 }
 
 /// A word that could not be said is made good by RabbitMQ: it hands the job out again, and who gets
-/// it learns from the database that it was done.
-fn noted(said: lapin::Result<bool>) {
-    if let Err(error) = said {
-        tracing::debug!(%error, "RabbitMQ did not hear what became of a job");
+/// it learns from the database that it was done. Nobody waits for a line that has broken meanwhile.
+async fn noted(saying: impl Future<Output = lapin::Result<bool>>) {
+    let longest = Duration::from_millis(limits::CONFIRM_MS_MAX);
+    match tokio::time::timeout(longest, saying).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "RabbitMQ did not hear what became of a job"),
+        Err(_) => tracing::debug!("RabbitMQ did not hear in time what became of a job"),
     }
 }
 

@@ -132,12 +132,44 @@ async fn keep(directory: &Path, name: &str, bytes: &[u8]) -> std::io::Result<()>
     let mut names = Vec::new();
     let mut entries = fs::read_dir(directory).await?;
     while let Some(entry) = entries.next_entry().await? {
-        names.push(entry.file_name());
+        // What begins with a dot is somebody else's, and not finished.
+        if !entry.file_name().as_encoded_bytes().starts_with(b".") {
+            names.push(entry.file_name());
+        }
     }
     names.sort_unstable();
     let excess = names.len().saturating_sub(limits::MAILS_KEPT_MAX);
     for old in &names[..excess] {
-        fs::remove_file(directory.join(old)).await?;
+        match fs::remove_file(directory.join(old)).await {
+            // Who writes beside us makes room, too.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            removed => removed?,
+        }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod unit {
+    use super::*;
+
+    #[tokio::test]
+    async fn mails_that_are_kept_at_once_in_a_full_directory_do_not_meet() {
+        let directory = std::env::temp_dir().join(format!("natter-kept-{}", rand::random::<u64>()));
+        std::fs::create_dir_all(&directory).unwrap();
+        for n in 0..limits::MAILS_KEPT_MAX {
+            std::fs::write(directory.join(format!("1-{n:04}.eml")), "old").unwrap();
+        }
+        let names: Vec<String> = (0..200).map(|n| format!("2-{n:04}.eml")).collect();
+        let kept = names.iter().map(|name| keep(&directory, name, b"new"));
+        for kept in futures_util::future::join_all(kept).await {
+            kept.unwrap();
+        }
+        for name in &names {
+            assert!(directory.join(name).exists(), "{name}");
+        }
+        let left = std::fs::read_dir(&directory).unwrap().count();
+        assert!(left <= limits::MAILS_KEPT_MAX, "{left}");
+        std::fs::remove_dir_all(&directory).unwrap();
+    }
 }

@@ -238,7 +238,7 @@ async fn relay_through(
 }
 
 async fn count_waiting(notify: &Notify, line: &Line) {
-    if let Ok((jobs, later)) = line.waiting().await {
+    if let Some((jobs, later)) = line.waiting().await {
         notify.counters.queue_jobs.set(jobs.into());
         notify.counters.queue_later.set(later.into());
     }

@@ -71,9 +71,14 @@ impl Browser {
         self.until(wanted, async || self.title().await == wanted).await;
     }
 
-    /// Waits until a person reads this.
+    /// Waits until the page has this in it. Its source is one answer: an element that was found may
+    /// belong to the page before when it is asked for its text.
     pub(crate) async fn says(&self, wanted: &str) {
-        self.until(wanted, async || self.text().await.contains(wanted)).await;
+        let has = async || {
+            let source = self.ask("GET", "/source", &Value::Null).await;
+            source.as_str().unwrap().contains(wanted)
+        };
+        self.until(wanted, has).await;
     }
 
     async fn until(&self, wanted: &str, so: impl AsyncFn() -> bool) {
@@ -84,7 +89,7 @@ impl Browser {
             }
         };
         let found = tokio::time::timeout(PATIENCE, looking).await;
-        assert!(found.is_ok(), "{wanted:?} never comes: {}", self.text().await);
+        assert!(found.is_ok(), "{wanted:?} never comes, but {:?}", self.title().await);
     }
 
     /// What a person reads on the page.
