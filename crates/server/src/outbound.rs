@@ -149,6 +149,14 @@ impl Outbound {
         waiting.end.is_some() || (waiting.overflowed && !patient)
     }
 
+    /// Whether a part of the room is taken, so that it is better emptied than added to.
+    pub(crate) fn is_filling(&self) -> bool {
+        const PART: usize = 4;
+        let waiting = self.lock();
+        waiting.events > limits::QUEUE_FRAMES_MAX / PART
+            || waiting.bytes > limits::QUEUE_BYTES_MAX / PART
+    }
+
     /// The end that somebody wants.
     pub(crate) fn wanted_end(&self) -> Option<GoodbyeReason> {
         self.lock().end

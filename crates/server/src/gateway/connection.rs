@@ -277,8 +277,11 @@ async fn listen(c: &mut Connection, wire: &mut Wire, first: Incoming) -> Result<
                 }
             }
         }
-        // Before the next is read, because what is read must be obeyed.
-        let enough = turn >= limits::FRAMES_PER_TURN || c.in_flight >= SENDS_IN_FLIGHT_MAX;
+        // Before the next is read, because what is read must be obeyed. What it causes may go to
+        // this connection, too: a hundred people in a group are a hundred messages.
+        let enough = turn >= limits::FRAMES_PER_TURN
+            || c.in_flight >= SENDS_IN_FLIGHT_MAX
+            || c.queue.is_filling();
         if enough || c.read_again.is_some() {
             break;
         }

@@ -1,11 +1,13 @@
 //! Groups: who is in, who says so, and what each of them sees.
 
 use proto::client_frame::Body as Say;
+use proto::limits::PEOPLE_PER_FRAME_MAX;
 use proto::server_frame::Body as Hear;
 use proto::{
     Appoint, Conversation, CreateGroup, Delivered, Edit, ErrorCode, Invite, Kick, Leave, Members,
     MessageKind, Mute, React, Rename, Role,
 };
+use store::NewUser;
 
 use crate::harness::{Client, host, send};
 
@@ -65,6 +67,37 @@ async fn a_group_from_its_founding_to_the_last_who_leaves() {
     assert!(gone.left);
     let heir = |b: &Hear| matches!(b, Hear::Conversation(c) if c.role() == Role::Owner);
     bob.line.until(heir).await;
+}
+
+/// Each of them puts a hundred messages into the queue of the one who invites, too.
+#[tokio::test]
+async fn who_invites_many_in_a_row_is_not_taken_for_slow() {
+    const SLICES: i64 = 5;
+    let host = host().await;
+    let mut ann = host.user("ann").await;
+    let people: Vec<NewUser> = (0..SLICES * PEOPLE_PER_FRAME_MAX as i64)
+        .map(|n| NewUser {
+            user_id: proto::id::new(0, 1_700_000_000_000 + n),
+            handle: format!("guest-{n}"),
+            name: String::new(),
+            email: None,
+            pass_hash: "nobody logs in here".to_owned(),
+        })
+        .collect();
+    host.server.store.create_users(&people, 1_700_000_000_000).await.unwrap();
+    let create = CreateGroup { title: "feast".into(), user_ids: Vec::new(), client_key: 0 };
+    let conv_id = conversation(&mut ann.line, Say::CreateGroup(create)).await.conv_id;
+    let mut asked = Vec::new();
+    for guests in people.chunks(PEOPLE_PER_FRAME_MAX) {
+        let user_ids = guests.iter().map(|guest| guest.user_id).collect();
+        asked.push(ann.line.say(Say::Invite(Invite { conv_id, user_ids })).await);
+    }
+    for frame_ref in asked {
+        let Hear::Conversation(_) = ann.line.answer(frame_ref).await else { panic!("refused") };
+    }
+    let whole = conversation(&mut ann.line, Say::Members(Members { conv_id })).await;
+    assert_eq!(whole.member_count as usize, people.len() + 1);
+    assert_eq!(whole.last_seq, 1 + people.len() as i64);
 }
 
 #[tokio::test]
