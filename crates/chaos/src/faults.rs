@@ -136,7 +136,7 @@ pub const FAULTS: &[Fault] = &[
         must: "nothing is acked; a gateway grows by < 20 MiB; all that waited is sent in < 10 s",
         run: Some((Setup::Cluster, Scene::DatabaseAway)),
         short: CHAOS,
-        red: "",
+        red: "the client gave up what was refused for a while: it never arrived",
         at_random: true,
     },
     Fault {
@@ -146,7 +146,7 @@ pub const FAULTS: &[Fault] = &[
         must: "no more connections than the pools have",
         run: Some((Setup::Cluster, Scene::DatabaseStalls)),
         short: CHAOS,
-        red: "",
+        red: "ten times as many connections in each pool: 52 processes of PostgreSQL",
         at_random: true,
     },
     Fault {
@@ -218,7 +218,8 @@ pub const FAULTS: &[Fault] = &[
         must: "as for 12",
         run: Some((Setup::Cluster, Scene::BusCut)),
         short: CHAOS,
-        red: "",
+        red: "nobody was subscribed again on the new link: nobody looked for what he missed, and \
+              no word was heard",
         at_random: true,
     },
     Fault {
