@@ -146,6 +146,10 @@ pub const INHERITED_AT_ONCE: usize = 256;
 /// Users who could not be told something while Redis was away and are to be told to look into the
 /// store. More: they find it when positions are compared.
 pub const MISSED_USERS_MAX: usize = 65_536;
+/// How often a nudge that no database took is tried again, in milliseconds.
+pub const NUDGE_OWED_MS: u64 = 2_000;
+/// Users whose nudge no database took. More: the next message to them nudges them.
+pub const NUDGES_OWED_MAX: usize = 65_536;
 /// Who heard a word on another gateway seems to be there for so long, in milliseconds; after that
 /// he is only asked after by the next word.
 pub const HEARD_MS: u64 = 60_000;

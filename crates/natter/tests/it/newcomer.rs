@@ -189,12 +189,14 @@ fn a_newcomer_gets_by() {
     let mut ann = first_start(&world, 24, 80);
     ann.sees("[y/N]");
     page.screen("The first question", "`natter`, and nothing else.", &ann);
-    for (answer, next) in
-        [("", "handle [ann]:"), ("", "name that"), ("Ann", "new password"), (PASSWORD, "once more")]
-    {
+    for (answer, next) in [("", "handle [ann]:"), ("", "name that"), ("Ann", "new password")] {
         ann.keys(&format!("{answer}\r"));
         ann.sees(next);
     }
+    ann.hides();
+    ann.keys(&format!("{PASSWORD}\r"));
+    ann.sees("once more");
+    ann.hides();
     page.screen("An account", "Enter, Enter, a name, and a password twice.", &ann);
     ann.keys(&format!("{PASSWORD}\r"));
     ann.sees("● connected");

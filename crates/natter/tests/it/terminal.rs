@@ -136,6 +136,18 @@ impl Terminal {
         }
     }
 
+    /// Waits until nothing of what is typed is shown: that comes a moment after the question for a
+    /// password.
+    pub(crate) fn hides(&self) {
+        const LOOK: std::time::Duration = std::time::Duration::from_millis(5);
+        let began = std::time::Instant::now();
+        let mut state = self.seen.state.lock().unwrap();
+        while self.is_cooked() {
+            assert!(began.elapsed() < PATIENCE, "what is typed is still shown");
+            state = self.seen.changed.wait_timeout(state, LOOK).unwrap().0;
+        }
+    }
+
     pub(crate) fn pid(&self) -> rustix::process::Pid {
         let pid =
             self.child.process_id().and_then(|pid| rustix::process::Pid::from_raw(pid as i32));

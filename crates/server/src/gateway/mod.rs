@@ -103,6 +103,14 @@ impl Footing {
     }
 }
 
+/// Does something to a PostgreSQL database behind the store's back.
+#[cfg(test)]
+async fn tamper(url: &str, sql: &'static str) {
+    use sqlx::Connection;
+    let mut connection = sqlx::PgConnection::connect(url).await.unwrap();
+    sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+}
+
 /// A gateway whose tasks run.
 pub(crate) struct Running {
     pub(crate) routes: Router,

@@ -1,12 +1,13 @@
 //! Who is told that somebody came or went. Being online is being subscribed to the bus; this is
 //! only the news of it, with a grace so that a reconnect is no flicker.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use proto::server_frame::Body;
 use tokio::sync::{Notify, watch};
+use tokio::time::MissedTickBehavior;
 
 use super::Gateway;
 use crate::listen::announced;
@@ -19,6 +20,8 @@ pub(crate) struct Presence {
     leaving: Mutex<HashMap<i64, Instant>>,
     /// Users who are here and of whom others may have been told that they are gone.
     staying: Mutex<Vec<i64>>,
+    /// Users who went with something unread while no database took their nudge.
+    owed: Mutex<BTreeSet<i64>>,
     wake: Notify,
 }
 
@@ -29,6 +32,10 @@ impl Presence {
 
     fn staying(&self) -> MutexGuard<'_, Vec<i64>> {
         self.staying.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn owed(&self) -> MutexGuard<'_, BTreeSet<i64>> {
+        self.owed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -69,8 +76,11 @@ pub(crate) async fn left(gateway: &Gateway, user_id: i64, was_last: bool) {
 
 /// Tells of those whose grace is over; at the end of the process, of all.
 pub(crate) async fn run(gateway: Arc<Gateway>, mut finish: watch::Receiver<bool>) {
+    let mut again = tokio::time::interval(Duration::from_millis(limits::NUDGE_OWED_MS));
+    again.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let next = gateway.presence.lock().values().min().copied();
+        let owing = !gateway.presence.owed().is_empty();
         let staying = gateway.presence.staying().pop();
         if let Some(user_id) = staying.filter(|user_id| gateway.bus.is_here(*user_id)) {
             tell(&gateway, user_id, true).await;
@@ -79,6 +89,10 @@ pub(crate) async fn run(gateway: Arc<Gateway>, mut finish: watch::Receiver<bool>
             biased;
             () = announced(&mut finish) => true,
             () = at(next), if next.is_some() => false,
+            _ = again.tick(), if owing => {
+                pay(&gateway).await;
+                continue;
+            }
             // The next of them, and who leaves is served between two.
             () = std::future::ready(()), if staying.is_some() => continue,
             () = gateway.presence.wake.notified() => continue,
@@ -93,6 +107,7 @@ pub(crate) async fn run(gateway: Arc<Gateway>, mut finish: watch::Receiver<bool>
             }
         }
         if ending {
+            pay(&gateway).await;
             return;
         }
     }
@@ -110,14 +125,40 @@ pub(super) async fn tell_gone(gateway: &Gateway, user_id: i64) {
         tracing::warn!(%error, user_id, "when somebody was last seen could not be written");
     }
     // What came while he was there and was not read has no nudge yet.
-    if let Err(error) = gateway.store.nudge_left(user_id, now).await {
-        tracing::warn!(%error, user_id, "somebody left and could not be nudged");
-    }
+    nudge(gateway, user_id).await;
     tell(gateway, user_id, false).await;
     // Whoever came back while this was told may have been told before it.
     if gateway.bus.online(&[user_id]).await[0] {
         tell(gateway, user_id, true).await;
     }
+}
+
+/// Nudges somebody who is not there and has something unread. `false`: the database does not take
+/// it now, and it is tried again until it does or he comes back.
+pub(super) async fn nudge(gateway: &Gateway, user_id: i64) -> bool {
+    let Err(error) = gateway.store.nudge_left(user_id, clock::now()).await else {
+        return true;
+    };
+    tracing::warn!(%error, user_id, "a nudge has to wait for the database");
+    let mut owed = gateway.presence.owed();
+    if owed.len() < limits::NUDGES_OWED_MAX {
+        owed.insert(user_id);
+    }
+    drop(owed);
+    gateway.presence.wake.notify_one();
+    false
+}
+
+/// Tries what is owed once more, up to the first that has to wait again.
+async fn pay(gateway: &Gateway) {
+    let mut owed = std::mem::take(&mut *gateway.presence.owed());
+    while let Some(user_id) = owed.pop_first() {
+        // Who has come back is nudged when he goes again.
+        if !gateway.bus.online(&[user_id]).await[0] && !nudge(gateway, user_id).await {
+            break;
+        }
+    }
+    gateway.presence.owed().append(&mut owed);
 }
 
 /// Tells the friends who are there. A fault costs the news and nothing else: the next Paint tells
@@ -147,20 +188,63 @@ pub(crate) async fn shown(gateway: &Gateway, user_id: i64) -> i64 {
 mod tests {
     use std::sync::Arc;
 
-    use store::{NewUser, Options, Store};
+    use store::{Batch, NewMessage, NewUser, Options, Store};
 
     use super::*;
     use crate::bus::Subscriber;
-    use crate::gateway::Footing;
+    use crate::gateway::{Footing, tamper};
+    use crate::harness;
     use crate::outbound::{Item, Outbound};
     use crate::tasks::Tasks;
 
+    /// As long as the sequence `away` is there, this PostgreSQL takes no nudge.
+    const NO_NUDGE: &str = "
+        CREATE SEQUENCE away;
+        CREATE FUNCTION no_nudge() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+          IF to_regclass('away') IS NOT NULL THEN
+            RAISE EXCEPTION 'away' USING ERRCODE = '57P03';
+          END IF;
+          RETURN NEW;
+        END $$;
+        CREATE TRIGGER no_nudge BEFORE INSERT ON nudge FOR EACH ROW EXECUTE FUNCTION no_nudge()";
+
     #[tokio::test]
-    async fn who_comes_back_while_his_going_is_told_is_seen_online_in_the_end() {
-        let dir = std::env::temp_dir().join(format!("natter-{}", proto::id::random_key()));
-        std::fs::create_dir_all(&dir).unwrap();
-        let url = format!("sqlite:{}", dir.join("natter.db").display());
-        let store = Store::open(&[url], &Options::default()).await.unwrap();
+    async fn who_leaves_while_the_database_is_away_is_nudged_when_it_is_back() {
+        let url = harness::create_database().await;
+        let store = Store::open(std::slice::from_ref(&url), &Options::default()).await.unwrap();
+        let (ann, bob) = ann_and_bob(&store).await;
+        let (conv_id, _) = store.open_direct(ann, bob, 1).await.unwrap();
+        let send = NewMessage {
+            conv_id,
+            sender_id: ann,
+            client_key: 1,
+            reply_seq: 0,
+            body: "are you there?".to_owned(),
+            mentions: Vec::new(),
+        };
+        let batch = Batch { sends: vec![send], moves: Vec::new() };
+        store.commit_and_nudge(0, &batch, &|_| true, clock::now()).await.unwrap();
+        tamper(&url, NO_NUDGE).await;
+        let (footing, _drain) = Footing::alone(store);
+        let mut tasks = Tasks::default();
+        let running = super::super::start(&mut tasks, footing);
+        let (gateway, later) = (&running.gateway, clock::now() + 24 * 3_600_000);
+        tell_gone(gateway, bob).await;
+        let nudged = async || gateway.store.nudge_claim(later, later, 10).await.unwrap();
+        assert!(nudged().await.is_empty(), "nothing takes it");
+        tamper(&url, "DROP SEQUENCE away").await;
+        let paid = async {
+            while nudged().await != [bob] {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), paid).await.expect("bob is nudged");
+        assert_eq!(gateway.presence.owed().len(), 0);
+        gateway.store.close().await;
+        harness::drop_database(&url).await;
+    }
+
+    async fn ann_and_bob(store: &Store) -> (i64, i64) {
         for (user_id, handle) in [(1, "ann"), (2, "bob")] {
             let user = NewUser {
                 user_id,
@@ -171,6 +255,16 @@ mod tests {
             };
             store.create_user(&user, 1).await.unwrap();
         }
+        (1, 2)
+    }
+
+    #[tokio::test]
+    async fn who_comes_back_while_his_going_is_told_is_seen_online_in_the_end() {
+        let dir = std::env::temp_dir().join(format!("natter-{}", proto::id::random_key()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let url = format!("sqlite:{}", dir.join("natter.db").display());
+        let store = Store::open(&[url], &Options::default()).await.unwrap();
+        ann_and_bob(&store).await;
         store.befriend(1, 2, 1).await.unwrap();
         store.accept(2, 1, 1).await.unwrap();
         let (footing, _drain) = Footing::alone(store);

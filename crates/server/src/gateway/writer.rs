@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, watch};
 use super::Gateway;
 use super::cursor::Moves;
 use super::journey::{self, Trace};
+use super::presence;
 use super::put_off::PutOff;
 use super::refusal::Refusal;
 use crate::bus::{Bus, Ring};
@@ -168,7 +169,12 @@ async fn write(
         }
         sends.push((message, asker));
     }
-    publish(store, bus, sends, &done, &moved).await;
+    // They seemed to be online when their messages were stored, and nobody has heard the ring: they
+    // had just gone. (Who hears it and goes is nudged when he goes.) If this process dies before it
+    // comes to that, the sender repeats what has no answer, and a repeated message asks again.
+    for user_id in publish(store, bus, sends, &done, &moved).await {
+        presence::nudge(gateway, user_id).await;
+    }
     let published = Instant::now();
     for trace in &mut traces {
         trace.published = published;
@@ -306,13 +312,15 @@ struct Stored {
 /// The other gateways are told of the whole batch in one piece. On this one each message goes out
 /// before its Sent and before the next message: every connection gets everything in the order of
 /// the log.
+///
+/// Answers who is to be nudged, because he was not when the batch was committed and is not there.
 pub(crate) async fn publish(
     store: &Store,
     bus: &Bus,
     sends: Vec<(NewMessage, Asker)>,
     done: &Done,
     moved: &[(i64, i64)],
-) {
+) -> BTreeSet<i64> {
     let mut stored = Vec::with_capacity(sends.len());
     for ((message, asker), outcome) in sends.into_iter().zip(&done.sends) {
         match accept(outcome) {
@@ -374,18 +382,7 @@ pub(crate) async fn publish(
             bus.ring_here(*user_id, event);
         }
     }
-    nudge_after(store, &missed).await;
-}
-
-/// These people seemed to be online when their messages were stored, and nobody has heard the ring:
-/// they had just gone. (Who hears it and goes is nudged when he goes.) If this process dies before
-/// it comes to that, the sender repeats what has no answer, and a repeated message asks again.
-async fn nudge_after(store: &Store, missed: &BTreeSet<i64>) {
-    for user_id in missed {
-        if let Err(error) = store.nudge_left(*user_id, clock::now()).await {
-            tracing::warn!(%error, user_id, "somebody who had gone could not be nudged");
-        }
-    }
+    missed
 }
 
 fn accept(outcome: &Result<SendOutcome, store::Error>) -> Result<(i64, i64, bool), Refusal> {
@@ -481,11 +478,10 @@ fn refuse(asker: &Asker, refusal: &Refusal) {
 
 #[cfg(test)]
 mod tests {
-    use sqlx::{Connection, PgConnection};
     use store::{NewUser, Options};
 
     use super::*;
-    use crate::gateway::Footing;
+    use crate::gateway::{Footing, tamper};
     use crate::harness;
     use crate::tasks::Tasks;
 
@@ -531,12 +527,6 @@ mod tests {
           FOR EACH ROW EXECUTE FUNCTION no_text();
         CREATE TRIGGER no_cursor BEFORE UPDATE ON member
           FOR EACH ROW EXECUTE FUNCTION no_cursor()";
-
-    /// Does something to a database behind the store's back.
-    async fn tamper(url: &str, sql: &'static str) {
-        let mut connection = PgConnection::connect(url).await.unwrap();
-        sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
-    }
 
     #[tokio::test]
     async fn a_cursor_beside_a_bad_message_waits_for_a_database_that_is_away() {
