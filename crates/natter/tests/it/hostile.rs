@@ -178,13 +178,13 @@ pub(crate) fn is_plain(c: char) -> bool {
 
 pub(crate) fn assert_own(screen: &Terminal) {
     // What was read last may end in the middle of a sequence.
-    screen.wait("the rest of a sequence", |state| {
-        state.raw.iter().rposition(|byte| *byte == 0x1b).is_none_or(|at| {
+    let raw = screen.wait_for("the rest of a sequence", |state| {
+        let whole = state.raw.iter().rposition(|byte| *byte == 0x1b).is_none_or(|at| {
             let last = String::from_utf8_lossy(&state.raw[at..]);
             last.starts_with("\x1b\\") || sequence(&last).is_some()
-        })
+        });
+        whole.then(|| state.raw.clone())
     });
-    let raw = screen.seen.state.lock().unwrap().raw.clone();
     assert_eq!(foreign(&raw), BTreeSet::new(), "this reached the terminal");
 }
 

@@ -115,12 +115,21 @@ impl Terminal {
     }
 
     pub(crate) fn wait(&self, what: &str, ready: impl Fn(&State) -> bool) {
+        self.wait_for(what, |state| ready(state).then_some(()));
+    }
+
+    /// What is found is of one moment: nothing arrives between the look and the answer.
+    pub(crate) fn wait_for<T>(&self, what: &str, find: impl Fn(&State) -> Option<T>) -> T {
         let state = self.seen.state.lock().unwrap();
-        let waiting = |state: &mut State| !ready(state);
-        let (state, late) = self.seen.changed.wait_timeout_while(state, PATIENCE, waiting).unwrap();
+        let mut found = None;
+        let waiting = |state: &mut State| {
+            found = find(state);
+            found.is_none()
+        };
+        let (state, _) = self.seen.changed.wait_timeout_while(state, PATIENCE, waiting).unwrap();
         let screen = state.parser.screen().contents();
         drop(state);
-        assert!(!late.timed_out(), "no {what:?} on this screen:\n{screen}");
+        found.unwrap_or_else(|| panic!("no {what:?} on this screen:\n{screen}"))
     }
 
     /// Waits until nothing comes any more: a frame may arrive in pieces.
