@@ -1,5 +1,6 @@
 //! What lies in `deploy/`: each file is taken as it is, by the program that it is for where that
-//! can be had in a test. The Dockerfile and `compose.yaml` are read here, but no container was run.
+//! can be had in a test. Of `compose.yaml` the commands and settings of natter's services are taken,
+//! and what it says of containers is only read.
 
 use std::collections::BTreeSet;
 use std::net::{TcpListener, TcpStream};
@@ -22,7 +23,7 @@ fn shipped(name: &str) -> String {
 
 /// Runs SQL on the PostgreSQL of the tests.
 fn sql(text: String) {
-    let url = std::env::var("NATTER_TEST_POSTGRES").expect("`cargo xtask test` sets it");
+    let url = engine("NATTER_TEST_POSTGRES");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let mut admin = PgConnection::connect(&url).await.unwrap();
@@ -30,12 +31,13 @@ fn sql(text: String) {
     });
 }
 
-/// Two auth nodes and two gateways behind the shipped configuration of HAProxy.
+/// The nodes of the shipped `compose.yaml` behind the shipped configuration of HAProxy.
 struct Site {
     world: World,
     url: String,
     auth: Vec<Running>,
     gateways: Vec<Running>,
+    _notify: Running,
     proxy: Child,
     database: String,
     _redis: Redis,
@@ -54,27 +56,54 @@ impl Site {
         let (world, redis) = (World::new(), Redis::start().unwrap());
         let database = format!("natter_deploy_{}", rand::random_range(0..u64::MAX));
         sql(format!("CREATE DATABASE {database}"));
-        let engines = std::env::var("NATTER_TEST_POSTGRES").unwrap();
-        let database_url = format!("{}/{database}", engines.rsplit_once('/').unwrap().0);
+        let engines = engine("NATTER_TEST_POSTGRES");
         let front = free_address();
         let mut config =
             shipped("deploy/haproxy.cfg").replace("bind :7700", &format!("bind {front}"));
-        let mut node = |role: &str, number: usize| {
-            let name = format!("{role}-{number}");
-            let mut command = world.command(&["serve", "--listen", "127.0.0.1:0", "--role", role]);
-            command.arg("--data").arg(world.home.path().join(&name));
-            command.args(["--database", &database_url, "--redis", &redis.url()]);
-            command.args(["--public-url", &format!("ws://{front}")]).stderr(Stdio::null());
+        let compose = compose();
+        let subnet = &compose["networks"]["default"]["ipam"]["config"][0]["subnet"];
+        // The engines of the tests are in the place of those that compose starts.
+        let places = [
+            (
+                format!("postgres://natter:{PASSWORD}@postgres/natter"),
+                format!("{}/{database}", engines.rsplit_once('/').unwrap().0),
+            ),
+            ("redis://redis:6379".into(), redis.url()),
+            (format!("amqp://natter:{PASSWORD}@rabbitmq:5672/%2f"), engine("NATTER_TEST_RABBITMQ")),
+            ("localhost:7700".into(), front.clone()),
+            (subnet.as_str().unwrap().into(), "127.0.0.1".into()),
+        ];
+        let node = |name: &str| {
+            let service = &compose["services"][name];
+            let mut command = world.command(&[]);
+            for word in service["command"].as_sequence().unwrap() {
+                command.arg(word.as_str().unwrap());
+            }
+            for (variable, value) in service["environment"].as_mapping().unwrap() {
+                let mut value = interpolated(value.as_str().unwrap());
+                for (there, here) in &places {
+                    value = value.replace(there, here);
+                }
+                command.env(variable.as_str().unwrap(), value);
+            }
+            // One RabbitMQ serves all tests.
+            command.args(["--listen", "127.0.0.1:0", "--amqp-queue", &database]);
+            command.arg("--data").arg(world.home.path().join(name)).stderr(Stdio::null());
             let mut running = Running::start(command);
             let line = running.line();
             let address = line.strip_prefix("listening on http://").expect("it is ready");
+            (running, address.to_owned())
+        };
+        let mut behind = |name: &str| {
+            let (running, address) = node(name);
             let place = format!("{name}.internal:7700");
             assert!(config.contains(&place), "{place} is in the configuration");
-            config = config.replace(&place, address);
+            config = config.replace(&place, &address);
             running
         };
-        let auth = vec![node("auth", 1), node("auth", 2)];
-        let gateways = vec![node("gateway", 1), node("gateway", 2)];
+        let auth = vec![behind("auth-1"), behind("auth-2")];
+        let gateways = vec![behind("gateway-1"), behind("gateway-2")];
+        let (notify, _) = node("notify");
         let path = world.home.path().join("haproxy.cfg");
         std::fs::write(&path, config).unwrap();
         let proxy = haproxy().arg("-db").arg("-f").arg(&path).spawn().unwrap();
@@ -83,7 +112,7 @@ impl Site {
         while TcpStream::connect(&front).is_err() {
             assert!(begin.elapsed() < PATIENCE, "HAProxy does not listen");
         }
-        Self { world, url, auth, gateways, proxy, database, _redis: redis }
+        Self { world, url, auth, gateways, _notify: notify, proxy, database, _redis: redis }
     }
 
     fn login(&self, profile: &str, handle: &str) -> i32 {
@@ -91,6 +120,31 @@ impl Site {
         let run = self.world.run(&[&args[..], &["--password-stdin"]].concat(), PASSWORD);
         run.code
     }
+}
+
+fn engine(variable: &str) -> String {
+    std::env::var(variable).unwrap_or_else(|_| panic!("`cargo xtask test` sets {variable}"))
+}
+
+fn compose() -> serde_yaml_ng::Value {
+    let mut compose: serde_yaml_ng::Value =
+        serde_yaml_ng::from_str(&shipped("deploy/compose.yaml")).unwrap();
+    compose.apply_merge().unwrap();
+    compose
+}
+
+/// What compose makes of `${NAME}`, `${NAME:-DEFAULT}` and `${NAME:?WHY}` for somebody who has
+/// chosen nothing but the password.
+fn interpolated(text: &str) -> String {
+    let Some((before, rest)) = text.split_once("${") else { return text.to_owned() };
+    let (inside, after) = rest.split_once('}').expect("a brace that closes");
+    let (name, otherwise) = inside.split_once(':').unwrap_or((inside, ""));
+    let value = match otherwise.strip_prefix('-') {
+        Some(default) => default,
+        None if name == "NATTER_PASSWORD" => PASSWORD,
+        None => panic!("{name} has to be chosen"),
+    };
+    format!("{before}{value}{}", interpolated(after))
 }
 
 fn haproxy() -> Command {
@@ -106,8 +160,16 @@ fn free_address() -> String {
 #[test]
 fn behind_haproxy_logins_and_talk_go_on_when_an_auth_node_and_a_gateway_die() {
     let mut site = Site::start();
-    site.world.signup("ann", &site.url);
+    let ann = ["--profile", "ann", "--server", &site.url, "signup", "ann", "--password-stdin"];
+    let run = site.world.run(&[&ann[..], &["--email", "ann@example.org"]].concat(), PASSWORD);
+    assert_eq!(run.code, 0, "{run:?}");
     site.world.signup("bob", &site.url);
+    let begin = Instant::now();
+    // Without a mail server they are written into a directory of the node that had the job.
+    let mails = site.world.home.path().join("notify/mail");
+    while !std::fs::read_dir(&mails).is_ok_and(|mut mails| mails.next().is_some()) {
+        assert!(begin.elapsed() < PATIENCE, "no mail that confirms ann's address");
+    }
     let mut tail = site.world.start("bob", &["tail"]);
     site.world.natter("ann", &["send", "bob", "one"]);
     assert!(tail.line().ends_with("ann: one"));
@@ -185,8 +247,7 @@ fn a_service_manager_is_told_when_we_are_ready_and_when_we_end() {
 
 #[test]
 fn compose_names_only_settings_files_and_services_that_exist() {
-    let text = shipped("deploy/compose.yaml");
-    let compose: serde_yaml_ng::Value = serde_yaml_ng::from_str(&text).unwrap();
+    let (text, compose) = (shipped("deploy/compose.yaml"), compose());
     let services = compose["services"].as_mapping().unwrap();
     assert!(services.len() >= 7, "{services:?}");
     let variables: BTreeSet<String> = server::keys().iter().map(server::Key::variable).collect();
@@ -195,7 +256,11 @@ fn compose_names_only_settings_files_and_services_that_exist() {
         assert!(variables.contains(name), "{name} is no setting");
     }
     for (name, service) in services {
-        for other in service["depends_on"].as_sequence().into_iter().flatten() {
+        let others = match &service["depends_on"] {
+            serde_yaml_ng::Value::Mapping(others) => others.keys().collect(),
+            others => others.as_sequence().into_iter().flatten().collect::<Vec<_>>(),
+        };
+        for other in others {
             assert!(services.contains_key(other), "{name:?} waits for {other:?}");
         }
     }
