@@ -8,8 +8,8 @@
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
+use proto::Error;
 use proto::limits::CLIENT_KEY_MS;
-use proto::{Error, ErrorCode};
 
 use crate::limits;
 use crate::types::Queued;
@@ -156,9 +156,9 @@ impl Outbox {
         let Some(entry) = entry else {
             return Refusal::Final;
         };
-        let again_ms = match (u64::try_from(error.retry_after_ms), error.code()) {
-            (Ok(ms), _) if ms > 0 => ms.min(limits::STAY_AWAY_MAX_MS),
-            (_, ErrorCode::Internal) if entry.tries < 2 => limits::BACK_OFF_FIRST_MS,
+        let again_ms = match u64::try_from(error.retry_after_ms) {
+            Ok(ms) if ms > 0 => ms.min(limits::STAY_AWAY_MAX_MS),
+            // Not after a fault of the server's either: what was sent behind may be stored by now.
             _ => {
                 self.remove(client_key);
                 return Refusal::Final;

@@ -100,15 +100,14 @@ fn a_message_that_nobody_may_take_leaves_the_queue_and_the_next_one_goes() {
 }
 
 #[test]
-fn a_fault_of_the_server_is_tried_once_more() {
-    let mut outbox = Outbox::new(vec![queued(7, 1)]);
-    let mut now = Instant::now();
+fn after_a_fault_of_the_server_a_message_does_not_go_out_behind_later_ones() {
+    let mut outbox = Outbox::new(vec![queued(7, 1), queued(7, 2)]);
+    let now = Instant::now();
     let fault = Error { code: ErrorCode::Internal.into(), ..Error::default() };
-    outbox.due(now, NOW_MS);
-    assert_eq!(outbox.refused(1, &fault, now), Refusal::Later);
-    now += Duration::from_secs(2);
-    outbox.due(now, NOW_MS);
+    assert_eq!(keys(&outbox.due(now, NOW_MS)), [1, 2]);
     assert_eq!(outbox.refused(1, &fault, now), Refusal::Final);
+    outbox.remove(2);
+    assert!(outbox.due(now + Duration::from_secs(60), NOW_MS).is_empty());
 }
 
 #[test]

@@ -107,8 +107,7 @@ pub(crate) async fn run(
         pending.retain(|behind| {
             let held = put_off.holds(behind);
             if held {
-                let wait = store::Error::Unavailable("an earlier message waits".to_owned());
-                refuse(&behind.asker, &Refusal::from(wait));
+                refuse(&behind.asker, &Refusal::from(behind_another()));
             }
             !held
         });
@@ -150,9 +149,7 @@ async fn write(
     let mut traces = Vec::with_capacity(askers.len());
     let mut sends = Vec::with_capacity(askers.len());
     for ((message, asker), outcome) in batch.sends.into_iter().zip(askers).zip(&done.sends) {
-        if let Ok(SendOutcome::Full | SendOutcome::Unavailable)
-        | Err(store::Error::Full | store::Error::Unavailable(_)) = outcome
-        {
+        if will_come_again(outcome) {
             put_off.put_off(&asker, &message);
         }
         if let Ok(SendOutcome::Stored { seq, .. }) = *outcome {
@@ -232,7 +229,7 @@ pub(crate) async fn commit(store: &Store, bus: &Bus, database: usize, batch: &Ba
         }
         Err(error) => error,
     };
-    if matches!(error, store::Error::Full | store::Error::Unavailable(_)) {
+    if passes(&error) {
         let sends = batch.sends.iter().map(|_| Err(error.clone())).collect();
         let moves_left = batch.moves.clone();
         return Done { sends, moves_left, failed: Some(error), ..Done::default() };
@@ -262,12 +259,20 @@ impl Seeming<'_> {
     }
 }
 
+/// Behind a message that the database does not take for a while nothing of its sender is stored in
+/// that conversation: it would overtake. A bad one holds nobody up, because it does not come again.
 async fn one_by_one(store: &Store, bus: &Bus, database: usize, batch: &Batch) -> Done {
     let mut done = Done::default();
+    let mut held = HashSet::new();
     let alone = batch.sends.iter().map(|message| (vec![message.clone()], Vec::new()));
     let moves = batch.moves.iter().map(|moved| (Vec::new(), vec![*moved]));
     for (sends, moves) in alone.chain(moves) {
         let moved = moves.first().copied();
+        let lane = sends.first().map(|message| (message.conv_id, message.sender_id));
+        if lane.is_some_and(|lane| held.contains(&lane)) {
+            done.sends.push(Err(behind_another()));
+            continue;
+        }
         let seeming = Seeming { bus, yes: Mutex::default() };
         let (one, online) = (Batch { sends, moves }, |user_id| seeming.online(user_id));
         let done_one = store.commit_and_nudge(database, &one, &online, clock::now()).await;
@@ -281,15 +286,33 @@ async fn one_by_one(store: &Store, bus: &Bus, database: usize, batch: &Batch) ->
             }
             Err(error) => match (moved, &error) {
                 (None, _) => done.sends.push(Err(error)),
-                (Some(moved), store::Error::Full | store::Error::Unavailable(_)) => {
-                    done.moves_left.push(moved);
-                }
+                (Some(moved), error) if passes(error) => done.moves_left.push(moved),
                 // It would fail for ever. The client's next one, or its next Hello, says more.
                 (Some(_), _) => tracing::error!(%error, "a cursor could not be moved"),
             },
         }
+        if done.sends.last().is_some_and(will_come_again) {
+            held.extend(lane);
+        }
     }
     done
+}
+
+/// The database did not take it now, and may later.
+fn passes(error: &store::Error) -> bool {
+    matches!(error, store::Error::Full | store::Error::Unavailable(_))
+}
+
+/// Its sender is told to repeat it.
+fn will_come_again(outcome: &Result<SendOutcome, store::Error>) -> bool {
+    match outcome {
+        Ok(outcome) => matches!(outcome, SendOutcome::Full | SendOutcome::Unavailable),
+        Err(error) => passes(error),
+    }
+}
+
+fn behind_another() -> store::Error {
+    store::Error::Unavailable("an earlier message waits".to_owned())
 }
 
 /// A message that is in the log, on its way to the members.
@@ -509,12 +532,16 @@ mod tests {
         let _ = std::fs::remove_dir_all(&dir);
     }
 
-    /// Two tables of PostgreSQL's that a test has bewitched: one text is bad for good, and one
-    /// person's cursors cannot be moved as long as the sequence `away` is there.
+    /// Two tables of PostgreSQL's that a test has bewitched: one text is bad for good. As long as the
+    /// sequence `away` is there, another one comes too late, and one person's cursors cannot be
+    /// moved.
     const BEWITCHED: &str = "
         CREATE SEQUENCE away;
         CREATE FUNCTION no_text() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
           IF NEW.body = 'bad' THEN RAISE EXCEPTION 'bad'; END IF;
+          IF NEW.body = 'late' AND to_regclass('away') IS NOT NULL THEN
+            RAISE EXCEPTION 'late' USING ERRCODE = '25P03';
+          END IF;
           RETURN NEW;
         END $$;
         CREATE FUNCTION no_cursor() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -528,11 +555,11 @@ mod tests {
         CREATE TRIGGER no_cursor BEFORE UPDATE ON member
           FOR EACH ROW EXECUTE FUNCTION no_cursor()";
 
-    #[tokio::test]
-    async fn a_cursor_beside_a_bad_message_waits_for_a_database_that_is_away() {
+    /// Three people, and the conversation of the first two, in a database that may be bewitched.
+    async fn people() -> (String, Store, i64) {
         let url = harness::create_database().await;
         let store = Store::open(std::slice::from_ref(&url), &Options::default()).await.unwrap();
-        for (user_id, handle) in [(1, "ann"), (2, "bob")] {
+        for (user_id, handle) in [(1, "ann"), (2, "bob"), (3, "cleo")] {
             let user = NewUser {
                 user_id,
                 handle: handle.to_owned(),
@@ -543,20 +570,30 @@ mod tests {
             store.create_user(&user, 1).await.unwrap();
         }
         let (conv_id, _) = store.open_direct(1, 2, 1).await.unwrap();
-        let send = |body: &str| NewMessage {
+        (url, store, conv_id)
+    }
+
+    fn message(conv_id: i64, sender_id: i64, body: &str) -> NewMessage {
+        NewMessage {
             conv_id,
-            sender_id: 1,
+            sender_id,
             client_key: proto::id::random_key(),
             reply_seq: 0,
             body: body.to_owned(),
             mentions: Vec::new(),
-        };
+        }
+    }
+
+    #[tokio::test]
+    async fn a_cursor_beside_a_bad_message_waits_for_a_database_that_is_away() {
+        let (url, store, conv_id) = people().await;
         let bus = Bus::local();
-        let good = Batch { sends: vec![send("good")], moves: Vec::new() };
-        assert!(commit(&store, &bus, 0, &good).await.failed.is_none());
+        let good = || message(conv_id, 1, "good");
+        let first = Batch { sends: vec![good()], moves: Vec::new() };
+        assert!(commit(&store, &bus, 0, &first).await.failed.is_none());
         tamper(&url, BEWITCHED).await;
         let moved = CursorMove { conv_id, user_id: 2, delivered_seq: 1, read_seq: 1 };
-        let batch = Batch { sends: vec![send("bad"), send("good")], moves: vec![moved] };
+        let batch = Batch { sends: vec![message(conv_id, 1, "bad"), good()], moves: vec![moved] };
         let done = commit(&store, &bus, 0, &batch).await;
         assert!(matches!(done.sends[..], [Err(_), Ok(SendOutcome::Stored { seq: 2, .. })]));
         assert_eq!(done.moves_left, [moved], "it is tried again, and not forgotten");
@@ -564,6 +601,44 @@ mod tests {
         let again = Batch { sends: Vec::new(), moves: done.moves_left };
         let done = commit(&store, &bus, 0, &again).await;
         assert_eq!((done.receipts.len(), done.moves_left.len()), (1, 0));
+        store.close().await;
+        harness::drop_database(&url).await;
+    }
+
+    #[tokio::test]
+    async fn beside_a_bad_message_nothing_overtakes_what_the_database_takes_later() {
+        let (url, store, _) = people().await;
+        let (conv_id, _) = store.open_direct(1, 3, 1).await.unwrap();
+        let bus = Bus::local();
+        tamper(&url, BEWITCHED).await;
+        let bad = message(conv_id, 3, "bad");
+        let others = [message(conv_id, 1, "late"), message(conv_id, 1, "good")];
+        let sends = [&[bad][..], &others, &[message(conv_id, 3, "good")]].concat();
+        let done = commit(&store, &bus, 0, &Batch { sends, moves: Vec::new() }).await;
+        let [Err(store::Error::Internal(_)), late, behind, others_own] = &done.sends[..] else {
+            panic!("{:?}", done.sends);
+        };
+        assert!(will_come_again(late) && will_come_again(behind), "{:?}", done.sends);
+        assert!(matches!(others_own, Ok(SendOutcome::Stored { seq: 1, .. })), "{others_own:?}");
+        tamper(&url, "DROP SEQUENCE away").await;
+        let again = Batch { sends: others.to_vec(), moves: Vec::new() };
+        let done = commit(&store, &bus, 0, &again).await;
+        let [Ok(late), Ok(behind)] = &done.sends[..] else { panic!("{:?}", done.sends) };
+        assert!(matches!(late, SendOutcome::Stored { seq: 2, .. }));
+        assert!(matches!(behind, SendOutcome::Stored { seq: 3, .. }));
+        store.close().await;
+        harness::drop_database(&url).await;
+    }
+
+    #[tokio::test]
+    async fn a_transaction_that_the_machine_was_too_busy_for_is_put_off_as_a_whole() {
+        let (url, store, conv_id) = people().await;
+        let bus = Bus::local();
+        tamper(&url, BEWITCHED).await;
+        let sends = vec![message(conv_id, 1, "late"), message(conv_id, 1, "good")];
+        let done = commit(&store, &bus, 0, &Batch { sends, moves: Vec::new() }).await;
+        assert!(matches!(done.failed, Some(store::Error::Unavailable(_))), "{:?}", done.failed);
+        assert!(done.sends.iter().all(will_come_again), "{:?}", done.sends);
         store.close().await;
         harness::drop_database(&url).await;
     }

@@ -35,6 +35,8 @@ fn of_postgres(error: &PgDatabaseError) -> Error {
         "40001" | "40P01" => Error::Unavailable(CONFLICT.into()),
         "55P03" => Error::Unavailable("a lock was not free in time".into()),
         "57014" => Error::Unavailable("a statement took too long".into()),
+        // A machine that has too much to do sends the next statement too late.
+        "25P03" | "25P04" => Error::Unavailable("a transaction took too long".into()),
         "28000" | "28P01" => Error::Unavailable("it refuses the name or the password".into()),
         "3D000" => Error::Unavailable("it has no database of that name".into()),
         "42501" => Error::Internal(
