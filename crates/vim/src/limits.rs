@@ -12,7 +12,7 @@ pub const KEYS_PER_PRESS_MAX: usize = 100_000;
 /// Bytes of text under all those keys together: each counts the text as it is then, because it may
 /// have to look at all of it. Beyond it, too, all that wait are dropped. A short text never gets
 /// there before `KEYS_PER_PRESS_MAX`.
-pub const BYTES_PER_PRESS_MAX: usize = 512 * 1024 * 1024;
+pub const BYTES_PER_PRESS_MAX: usize = 64 * 1024 * 1024;
 /// Keys waiting to be pressed by macros and `.`; more are not queued, and the command fails.
 pub const KEYS_QUEUED_MAX: usize = 100_000;
 /// Keys of one unfinished command. A longer one is dropped.
