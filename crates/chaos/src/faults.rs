@@ -205,7 +205,7 @@ pub const FAULTS: &[Fault] = &[
         number: 15,
         name: "the bus loses words",
         done: "every tenth word that a gateway hears is dropped",
-        must: "holes are filled; the last word comes when positions are compared",
+        must: "holes are filled; the last word comes when positions are compared, within a minute",
         run: Some((Setup::Cluster, Scene::BusDrops)),
         short: CHAOS,
         red: "",

@@ -163,7 +163,7 @@ impl LineTask {
         let now = Instant::now();
         match body {
             server_frame::Body::Sent(sent) if sent.client_key == client_key => {
-                let found = self.outbox.remove(client_key);
+                let found = self.outbox.sent(client_key);
                 if let Some((_, Some(since))) = &found {
                     let took = now.duration_since(*since).as_micros();
                     self.mirror.figures.last_send_us = u64::try_from(took).unwrap_or(u64::MAX);

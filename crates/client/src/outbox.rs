@@ -2,8 +2,9 @@
 //! it is answered.
 //!
 //! Several messages of one conversation are under way at the same time. When the gateway puts one
-//! of them off, its conversation goes on one by one until it is empty, so that a later message does
-//! not overtake it.
+//! of them off, its conversation waits for it, and it goes alone, as often as it has to. Once one
+//! was taken, the others follow as usual: what is behind one that was put off, a gateway puts off
+//! as well.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -29,6 +30,7 @@ pub(crate) struct Outbox {
 #[derive(Debug, Default)]
 struct Lane {
     entries: VecDeque<Entry>,
+    /// The gateway has put one off and taken none since. Many would only be refused together.
     one_by_one: bool,
 }
 
@@ -127,6 +129,15 @@ impl Outbox {
         for entry in self.lanes.values_mut().flat_map(|lane| &mut lane.entries) {
             entry.state = State::Waiting;
         }
+    }
+
+    /// The gateway has it, and will take the others. (One by one, a conversation of somebody who
+    /// wrote on while the database was away would need a commit and a way there and back for each.)
+    pub(crate) fn sent(&mut self, client_key: i64) -> Option<(Queued, Option<Instant>)> {
+        if let Some(lane) = self.lanes.values_mut().find(|lane| lane.holds(client_key)) {
+            lane.one_by_one = false;
+        }
+        self.remove(client_key)
     }
 
     /// Takes one out, answered or not.

@@ -72,9 +72,35 @@ fn a_message_that_was_put_off_is_not_overtaken_by_a_later_one() {
     let later = now + Duration::from_millis(500);
     assert_eq!(outbox.next_due(), Some(later));
     assert_eq!(keys(&outbox.due(later, NOW_MS)), [1]);
-    assert!(outbox.due(later, NOW_MS).is_empty(), "one by one until the queue is empty");
-    outbox.remove(1);
+    assert!(outbox.due(later, NOW_MS).is_empty(), "alone until it was taken");
+    outbox.sent(1);
     assert_eq!(keys(&outbox.due(later, NOW_MS)), [2]);
+}
+
+#[test]
+fn what_waited_behind_a_message_that_was_put_off_goes_together_once_that_one_is_taken() {
+    let mut outbox = Outbox::new((1..=100).map(|key| queued(7, key)).collect());
+    let mut now = Instant::now();
+    let window = limits::SENDS_IN_FLIGHT_MAX as i64;
+    outbox.due(now, NOW_MS);
+    for key in 1..=window {
+        outbox.refused(key, &busy(1_000), now);
+    }
+    for still_away in 0..3 {
+        now += Duration::from_secs(1);
+        assert_eq!(keys(&outbox.due(now, NOW_MS)), [1], "try {still_away}");
+        outbox.refused(1, &busy(1_000), now);
+    }
+    now += Duration::from_secs(1);
+    assert_eq!(keys(&outbox.due(now, NOW_MS)), [1]);
+    outbox.sent(1);
+    assert_eq!(keys(&outbox.due(now, NOW_MS)), (2..=window + 1).collect::<Vec<_>>());
+    // and if the database goes again meanwhile, the first one leads again
+    for key in 2..=window + 1 {
+        outbox.refused(key, &busy(1_000), now);
+    }
+    now += Duration::from_secs(1);
+    assert_eq!(keys(&outbox.due(now, NOW_MS)), [2]);
 }
 
 #[test]
