@@ -64,7 +64,7 @@ pub const REMEMBERED_FRIENDS_MAX: usize = 64;
 
 // ── the writer ──────────────────────────────────────────────────────────────────────────────────
 
-/// Sends that wait for one database's writer. More: `ERROR_CODE_BUSY`.
+/// Sends that wait for one database's writer. More: their connections wait and read nothing.
 pub const WRITER_QUEUE_SENDS: usize = 4_096;
 /// Sends in one transaction. The rest go into the next.
 pub const BATCH_SENDS_MAX: usize = 512;
@@ -78,7 +78,7 @@ pub const MOVES_WAITING_MAX: usize = 65_536;
 pub(crate) const PUT_OFF_MAX: usize = 65_536;
 /// Cursor moves wait this long, in milliseconds, for sends to ride with; then they go alone.
 pub const MOVES_WAIT_MS: u64 = 25;
-/// What a refused sender is told to wait, in milliseconds, when the writer's queue is full …
+/// What a refused one is told to wait, in milliseconds, when too many connect at once …
 pub const BUSY_RETRY_MS: i64 = 250;
 /// … when the database does not answer …
 pub const UNAVAILABLE_RETRY_MS: i64 = 1_000;

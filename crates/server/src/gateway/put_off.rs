@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
+use proto::limits::SENDS_IN_FLIGHT_MAX;
 use store::NewMessage;
 
 use super::writer::{Asker, Pending};
@@ -10,15 +11,16 @@ use crate::limits;
 use crate::outbound::Outbound;
 
 /// Messages that were put off because the database did not take them. What the same connection
-/// sent behind one of them into the same conversation has to wait too, until the first one comes
-/// again: else it would be stored before it.
+/// sent behind one of them into the same conversation has to wait too, until one of them comes
+/// again: else it would be stored before it. Who repeats them begins with the first that he still
+/// wants to say: those before it he has taken back.
 #[derive(Default)]
-pub(super) struct PutOff(HashMap<(usize, i64), Head>);
+pub(super) struct PutOff(HashMap<(usize, i64), Row>);
 
-/// The first message that was put off. The queue stays allocated as long as it is known here, so
-/// its address names the connection.
-struct Head {
-    client_key: i64,
+/// What was put off since one of them came again. The queue stays allocated as long as it is known
+/// here, so its address names the connection.
+struct Row {
+    client_keys: Vec<i64>,
     connection: Weak<Outbound>,
 }
 
@@ -26,26 +28,36 @@ impl PutOff {
     /// Must this one wait behind another?
     pub(super) fn holds(&mut self, pending: &Pending) -> bool {
         let place = place(&pending.asker, &pending.message);
-        match self.0.get(&place) {
-            None => false,
-            Some(head) if head.client_key == pending.message.client_key => {
-                self.0.remove(&place);
-                false
-            }
-            Some(_) => true,
+        let Some(row) = self.0.get_mut(&place) else {
+            return false;
+        };
+        if row.client_keys.contains(&pending.message.client_key) {
+            self.0.remove(&place);
+            return false;
         }
+        row.add(pending.message.client_key);
+        true
     }
 
     pub(super) fn put_off(&mut self, asker: &Asker, message: &NewMessage) {
         if self.0.len() >= limits::PUT_OFF_MAX {
             // The dead ones first. If that is not enough the oldest promise cannot be kept either.
-            self.0.retain(|_, head| head.connection.strong_count() > 0);
+            self.0.retain(|_, row| row.connection.strong_count() > 0);
         }
         if self.0.len() < limits::PUT_OFF_MAX {
             let connection = Arc::downgrade(&asker.queue);
-            let client_key = message.client_key;
-            let head = Head { client_key, connection };
-            self.0.entry(place(asker, message)).or_insert(head);
+            let row = Row { client_keys: Vec::new(), connection };
+            self.0.entry(place(asker, message)).or_insert(row).add(message.client_key);
+        }
+    }
+}
+
+impl Row {
+    /// More than may be under way at once are held all the same, but if they are what comes first
+    /// again, they wait.
+    fn add(&mut self, client_key: i64) {
+        if self.client_keys.len() < SENDS_IN_FLIGHT_MAX {
+            self.client_keys.push(client_key);
         }
     }
 }
@@ -103,8 +115,20 @@ mod tests {
             let failed = pending(&ann, 7, key);
             put_off.put_off(&failed.asker, &failed.message);
         }
-        assert!(put_off.holds(&pending(&ann, 7, 2)));
+        assert!(put_off.holds(&pending(&ann, 7, 4)));
         assert!(!put_off.holds(&pending(&ann, 7, 1)));
         assert!(!put_off.holds(&pending(&ann, 7, 2)));
+    }
+
+    #[test]
+    fn who_takes_the_first_message_back_does_not_wait_for_it_for_ever() {
+        let ann = Arc::default();
+        let mut put_off = PutOff::default();
+        let first = pending(&ann, 7, 1);
+        put_off.put_off(&first.asker, &first.message);
+        assert!(put_off.holds(&pending(&ann, 7, 2)));
+        assert!(put_off.holds(&pending(&ann, 7, 3)));
+        assert!(!put_off.holds(&pending(&ann, 7, 2)), "what is repeated first is the first");
+        assert!(!put_off.holds(&pending(&ann, 7, 3)));
     }
 }
