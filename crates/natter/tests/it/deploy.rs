@@ -1,6 +1,6 @@
 //! What lies in `deploy/`: each file is taken as it is, by the program that it is for where that
-//! can be had in a test. Of `compose.yaml` the commands and settings of natter's services are taken,
-//! and what it says of containers is only read.
+//! can be had in a test. Of `compose.yaml` the commands and settings of natter's services are
+//! taken, and what it says of containers is only read.
 
 use std::collections::BTreeSet;
 use std::net::{TcpListener, TcpStream};

@@ -532,8 +532,8 @@ mod tests {
         let _ = std::fs::remove_dir_all(&dir);
     }
 
-    /// Two tables of PostgreSQL's that a test has bewitched: one text is bad for good. As long as the
-    /// sequence `away` is there, another one comes too late, and one person's cursors cannot be
+    /// Two tables of PostgreSQL's that a test has bewitched: one text is bad for good. As long as
+    /// the sequence `away` is there, another one comes too late, and one person's cursors cannot be
     /// moved.
     const BEWITCHED: &str = "
         CREATE SEQUENCE away;
