@@ -7,6 +7,7 @@
 
 mod cluster;
 pub mod faults;
+pub mod found;
 mod limits;
 mod page;
 mod run;

@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use crate::faults::FAULTS;
+use crate::found::FOUND;
 use crate::run::Played;
 
 /// The document, below the root of the repository …
@@ -58,6 +59,13 @@ fn fresh(figures: &str) -> String {
             fault.number, fault.name, fault.done, fault.must, fault.short, fault.red
         );
     }
+    page += "\n## What was found\n\n\
+             What these runs, the fuzzers and the benchmarks have shown to be wrong, and the test that \
+             has held it since.\n\n| by | what | held by |\n|---|---|---|\n";
+    for found in FOUND {
+        let (file, test) = found.held_by;
+        let _ = writeln!(page, "| {} | {} | [`{test}`](../{file}) |", found.by.name(), found.what);
+    }
     page += "\n## The last long runs\n\nA development build on two shared cores; \
              `cargo xtask chaos --record N…` writes these lines.\n\n";
     if figures.is_empty() {
@@ -100,5 +108,14 @@ mod tests {
     #[test]
     fn every_fault_is_there_once_and_in_order() {
         assert!(FAULTS.windows(2).all(|two| two[0].number < two[1].number));
+    }
+
+    #[test]
+    fn what_was_found_is_held_by_tests_that_exist() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        for (file, test) in FOUND.iter().map(|found| found.held_by) {
+            let text = std::fs::read_to_string(root.join(file)).expect(file);
+            assert!(text.contains(&format!("fn {test}(")), "{test} is not in {file}");
+        }
     }
 }
