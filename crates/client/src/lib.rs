@@ -435,7 +435,7 @@ impl Client {
             group && c.title.to_lowercase() == wanted
         });
         match &groups[..] {
-            [] => Err(Error::NobodyCalled(format!("+{title}"))),
+            [] => Err(Error::NoGroup(title.trim().to_owned())),
             [group] => Ok(group.conv_id),
             several => {
                 let ids: Vec<String> = several

@@ -25,6 +25,8 @@ pub enum Error {
     Invalid(String),
     #[error("nobody here is called {0}")]
     NobodyCalled(String),
+    #[error("you are in no group called +{0}")]
+    NoGroup(String),
     /// The gateway said that this program must not come back by itself; says why.
     #[error("{0}")]
     Stopped(String),

@@ -40,7 +40,7 @@ impl From<client::Error> for Failure {
             }
             Error::Refused { code: proto::ErrorCode::NotFound, .. } => Exit::NotFound,
             Error::Refused { .. } | Error::Http { .. } | Error::Invalid(_) => Exit::Refused,
-            Error::NobodyCalled(_) => Exit::NotFound,
+            Error::NobodyCalled(_) | Error::NoGroup(_) => Exit::NotFound,
             Error::Disk(_) => Exit::Failed,
         };
         Self::new(exit, error.to_string())

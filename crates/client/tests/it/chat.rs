@@ -143,8 +143,8 @@ async fn a_group_is_found_by_its_title_and_strangers_in_it_are_introduced() {
         let shown = reader.shown(made.conv_id);
         assert!(shown.windows(2).all(|pair| pair[1] == pair[0] + 1), "{shown:?}");
     }
-    let nobody = ann.client.find_conversation("+dinner").await;
-    assert!(matches!(nobody, Err(Error::NobodyCalled(_))), "{nobody:?}");
+    let nowhere = ann.client.find_conversation("+dinner").await;
+    assert!(matches!(nowhere, Err(Error::NoGroup(_))), "{nowhere:?}");
     let nobody = ann.client.find_conversation("dora").await;
     assert!(matches!(nobody, Err(Error::NobodyCalled(_))), "{nobody:?}");
 }

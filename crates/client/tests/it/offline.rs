@@ -273,7 +273,7 @@ async fn who_is_put_out_of_a_group_while_away_learns_it_when_he_comes_back() {
     let titles: Vec<&str> = mine.iter().filter(|c| c.left).map(|c| c.title.as_str()).collect();
     assert_eq!(titles, ["Team"], "he still knows what it was");
     let gone = back.client.find_conversation("+Team").await;
-    assert!(matches!(gone, Err(Error::NobodyCalled(_))), "{gone:?}");
+    assert!(matches!(gone, Err(Error::NoGroup(_))), "{gone:?}");
     let here = back.client.messages(team, 0, 10).await.unwrap();
     assert!(here.iter().any(|message| message.body == "hello"), "what he read stays his");
 }

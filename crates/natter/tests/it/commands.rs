@@ -137,6 +137,9 @@ fn every_failure_has_its_exit_code_and_a_sentence() {
     let code = |run: Run| (run.code, run.err.lines().count());
     assert_eq!(code(world.run(&["--profile", "nobody", "chats"], "")), (3, 1));
     assert_eq!(code(world.run(&["--profile", "ann", "send", "zoe", "hi"], "")), (6, 1));
+    let nowhere = world.run(&["--profile", "ann", "send", "+lunch", "hi"], "");
+    assert!(nowhere.err.contains("you are in no group called +lunch"), "{nowhere:?}");
+    assert_eq!(code(nowhere), (6, 1));
     assert_eq!(code(world.run(&["--profile", "ann", "send", "bob", "a\u{7}"], "")).0, 0);
     assert_eq!(world.run(&["sing"], "").code, 2);
     let taken = ["--profile", "x", "--server", &server.url, "signup", "ann", "--password-stdin"];
