@@ -120,6 +120,15 @@ impl Bus {
         }
     }
 
+    /// The same for who must not be taken for offline by mistake: `None` where another gateway may
+    /// have him and cannot be asked.
+    pub(crate) async fn seen(&self, user_ids: &[i64]) -> Vec<Option<bool>> {
+        match self {
+            Self::Local(local) => user_ids.iter().map(|id| Some(local.is_online(*id))).collect(),
+            Self::Redis(redis) => redis.seen(user_ids).await,
+        }
+    }
+
     /// Whether the user is online as far as this process knows, at once: he is here, or has heard
     /// the last word that was for him on another gateway. For what may be wrong: who is told
     /// something learns from the ring itself whether it was heard.

@@ -80,7 +80,7 @@ impl Redis {
     /// Asked before and not after: of two gateways that a user comes to at the same moment, both
     /// may say that he came, and never none.
     pub(super) async fn subscribe(&self, user_id: i64, subscriber: Subscriber) -> bool {
-        let was_elsewhere = self.online_elsewhere(&[user_id]).await[0];
+        let was_elsewhere = self.online_elsewhere(&[user_id]).await[0] == Some(true);
         let (done, is_done) = oneshot::channel();
         // The order is queued before anybody else can change what it is about.
         let was_offline = self.here.subscribe(user_id, subscriber, || {
@@ -269,14 +269,22 @@ impl Redis {
     // ── who is there ────────────────────────────────────────────────────────────────────────────
 
     pub(super) async fn online(&self, user_ids: &[i64]) -> Vec<bool> {
-        let elsewhere = self.online_elsewhere(user_ids).await;
-        let here = user_ids.iter().map(|user_id| self.here.is_online(*user_id));
-        here.zip(elsewhere).map(|(here, elsewhere)| here || elsewhere).collect()
+        let seen = self.seen(user_ids).await;
+        seen.into_iter().map(Option::unwrap_or_default).collect()
     }
 
-    /// Who is on another gateway; nobody while Redis cannot be asked.
-    async fn online_elsewhere(&self, user_ids: &[i64]) -> Vec<bool> {
-        let mut online = vec![false; user_ids.len()];
+    /// The same; `None`: he is not here, and Redis cannot be asked for him now.
+    pub(super) async fn seen(&self, user_ids: &[i64]) -> Vec<Option<bool>> {
+        let elsewhere = self.online_elsewhere(user_ids).await;
+        let here = user_ids.iter().map(|user_id| self.here.is_online(*user_id));
+        here.zip(elsewhere)
+            .map(|(here, elsewhere)| if here { Some(true) } else { elsewhere })
+            .collect()
+    }
+
+    /// Who is on another gateway; `None` where Redis cannot be asked.
+    async fn online_elsewhere(&self, user_ids: &[i64]) -> Vec<Option<bool>> {
+        let mut online = vec![None; user_ids.len()];
         let network = self.links.network();
         for (pair, places) in by_pair(&network, user_ids) {
             for places in places.chunks(limits::BUS_COMMANDS_AT_ONCE) {
@@ -293,7 +301,7 @@ impl Redis {
                 };
                 for (place, count) in places.iter().zip(counts(&answer)) {
                     let own = i64::from(self.here.is_online(user_ids[*place]));
-                    online[*place] = count > own;
+                    online[*place] = Some(count > own);
                 }
             }
         }

@@ -155,7 +155,9 @@ async fn read(
         _ => c.sync.compare(&snapshot.standings),
     }
     for part in paint(snapshot) {
-        wire.feed(&frame::answer(hello_ref, Body::Paint(part))).await?;
+        let part = frame::answer(hello_ref, Body::Paint(part));
+        c.friends.note(part.body.as_ref());
+        wire.feed(&part).await?;
     }
     wire.flush().await
 }
@@ -233,7 +235,9 @@ pub(crate) async fn fill(c: &mut Connection, wire: &mut Wire) -> Result<(), End>
 async fn play(c: &mut Connection, wire: &mut Wire) -> Result<bool, End> {
     loop {
         let taken = c.queue.take();
-        c.look_again |= taken.look_again;
+        if taken.look_again {
+            c.doubt();
+        }
         if let Some(reason) = taken.end {
             return Err(End::Goodbye(reason));
         }

@@ -19,7 +19,7 @@ use super::refusal::Refusal;
 use super::sync::{Sync, Verdict};
 use super::typing::Audience;
 use super::wire::{End, Incoming, Never, Wire};
-use super::{Gateway, brief, connect, dispatch, group, journey, people, presence};
+use super::{Gateway, brief, connect, dispatch, friends, group, journey, people, presence};
 use crate::bus::{Bus, SessionId};
 use crate::cache::Grant;
 use crate::counters::Counters;
@@ -49,6 +49,7 @@ pub(crate) struct Connection {
     pub(crate) audience: Option<Audience>,
     /// Bells may have been lost: positions are to be compared as soon as the connection is live.
     pub(crate) look_again: bool,
+    pub(crate) friends: friends::Believed,
     /// The client knows that some conversations are in a database that is away.
     pub(crate) told_incomplete: bool,
     /// Messages that are followed and wait in the write buffer, and when they were heard of.
@@ -79,6 +80,7 @@ impl Connection {
             read_again: None,
             audience: None,
             look_again: false,
+            friends: friends::Believed::default(),
             told_incomplete: false,
             followed: Vec::new(),
             away: HashMap::new(),
@@ -92,6 +94,12 @@ impl Connection {
     /// of the event if it gets an answer instead.
     pub(crate) fn origin(&self, frame_ref: u32) -> u64 {
         if frame_ref == 0 { 0 } else { self.id }
+    }
+
+    /// Bells may have been lost: of what was said, and of who came and went.
+    pub(crate) fn doubt(&mut self) {
+        self.look_again = true;
+        self.friends.doubt();
     }
 }
 
@@ -239,6 +247,9 @@ async fn live(c: &mut Connection, wire: &mut Wire) -> Result<Never, End> {
         if std::mem::take(&mut c.look_again) {
             Box::pin(compare_positions(c, wire)).await?;
         }
+        if c.friends.is_due(&timers) {
+            Box::pin(friends::look(c, wire)).await?;
+        }
         wire.flush().await?;
         for (context, heard) in c.followed.drain(..) {
             journey::tell_delivered(&c.gateway.spans, context, heard);
@@ -267,6 +278,7 @@ async fn listen(c: &mut Connection, wire: &mut Wire, first: Incoming) -> Result<
         match said {
             Incoming::Frame(frame) => {
                 if let Some(answer) = dispatch::obey(c, frame).await {
+                    c.friends.note(answer.body.as_ref());
                     wire.feed(&answer).await?;
                 }
                 connect::fill(c, wire).await?;
@@ -296,7 +308,9 @@ async fn listen(c: &mut Connection, wire: &mut Wire, first: Incoming) -> Result<
 /// Takes everything that waits in the queue and puts it into the write buffer.
 async fn news(c: &mut Connection, wire: &mut Wire) -> Result<(), End> {
     let taken = c.queue.take();
-    c.look_again |= taken.look_again;
+    if taken.look_again {
+        c.doubt();
+    }
     if !taken.items.is_empty() {
         Box::pin(deliver(c, wire, taken.items)).await?;
     }
@@ -361,7 +375,10 @@ async fn deliver_event(c: &mut Connection, wire: &mut Wire, event: &Event) -> Re
                 Err(error) => Err(error.into()),
             }
         }
-        _ => wire.feed_event(event).await,
+        body => {
+            c.friends.note(Some(body));
+            wire.feed_event(event).await
+        }
     }
 }
 

@@ -9,6 +9,7 @@ mod connection;
 mod cursor;
 mod dispatch;
 mod fragments;
+mod friends;
 mod group;
 mod history;
 mod journey;

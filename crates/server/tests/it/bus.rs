@@ -1,5 +1,8 @@
 //! Several servers on one Redis behave like one.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bench::proxy::Proxy;
 use bench::redis::{Redis, RedisCluster};
 use proto::client_frame::Body as Say;
 use proto::server_frame::Body as Hear;
@@ -282,7 +285,7 @@ async fn a_gateway_over_the_output_limit_catches_up_and_the_others_notice_nothin
 #[tokio::test]
 async fn a_line_to_redis_that_swallows_everything_is_noticed() {
     let redis = Redis::start().unwrap();
-    let proxy = bench::proxy::Proxy::start(&format!("127.0.0.1:{}", redis.port())).await.unwrap();
+    let proxy = Proxy::start(&format!("127.0.0.1:{}", redis.port())).await.unwrap();
     let through = [format!("redis://{}", proxy.address)];
     let cluster = Cluster::start(2, &through, |_| {}).await;
     let mut ann = user(&cluster.hosts[0], "ann").await;
@@ -357,4 +360,107 @@ async fn a_gateway_that_was_taken_for_dead_tells_anew_who_is_there() {
     redis.ask(&["DEL", "natter:{gateways}"]).unwrap();
     assert!(presence(&mut ann.line, bob.id).await.online, "he has been here all the time");
     cluster.end().await;
+}
+
+/// So many gateways, each with a line of its own to Redis.
+async fn behind_lines(redis: &Redis, size: usize, lease_ms: u64) -> (Cluster, Vec<Proxy>) {
+    let mut lines = Vec::new();
+    for _ in 0..size {
+        lines.push(Proxy::start(&format!("127.0.0.1:{}", redis.port())).await.unwrap());
+    }
+    let next = AtomicUsize::new(0);
+    let change = |config: &mut server::Config| {
+        let line = &lines[next.fetch_add(1, Ordering::Relaxed)];
+        config.redis = vec![format!("redis://{}", line.address).as_str().into()];
+        config.timers.lease_ms = lease_ms;
+        config.timers.position_check_ms = 500;
+    };
+    (Cluster::start(size, &[redis.url()], change).await, lines)
+}
+
+/// What a gateway does not hear while its line to Redis is dead, its clients learn when the line is
+/// back, and not only when they come again.
+#[tokio::test]
+async fn who_came_and_went_while_a_gateway_was_cut_off_is_seen_when_its_line_is_back() {
+    let redis = Redis::start().unwrap();
+    let (cluster, lines) = behind_lines(&redis, 2, 1_000).await;
+    let [first, second] = &cluster.hosts[..] else { panic!("two servers") };
+    let mut ann = user(first, "ann").await;
+    let (mut bob, mut eve) = (user(second, "bob").await, user(second, "eve").await);
+    let mut guy = user(second, "guy").await;
+    for friend in [&mut bob, &mut eve, &mut guy] {
+        ann.befriend(friend).await;
+    }
+    drop(eve.line);
+    assert!(!presence(&mut ann.line, eve.id).await.online);
+    ann.line.settled().await;
+
+    lines[0].close(true);
+    listeners(&redis, ann.id, 0).await;
+    drop(bob.line);
+    listeners(&redis, bob.id, 0).await;
+    let _eve = second.pinned(&eve.granted).await;
+    while second.server.store.people(ann.id, &[bob.id]).await.unwrap()[0].last_seen == 0 {
+        tokio::task::yield_now().await;
+    }
+    lines[0].close(false);
+    let news = news_until(&mut ann.line, |news| news.len() == 2).await;
+    assert_eq!(news, [(eve.id, true), (bob.id, false)], "and nothing of guy");
+    cluster.end().await;
+}
+
+/// When Redis was away, gateways find it again one after the other. Whom the last one has must not
+/// be taken for gone by the first.
+#[tokio::test]
+async fn whose_gateway_finds_redis_later_is_not_told_to_be_gone() {
+    let redis = Redis::start().unwrap();
+    let (cluster, lines) = behind_lines(&redis, 3, 15_000).await;
+    let [first, second, third] = &cluster.hosts[..] else { panic!("three servers") };
+    let (mut ann, mut bob) = (user(first, "ann").await, user(second, "bob").await);
+    let mut eve = user(third, "eve").await;
+    ann.befriend(&mut bob).await;
+    ann.befriend(&mut eve).await;
+    drop(eve.line);
+    assert!(!presence(&mut ann.line, eve.id).await.online);
+    ann.line.settled().await;
+
+    lines[0].close(true);
+    lines[1].close(true);
+    listeners(&redis, ann.id, 0).await;
+    listeners(&redis, bob.id, 0).await;
+    let _eve = third.pinned(&eve.granted).await;
+    lines[0].close(false);
+    let is_eve = |news: &[(i64, bool)]| news.iter().any(|(user_id, _)| *user_id == eve.id);
+    let news = news_until(&mut ann.line, is_eve).await;
+    assert_eq!(news, [(eve.id, true)], "bob is somewhere all the time");
+    cluster.end().await;
+}
+
+/// Who came and who went, in the order in which this line is told.
+async fn news_until(
+    line: &mut Client,
+    enough: impl Fn(&[(i64, bool)]) -> bool,
+) -> Vec<(i64, bool)> {
+    let mut news = Vec::new();
+    while !enough(&news) {
+        if let Hear::Presence(told) = line.until(|b| matches!(b, Hear::Presence(_))).await {
+            news.push((told.user_id, told.online));
+        }
+    }
+    news
+}
+
+/// Waits until so many gateways listen for a user.
+async fn listeners(redis: &Redis, user_id: i64, count: usize) {
+    let channel = format!("natter:u:{user_id}");
+    let listening = async {
+        loop {
+            let said = redis.ask(&["PUBSUB", "SHARDNUMSUB", &channel]).unwrap();
+            if said.lines().last().and_then(|last| last.trim().parse().ok()) == Some(count) {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, listening).await.expect("Redis counts them");
 }
