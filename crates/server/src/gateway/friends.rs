@@ -1,5 +1,6 @@
 //! Which friends a client takes for online, and what it is told where that is wrong: who came or
-//! went on another gateway while a link of the bus was dead was not heard here. `docs/flows/cross-gateway.md`.
+//! went on another gateway while a link of the bus was dead was not heard here.
+//! `docs/flows/cross-gateway.md`.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
