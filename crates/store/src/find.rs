@@ -35,26 +35,56 @@ async fn find(link: &mut Link<'_>, viewer: i64, text: &str, limit: usize) -> Res
     match typed.as_slice() {
         [] => {}
         [word] => ids.extend(by_prefix(link, word).await?),
-        [first, second, ..] => {
-            // A handle may have several words, too.
-            ids.extend(by_prefix(link, &handle).await?);
-            ids.extend(by_two_words(link, first, second).await?);
-            ids.extend(by_two_words(link, second, first).await?);
-        }
+        // A handle may have several words, too.
+        [_, _, ..] => ids.extend(by_prefix(link, &handle).await?),
     }
     let mut people = in_order(link, viewer, &ids).await?;
-    if let [word] = typed.as_slice()
-        && people.len() < limit
-    {
-        let typos = by_typo(link, word).await?;
-        for person in in_order(link, viewer, &typos).await? {
-            if !people.iter().any(|known| known.user_id == person.user_id) {
-                people.push(person);
-            }
+    match typed.as_slice() {
+        [word] if people.len() < limit => {
+            let ids = by_typo(link, word).await?;
+            add(&mut people, in_order(link, viewer, &ids).await?);
         }
+        [first, second, ..] => {
+            add_by_two_words(link, viewer, first, second, limit, &mut people).await?;
+            add_by_two_words(link, viewer, second, first, limit, &mut people).await?;
+        }
+        [] | [_] => {}
     }
     people.truncate(limit);
     Ok(people)
+}
+
+/// Those who were not found before.
+fn add(people: &mut Vec<Person>, found: Vec<Person>) {
+    for person in found {
+        if !people.iter().any(|known| known.user_id == person.user_id) {
+            people.push(person);
+        }
+    }
+}
+
+/// Until there are as many as are shown. Each row costs the look at many who have only one of the
+/// words, so a few are asked for first: seldom is one of them hidden from the viewer.
+async fn add_by_two_words(
+    link: &mut Link<'_>,
+    viewer: i64,
+    whole: &str,
+    prefix: &str,
+    limit: usize,
+    people: &mut Vec<Person>,
+) -> Result<()> {
+    for asked in [2 * limit as i64, limits::FIND_ROWS] {
+        if people.len() >= limit {
+            return Ok(());
+        }
+        let ids = by_two_words(link, whole, prefix, asked).await?;
+        let all = (ids.len() as i64) < asked;
+        add(people, in_order(link, viewer, &ids).await?);
+        if all {
+            return Ok(());
+        }
+    }
+    Ok(())
 }
 
 async fn by_handle(link: &mut Link<'_>, handle: &str) -> Result<Vec<i64>> {
@@ -75,22 +105,53 @@ async fn by_prefix(link: &mut Link<'_>, prefix: &str) -> Result<Vec<i64>> {
     Ok(found.into_iter().map(|(user_id,)| user_id).collect())
 }
 
-/// One whole word and the beginning of another.
-async fn by_two_words(link: &mut Link<'_>, whole: &str, prefix: &str) -> Result<Vec<i64>> {
-    let found: Vec<(i64,)> = rows!(
+/// One whole word and the beginning of another, in order of user_id. Whichever few have is where it
+/// begins.
+async fn by_two_words(
+    link: &mut Link<'_>,
+    whole: &str,
+    prefix: &str,
+    asked: i64,
+) -> Result<Vec<i64>> {
+    let end = format!("{prefix}{LAST}");
+    let have: Option<(i64,)> = row!(
         link,
-        "WITH first AS MATERIALIZED (
-           SELECT user_id FROM user_word WHERE word = $1 ORDER BY user_id LIMIT $4)
-         SELECT user_id FROM first
-          WHERE EXISTS (SELECT 1 FROM user_word w
-                         WHERE w.user_id = first.user_id AND w.word >= $2 AND w.word < $3)
-          LIMIT $5",
-        whole,
+        "SELECT count(*) FROM (SELECT 1 FROM user_word WHERE word >= $1 AND word < $2
+                                ORDER BY word, user_id LIMIT $3) beginning",
         prefix,
-        format!("{prefix}{LAST}"),
-        limits::COMMON_WORD_MAX,
-        limits::FIND_ROWS
+        &end,
+        limits::RARE_WORD_MAX + 1
     )?;
+    let found: Vec<(i64,)> = if have.is_some_and(|(have,)| have <= limits::RARE_WORD_MAX) {
+        rows!(
+            link,
+            "WITH second AS MATERIALIZED (
+               SELECT DISTINCT user_id FROM user_word WHERE word >= $1 AND word < $2)
+             SELECT user_id FROM second
+              WHERE EXISTS (SELECT 1 FROM user_word w
+                             WHERE w.word = $3 AND w.user_id = second.user_id)
+              ORDER BY user_id LIMIT $4",
+            prefix,
+            &end,
+            whole,
+            asked
+        )?
+    } else {
+        rows!(
+            link,
+            "WITH first AS MATERIALIZED (
+               SELECT user_id FROM user_word WHERE word = $1 ORDER BY user_id LIMIT $4)
+             SELECT user_id FROM first
+              WHERE EXISTS (SELECT 1 FROM user_word w
+                             WHERE w.user_id = first.user_id AND w.word >= $2 AND w.word < $3)
+              LIMIT $5",
+            whole,
+            prefix,
+            &end,
+            limits::COMMON_WORD_MAX,
+            asked
+        )?
+    };
     Ok(found.into_iter().map(|(user_id,)| user_id).collect())
 }
 

@@ -66,7 +66,9 @@ pub(crate) const TYPO_CHARS_MIN: usize = 4;
 pub(crate) const TYPO_CHARS_MAX: usize = 16;
 /// People that one step of a search looks at; the best of those whom the viewer may see are shown.
 pub(crate) const FIND_ROWS: i64 = 200;
-/// People with a common first word among whom the second is looked for.
+/// Where so few have a word that begins like the second one, the first is looked for among them …
+pub(crate) const RARE_WORD_MAX: i64 = 500;
+/// … else the second among those who have the first, but among so many at most.
 pub(crate) const COMMON_WORD_MAX: i64 = 5_000;
 /// The first mail about unread messages comes so long after the oldest of them, in milliseconds.
 pub(crate) const NUDGE_FIRST_MS: i64 = 10 * 60 * 1_000;

@@ -126,3 +126,54 @@ async fn transactions_that_postgresql_ends_are_run_again_unseen() {
     assert_eq!(home.store.integrity().await.unwrap(), Vec::<String>::new());
     home.remove().await;
 }
+
+/// Two names among 110,000 people, of whom one in twenty has each of them; and what that costs.
+#[tokio::test]
+async fn two_names_are_found_among_100_000_people_who_have_one_of_them() {
+    const NAMED: &str = "
+        INSERT INTO app_user (user_id, handle, name, pass_hash, created_at)
+        WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 110000)
+        SELECT i, 'p' || i, 'Somebody', '', 0 FROM n;
+        INSERT INTO user_word SELECT handle, user_id FROM app_user;
+        INSERT INTO user_word
+        SELECT 'ann' || substr('abcdefghijklmnopqrst', 1 + CAST(user_id % 20 AS INT), 1), user_id
+          FROM app_user;
+        INSERT INTO user_word
+        SELECT 'ber' || substr('abcdefghijklmnopqrst', 1 + CAST(user_id / 20 % 20 AS INT), 1),
+               user_id
+          FROM app_user;
+        INSERT INTO user_word VALUES ('zadek', 109980), ('zadora', 109961);
+        INSERT INTO contact (owner_id, peer_id, state, since)
+        SELECT user_id, 7, 4, 0 FROM app_user WHERE user_id % 400 = 0 AND user_id <= 18000;
+        ANALYZE";
+    for on in [On::Sqlite, On::Postgres] {
+        let home = Home::new(on).await;
+        home.tamper(NAMED).await;
+        let mut told = format!("{on:?}:");
+        for (viewer, typed, count, first) in [
+            (1, "anna bera", 20, 400),
+            (1, "bera anna", 20, 400),
+            (2, "bera ann", 20, 1),
+            // He has more people of her first name before him than are looked at.
+            (1, "anna zadek", 1, 109_980),
+            (1, "zadek anna", 1, 109_980),
+            (1, "anna za", 1, 109_980),
+            (1, "anna zzz", 0, 0),
+            // The first 45 of them have blocked him.
+            (7, "anna bera", 20, 18_400),
+        ] {
+            let mut spent = Vec::new();
+            for _ in 0..20 {
+                let since = Instant::now();
+                let found = home.store.find_people(viewer, typed, 20).await.unwrap();
+                spent.push(since.elapsed());
+                let first_found = found.first().map_or(0, |person| person.user_id);
+                assert_eq!((found.len(), first_found), (count, first), "{typed} on {on:?}");
+            }
+            spent.sort_unstable();
+            told += &format!(" {typed} {:?};", spent[spent.len() / 2]);
+        }
+        println!("{told}");
+        home.remove().await;
+    }
+}

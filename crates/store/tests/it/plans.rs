@@ -149,7 +149,8 @@ fn is_for_sqlite(text: &str) -> bool {
 /// `SCAN x USING INDEX` reads an index from end to end; the list that was given in and what was
 /// found already may be read whole.
 fn scans_in_sqlite(detail: &str) -> bool {
-    let given = ["json_each", "input", "first", "p", "CONSTANT ROW", "(subquery"];
+    let given =
+        ["json_each", "input", "first", "second", "beginning", "p", "CONSTANT ROW", "(subquery"];
     let constant = detail.contains("-ROW VALUES");
     !constant
         && detail.strip_prefix("SCAN ").is_some_and(|what| {

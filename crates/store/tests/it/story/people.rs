@@ -66,6 +66,17 @@ pub(super) async fn people_are_found(store: &Store, ann: i64, bob: i64) {
     assert_eq!(store.find_people(ann, "many", 0).await.unwrap().len(), 20);
     assert_eq!(store.find_people(ann, "crowd", 3).await.unwrap().len(), 3);
     assert_eq!(store.find_people(ann, "crowd07", 1).await.unwrap()[0].user_id, crowd[7]);
+    // More than it pays to begin with.
+    let named_alike = (0..501).map(|n| NewUser {
+        user_id: 1_000 + n,
+        handle: format!("zora.{n}"),
+        name: "Zora Bell".into(),
+        email: None,
+        pass_hash: "x".into(),
+    });
+    store.create_users(&named_alike.collect::<Vec<_>>(), NOW).await.unwrap();
+    let alike = store.find_people(ann, "bell zor", 20).await.unwrap();
+    assert_eq!((alike.len(), alike[0].user_id), (20, 1_000));
     store.block(bob, ann, NOW).await.unwrap();
     assert!(store.find_people(ann, "bob", 0).await.unwrap().is_empty(), "he blocked her");
     assert_eq!(store.find_people(bob, "ann", 0).await.unwrap().len(), 1);
