@@ -4,7 +4,7 @@
 use proto::{Codec, check, clean, http};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use vim::{Editor, Key, keys_from_notation};
+use vim::{Editor, Key, Mode, keys_from_notation};
 
 /// A target: its name, which is the name of its corpus too, and what it does.
 pub type Target = (&'static str, fn(&[u8]));
@@ -112,7 +112,15 @@ pub fn vim_keys(bytes: &[u8]) {
             assert!(selection.first.0 <= selection.last.0);
         }
     }
-    (0..4).for_each(|_| editor.press(Key::Esc));
+    // As in Vim each Esc only goes on with the repeats of an insert that broke off: `8o<C-r><C-o>z`
+    // with an empty register.
+    for _ in 0..=10_usize.pow(COUNT_DIGITS_MAX as u32) {
+        editor.press(Key::Esc);
+        if editor.mode() == Mode::Normal {
+            break;
+        }
+    }
+    editor.press(Key::Esc);
     if editor.recording().is_some() {
         editor.press(Key::Char('q'));
     }
