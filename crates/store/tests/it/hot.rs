@@ -127,7 +127,8 @@ async fn transactions_that_postgresql_ends_are_run_again_unseen() {
     home.remove().await;
 }
 
-/// Two names among 110,000 people, of whom one in twenty has each of them; and what that costs.
+/// Two names among 110,000 people, of whom one in twenty has each of them. The quickest of 20
+/// answers is shown: that depends least on what else the machine does.
 #[tokio::test]
 async fn two_names_are_found_among_100_000_people_who_have_one_of_them() {
     const NAMED: &str = "
@@ -170,8 +171,7 @@ async fn two_names_are_found_among_100_000_people_who_have_one_of_them() {
                 let first_found = found.first().map_or(0, |person| person.user_id);
                 assert_eq!((found.len(), first_found), (count, first), "{typed} on {on:?}");
             }
-            spent.sort_unstable();
-            told += &format!(" {typed} {:?};", spent[spent.len() / 2]);
+            told += &format!(" {typed} {:?};", spent.iter().min().unwrap());
         }
         println!("{told}");
         home.remove().await;
