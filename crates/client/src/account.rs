@@ -6,7 +6,7 @@ use proto::{check, clean, http};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::dial::{self, Answer};
+use crate::dial::{self, Answer, Way};
 use crate::{Error, Login, Result};
 
 /// Makes an account and logs in. `Http{409}`: the handle is taken.
@@ -17,14 +17,16 @@ pub async fn signup(server: &str, signup: &http::Signup) -> Result<Login> {
         .and_then(|()| signup.email.as_deref().map_or(Ok(()), check::email));
     checked.map_err(|refused| Error::Invalid(refused.0))?;
     let uri = dial::address(server, "/v1/signup")?;
-    let granted = refuse_or_read(dial::call(Method::POST, &uri, None, json(signup)).await?)?;
+    let granted =
+        refuse_or_read(dial::call(&Way::Tcp, Method::POST, &uri, None, json(signup)).await?)?;
     Ok(kept(server, granted))
 }
 
 /// `Http{401}`: wrong handle or password, without saying which.
 pub async fn login(server: &str, login: &http::Login) -> Result<Login> {
     let uri = dial::address(server, "/v1/login")?;
-    let granted = refuse_or_read(dial::call(Method::POST, &uri, None, json(login)).await?)?;
+    let granted =
+        refuse_or_read(dial::call(&Way::Tcp, Method::POST, &uri, None, json(login)).await?)?;
     Ok(kept(server, granted))
 }
 
@@ -100,9 +102,9 @@ pub(crate) struct NoTicket {
 
 /// `GET /v1/connect`: the redirect to a gateway, followed by hand, because the ticket in it has to
 /// leave the address.
-pub(crate) async fn connect(login: &Login) -> std::result::Result<Ticket, NoTicket> {
+pub(crate) async fn connect(way: &Way, login: &Login) -> std::result::Result<Ticket, NoTicket> {
     let no = |error| NoTicket { error, retry_after_ms: 0 };
-    let answer = signed(Method::GET, login, "/v1/connect", None).await.map_err(no)?;
+    let answer = signed_by(way, Method::GET, login, "/v1/connect", None).await.map_err(no)?;
     if answer.status == StatusCode::TEMPORARY_REDIRECT {
         let location = answer.headers.get(LOCATION).and_then(|value| value.to_str().ok());
         return ticket(&login.server, location.unwrap_or_default()).map_err(no);
@@ -147,8 +149,18 @@ async fn signed(
     path: &str,
     body: Option<Vec<u8>>,
 ) -> Result<Answer> {
+    signed_by(&Way::Tcp, method, login, path, body).await
+}
+
+async fn signed_by(
+    way: &Way,
+    method: Method,
+    login: &Login,
+    path: &str,
+    body: Option<Vec<u8>>,
+) -> Result<Answer> {
     let uri = dial::address(&login.server, path)?;
-    let answer = dial::call(method, &uri, Some(&login.token), body).await?;
+    let answer = dial::call(way, method, &uri, Some(&login.token), body).await?;
     if answer.status == StatusCode::UNAUTHORIZED {
         let why = match refused(answer) {
             Err(Error::Http { detail, .. }) => detail,

@@ -1,5 +1,6 @@
 //! From an address to bytes: TCP, TLS where the address says so, one HTTP call, one WebSocket.
 
+use std::pin::Pin;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -22,9 +23,32 @@ use tokio_tungstenite::tungstenite::{self, error::ProtocolError};
 
 use crate::{Error, Result, limits};
 
-/// TCP or TLS over TCP.
-pub(crate) trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
+/// What bytes go over.
+pub trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
+
+/// How a line gets to a host and a port.
+#[derive(Clone, Default)]
+pub enum Way {
+    /// Over TCP.
+    #[default]
+    Tcp,
+    /// Over a network that is brought along. Without TLS.
+    Brought(Dialer),
+}
+
+/// Opens a stream to a host and a port of its network.
+pub type Dialer = Arc<dyn Fn(&str, u16) -> Dialing + Send + Sync>;
+pub type Dialing = Pin<Box<dyn Future<Output = std::io::Result<Box<dyn Wire>>> + Send>>;
+
+impl std::fmt::Debug for Way {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Tcp => "Tcp",
+            Self::Brought(_) => "Brought",
+        })
+    }
+}
 
 pub(crate) type Socket = WebSocketStream<Box<dyn Wire>>;
 
@@ -49,13 +73,14 @@ static TLS: LazyLock<Arc<ClientConfig>> = LazyLock::new(|| {
 
 /// One HTTP call on a connection of its own. `token` goes out as Bearer and nowhere else.
 pub(crate) async fn call(
+    way: &Way,
     method: Method,
     uri: &Uri,
     token: Option<&str>,
     json: Option<Vec<u8>>,
 ) -> Result<Answer> {
     within(uri, async {
-        let wire = dial(uri).await?;
+        let wire = dial(way, uri).await?;
         let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
             .max_buf_size(64 * 1024)
             .handshake(TokioIo::new(wire))
@@ -87,7 +112,7 @@ pub(crate) async fn call(
 
 /// Opens the WebSocket with a ticket in the header, where no proxy writes it down.
 /// Err `Http{status}`: the gateway did not want it.
-pub(crate) async fn open_socket(uri: &Uri, ticket: &str) -> Result<Socket> {
+pub(crate) async fn open_socket(way: &Way, uri: &Uri, ticket: &str) -> Result<Socket> {
     within(uri, async {
         let mut request = uri
             .into_client_request()
@@ -101,7 +126,7 @@ pub(crate) async fn open_socket(uri: &Uri, ticket: &str) -> Result<Socket> {
             .max_write_buffer_size(1024 * 1024)
             .max_message_size(Some(FRAME_BYTES_MAX))
             .max_frame_size(Some(FRAME_BYTES_MAX));
-        let wire = dial(uri).await?;
+        let wire = dial(way, uri).await?;
         match tokio_tungstenite::client_async_with_config(request, wire, Some(config)).await {
             Ok((socket, _)) => Ok(socket),
             Err(tungstenite::Error::Http(response)) => Err(Error::Http {
@@ -129,10 +154,13 @@ pub(crate) fn address(server: &str, path: &str) -> Result<Uri> {
     format!("{scheme}://{authority}{path}").parse().map_err(|_| wrong())
 }
 
-async fn dial(uri: &Uri) -> Result<Box<dyn Wire>> {
+async fn dial(way: &Way, uri: &Uri) -> Result<Box<dyn Wire>> {
     let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
     let tls = matches!(uri.scheme_str(), Some("https" | "wss"));
     let port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
+    if let Way::Brought(dial) = way {
+        return dial(host, port).await.map_err(|e| unreachable(uri, &e.to_string()));
+    }
     let tcp =
         TcpStream::connect((host, port)).await.map_err(|e| unreachable(uri, &e.to_string()))?;
     // Frames are small and wanted now; an error here only costs time.

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use proto::{Delivered, History, Read, Who, client_frame, history, limits as wire};
 
-use crate::limits;
 use crate::place::Hole;
 use crate::sync::{Mirror, Question};
+use crate::{limits, seam};
 
 impl Mirror {
     /// Questions that are due. Each is answered by `missing`, `changes`, `introduced` or `refused`.
@@ -25,7 +25,7 @@ impl Mirror {
             }
             due.push((Question::Strangers, client_frame::Body::Who(who)));
         }
-        if self.catching_up {
+        if self.catching_up || seam::has_no_gap_fill() {
             return due;
         }
         for &conv_id in &self.open {
@@ -101,7 +101,8 @@ impl Mirror {
     pub(crate) fn next_due(&self) -> Option<Instant> {
         let pause = Duration::from_millis(limits::CURSOR_MS);
         let hole = |hole: &Option<Hole>| hole.as_ref().filter(|h| !h.asked).map(|h| h.ask_at);
-        let room = !self.catching_up && self.asking < limits::QUESTIONS_MAX;
+        let asks = !self.catching_up && !seam::has_no_gap_fill();
+        let room = asks && self.asking < limits::QUESTIONS_MAX;
         let holes = self.open.iter().filter(|_| room).filter_map(|id| {
             let place = self.places.get(id)?;
             hole(&place.missing).into_iter().chain(hole(&place.changes)).min()

@@ -16,6 +16,7 @@ mod outbox;
 mod pen;
 mod place;
 mod profile;
+mod seam;
 pub mod search;
 mod sync;
 mod talk;
@@ -23,6 +24,7 @@ mod talk;
 mod tests;
 mod types;
 
+pub use dial::{Dialer, Dialing, Way, Wire};
 pub use profile::Profile;
 pub use types::*;
 

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Interval;
 
 use crate::cache::Cache;
-use crate::dial::{self, Socket};
+use crate::dial::{self, Socket, Way};
 use crate::outbox::Outbox;
 use crate::pen::Write;
 use crate::sync::{Mirror, Round};
@@ -106,7 +106,7 @@ enum Woken<T> {
 pub(crate) async fn run(mut task: LineTask) {
     loop {
         task.set_line(Line::Connecting);
-        let connecting = open(task.login.clone());
+        let connecting = open(task.options.way.clone(), task.login.clone());
         let ended = match task.beside(connecting).await {
             Woken::Done(Ok(socket)) => task.talk(socket).await,
             Woken::Done(Err(ended)) => ended,
@@ -146,8 +146,8 @@ pub(crate) async fn run(mut task: LineTask) {
 
 /// Ticket, then WebSocket. 401 for the session is the end; 401 for the ticket is only an old
 /// ticket.
-async fn open(login: Arc<Login>) -> std::result::Result<Socket, Ended> {
-    let ticket = account::connect(&login).await.map_err(|no| match no.error {
+async fn open(way: Way, login: Arc<Login>) -> std::result::Result<Socket, Ended> {
+    let ticket = account::connect(&way, &login).await.map_err(|no| match no.error {
         Error::SignedOut(why) => Ended::SignedOut { why },
         Error::Invalid(why) => Ended::Stopped { why },
         error if no.retry_after_ms > 0 => Ended::PutOff {
@@ -157,7 +157,7 @@ async fn open(login: Arc<Login>) -> std::result::Result<Socket, Ended> {
         },
         error => Ended::Broken { why: error.to_string(), slowly: false },
     })?;
-    dial::open_socket(&ticket.gateway, &ticket.ticket)
+    dial::open_socket(&way, &ticket.gateway, &ticket.ticket)
         .await
         .map_err(|error| Ended::Broken { why: error.to_string(), slowly: false })
 }

@@ -4,6 +4,8 @@
 use proto::{ErrorCode, Message, Person, Presence, Receipt, Sent, Typing};
 use serde::{Deserialize, Serialize};
 
+use crate::dial::Way;
+
 pub type Result<T> = std::result::Result<T, Error>;
 
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +62,8 @@ pub struct Options {
     /// A command that does one thing and goes: it waits for a place instead of taking that of
     /// another connection of this account.
     pub brief: bool,
+    /// How the line gets to the server.
+    pub way: Way,
 }
 
 impl Default for Options {
@@ -68,6 +72,7 @@ impl Default for Options {
             program: concat!("natter ", env!("CARGO_PKG_VERSION")).into(),
             mark_delivered: true,
             brief: false,
+            way: Way::Tcp,
         }
     }
 }

@@ -44,5 +44,6 @@ pub use config::{Config, LogFormat, Rates, Roles, Timers, keys};
 pub use error::Error;
 pub use keys::{Key, Kind, Secret};
 pub use links::inspect::{RedisSeen, inspect_redis};
+pub use listen::{Handed, Wire};
 pub use rate::Rate;
-pub use run::{Server, check_files, check_queue, look_into_queue, run, start};
+pub use run::{Server, check_files, check_queue, look_into_queue, run, start, start_on};

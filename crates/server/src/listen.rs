@@ -14,7 +14,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{self, AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -23,9 +23,53 @@ use crate::limits;
 use crate::peer::{self, Network};
 use crate::tls::Tls;
 
+/// What bytes go over.
+pub trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
+
+/// A network that is not the operating system's: its streams are accepted elsewhere and handed over
+/// here. Without TLS.
+pub struct Handed {
+    /// Where clients find this server.
+    pub address: SocketAddr,
+    /// Each with where it comes from.
+    pub streams: mpsc::Receiver<(Box<dyn Wire>, SocketAddr)>,
+}
+
+/// Where streams come from.
+pub(crate) enum Listener {
+    Tcp(TcpListener),
+    Handed(Handed),
+}
+
+impl Listener {
+    pub(crate) fn address(&self) -> io::Result<SocketAddr> {
+        match self {
+            Self::Tcp(listener) => listener.local_addr(),
+            Self::Handed(handed) => Ok(handed.address),
+        }
+    }
+
+    async fn accept(&mut self) -> io::Result<(Stream, SocketAddr)> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, address) = listener.accept().await?;
+                // Frames are small and answered; waiting to fill a packet would only delay them.
+                let _ = stream.set_nodelay(true);
+                Ok((Stream::Plain(stream), address))
+            }
+            Self::Handed(handed) => match handed.streams.recv().await {
+                Some((stream, address)) => Ok((Stream::Handed(stream), address)),
+                // Nobody will come any more; the drain ends this.
+                None => std::future::pending().await,
+            },
+        }
+    }
+}
+
 /// Where clients come in.
 pub(crate) struct Door {
-    pub(crate) listener: TcpListener,
+    pub(crate) listener: Listener,
     pub(crate) tls: Option<Arc<Tls>>,
     pub(crate) connections_max: usize,
     /// Of whom `X-Forwarded-For` is believed.
@@ -48,11 +92,12 @@ impl Socket {
 pub(crate) enum Stream {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
+    Handed(Box<dyn Wire>),
 }
 
 /// Accepts until `drain` becomes true. Connections that are under way go on by themselves.
 pub(crate) async fn accept(
-    door: Door,
+    mut door: Door,
     router: Router,
     counters: Arc<Counters>,
     mut drain: watch::Receiver<bool>,
@@ -77,15 +122,13 @@ pub(crate) async fn accept(
             counters.turned_away.add(1);
             continue;
         };
-        // Frames are small and answered; waiting to fill a packet would only delay them.
-        let _ = stream.set_nodelay(true);
         let acceptor = door.tls.as_ref().map(|tls| tls.acceptor());
         let (router, drain, counters) = (router.clone(), drain.clone(), Arc::clone(&counters));
         let proxies = Arc::clone(&proxies);
         tokio::spawn(async move {
-            let stream = match acceptor {
-                None => Some(Stream::Plain(stream)),
-                Some(acceptor) => shake_hands(acceptor, stream).await,
+            let stream = match (acceptor, stream) {
+                (Some(acceptor), Stream::Plain(stream)) => shake_hands(acceptor, stream).await,
+                (_, stream) => Some(stream),
             };
             match stream {
                 Some(stream) => {
@@ -158,6 +201,7 @@ impl AsyncRead for Socket {
         match &mut self.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
             Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_read(cx, buf),
+            Stream::Handed(stream) => Pin::new(stream.as_mut()).poll_read(cx, buf),
         }
     }
 }
@@ -171,6 +215,7 @@ impl AsyncWrite for Socket {
         match &mut self.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
             Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_write(cx, bytes),
+            Stream::Handed(stream) => Pin::new(stream.as_mut()).poll_write(cx, bytes),
         }
     }
 
@@ -178,6 +223,7 @@ impl AsyncWrite for Socket {
         match &mut self.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_flush(cx),
             Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(cx),
+            Stream::Handed(stream) => Pin::new(stream.as_mut()).poll_flush(cx),
         }
     }
 
@@ -185,6 +231,7 @@ impl AsyncWrite for Socket {
         match &mut self.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(cx),
+            Stream::Handed(stream) => Pin::new(stream.as_mut()).poll_shutdown(cx),
         }
     }
 }

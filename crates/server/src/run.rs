@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::counters::Counters;
 use crate::error::Error;
 use crate::links::Links;
-use crate::listen::Door;
+use crate::listen::{Door, Handed, Listener};
 use crate::notify::{Mailer, Notify};
 use crate::outward::Outward;
 use crate::peer::Network;
@@ -43,6 +43,11 @@ pub struct Server {
 
 /// Opens the databases, listens, and serves in the background.
 pub async fn start(config: Config) -> Result<Server, Error> {
+    start_on(config, None).await
+}
+
+/// The same, on a network that is brought along.
+pub async fn start_on(config: Config, network: Option<Handed>) -> Result<Server, Error> {
     config.check()?;
     process::begin();
     let config = Arc::new(config);
@@ -56,9 +61,12 @@ pub async fn start(config: Config) -> Result<Server, Error> {
         urls => Some(Arc::new(Links::new(urls, rand::random())?)),
     };
     let store = open_store(&config).await?;
-    let listener = listen(&config).await?;
+    let listener = match network {
+        Some(handed) => Listener::Handed(handed),
+        None => Listener::Tcp(listen(&config).await?),
+    };
     let address =
-        listener.local_addr().map_err(|source| Error::Listen { address: config.listen, source })?;
+        listener.address().map_err(|source| Error::Listen { address: config.listen, source })?;
     let (drain, draining) = watch::channel(false);
     let url = format!("{}://{address}", config.scheme("http"));
     let proxies = config.trusted_proxies.iter().filter_map(|text| Network::parse(text)).collect();
@@ -287,8 +295,8 @@ async fn share(
 }
 
 /// Where clients find this gateway.
-fn gateway_url(config: &Config, listener: &TcpListener) -> String {
-    let address = listener.local_addr().unwrap_or(config.listen);
+fn gateway_url(config: &Config, listener: &Listener) -> String {
+    let address = listener.address().unwrap_or(config.listen);
     let url = config.public_url.clone();
     url.unwrap_or_else(|| format!("{}://{address}", config.scheme("ws")))
         .trim_end_matches('/')
@@ -296,8 +304,8 @@ fn gateway_url(config: &Config, listener: &TcpListener) -> String {
 }
 
 /// Where the links in mails lead to.
-fn site(config: &Config, listener: &TcpListener) -> String {
-    let address = listener.local_addr().unwrap_or(config.listen);
+fn site(config: &Config, listener: &Listener) -> String {
+    let address = listener.address().unwrap_or(config.listen);
     let site = config.site_url.clone();
     let site = site.unwrap_or_else(|| format!("{}://{address}", config.scheme("http")));
     site.trim_end_matches('/').to_owned()

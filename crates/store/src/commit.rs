@@ -10,7 +10,7 @@ use proto::{ConversationKind, Receipt, id};
 
 use crate::engine::{Database, Link, Tx, again, each, record};
 use crate::shards::{Map, Shut, enter};
-use crate::{Batch, Committed, Result, SendOutcome, Store, nudge};
+use crate::{Batch, Committed, Result, SendOutcome, Store, nudge, seam};
 
 /// Who is surely online. Whoever is not gets a nudge, which costs a row and no mail.
 pub type Online<'a> = &'a (dyn Fn(i64) -> bool + Sync);
@@ -206,6 +206,9 @@ async fn lock_conversations(link: &mut Link<'_>, ids: &[i64]) -> Result<Vec<Conv
 }
 
 async fn known_keys(link: &mut Link<'_>, batch: &Batch) -> Result<HashMap<Key, (i64, i64)>> {
+    if seam::has_no_dedupe() {
+        return Ok(HashMap::new());
+    }
     let keys: Vec<Key> =
         batch.sends.iter().map(|send| (send.conv_id, send.sender_id, send.client_key)).collect();
     let rows: Vec<(i64, i64, i64, i64, i64)> = each!(
@@ -405,6 +408,9 @@ async fn move_ends(link: &mut Link<'_>, grown: &[Place], now: i64) -> Result<()>
 }
 
 async fn remember_keys(link: &mut Link<'_>, batch: &Batch, plan: &Plan, now: i64) -> Result<()> {
+    if seam::has_no_dedupe() {
+        return Ok(());
+    }
     let keys: Vec<(i64, i64, i64, i64)> = plan
         .stored
         .iter()

@@ -19,6 +19,7 @@ mod mail;
 mod nudge;
 mod outbox;
 mod paint;
+mod seam;
 mod sessions;
 mod shards;
 mod types;

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use proto::GoodbyeReason;
 
 use super::{SessionId, Subscriber};
-use crate::limits;
 use crate::outbound::Event;
+use crate::{limits, seam};
 
 /// The bus of one process: a map from user to queues, in slices that are locked one at a time and
 /// briefly.
@@ -66,7 +66,9 @@ impl Local {
             return 0;
         };
         for subscriber in subscribers.iter().filter(|s| s.connection != event.origin) {
-            subscriber.queue.offer(event);
+            if !seam::is_deaf_here() {
+                subscriber.queue.offer(event);
+            }
         }
         subscribers.len()
     }

@@ -16,7 +16,7 @@ use super::sync::Sync;
 use super::wire::{End, Wire};
 use super::{people, presence};
 use crate::bus::{Bus, Subscriber};
-use crate::{clock, limits};
+use crate::{clock, limits, seam};
 
 /// What a Paint is made of.
 pub(crate) struct Snapshot {
@@ -86,7 +86,9 @@ pub(crate) async fn take(
 ) -> Result<Step, End> {
     match step {
         Step::Subscribe => {
-            subscribe(c).await;
+            if !seam::subscribes_late() {
+                subscribe(c).await;
+            }
             is_signed_in(c).await?;
             Ok(Step::Read { round: 0 })
         }
@@ -100,6 +102,9 @@ pub(crate) async fn take(
         }
         Step::Play { round } => {
             if play(c, wire).await? {
+                if !c.subscribed {
+                    subscribe(c).await;
+                }
                 tell_caught_up(c, wire, hello_ref).await?;
                 return Ok(Step::Live);
             }

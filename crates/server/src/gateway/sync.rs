@@ -8,6 +8,8 @@ use proto::server_frame::Body;
 use proto::{Conversation, Message, Page, Position, history, limits};
 use store::{Away, Reached, Standing, Store};
 
+use crate::seam;
+
 /// What one connection has been given.
 #[derive(Debug, Default)]
 pub(crate) struct Sync {
@@ -153,6 +155,10 @@ impl Sync {
         }
         if seq <= known.seq && rev <= known.rev {
             return Verdict::Drop;
+        }
+        if !introduce && seam::has_no_gap_fill() {
+            (known.seq, known.rev) = (known.seq.max(seq), known.rev.max(rev));
+            return Verdict::Push;
         }
         self.holes.push_back(Hole {
             conv_id: message.conv_id,

@@ -21,7 +21,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::{PgConnection, Postgres, Transaction};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-use crate::{Error, Options, Pool, Result};
+use crate::{Error, Options, Pool, Result, seam};
 
 pub(crate) use error::{fault, is_conflict};
 pub(crate) use inspect::inspect;
@@ -87,7 +87,10 @@ impl Database {
     /// A transaction that makes room: it is let through although the disk is nearly full.
     pub(crate) async fn begin_freeing(&self) -> Result<Tx> {
         match self {
-            Self::Sqlite(database) => Ok(Tx::Sqlite(database.begin().await?)),
+            Self::Sqlite(database) => {
+                seam::slow_disk().await;
+                Ok(Tx::Sqlite(database.begin().await?))
+            }
             Self::Postgres(database) => Ok(Tx::Postgres(database.begin().await?, database.timeout)),
         }
     }
@@ -104,7 +107,10 @@ impl Database {
 
     pub(crate) async fn reader(&self) -> Result<Reader> {
         match self {
-            Self::Sqlite(database) => Ok(Reader::Sqlite(database.reader().await?)),
+            Self::Sqlite(database) => {
+                seam::slow_disk().await;
+                Ok(Reader::Sqlite(database.reader().await?))
+            }
             Self::Postgres(database) => {
                 let connection = database.pool.acquire().await.map_err(fault)?;
                 Ok(Reader::Postgres(connection, database.timeout))
