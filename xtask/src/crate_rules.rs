@@ -34,6 +34,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("natter-tui", &["natter-client", "natter-proto", "natter-vim"]),
     ("natter-bench", &["natter-proto", "natter-store", "natter-tui"]),
     ("natter-chaos", &["natter-bench", "natter-client", "natter-proto", "natter-store"]),
+    (
+        "natter-sim",
+        &["natter-bench", "natter-client", "natter-proto", "natter-server", "natter-store"],
+    ),
     ("natter", ALL_ROOMS),
     ("xtask", &["natter-proto", "natter-vim"]),
 ];
@@ -81,6 +85,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rusqlite", &["natter-store"]),
     ("sqlx", &["natter-client", "natter-store"]),
     ("tokio-tungstenite", &["natter-bench", "natter-client", "natter-server"]),
+    ("turmoil", &["natter-sim"]),
 ];
 
 pub(crate) fn homes(tree: &Tree) -> Vec<String> {

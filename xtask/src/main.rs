@@ -8,6 +8,7 @@ mod crate_rules;
 mod doc_rules;
 mod rabbitmq;
 mod services;
+mod sim;
 mod source;
 mod test;
 mod tidy;
@@ -22,6 +23,7 @@ const HELP: &str = "\
 cargo xtask test [--only STEP] [-- ARGS]   all checks and tests; ARGS go to the test runner
 cargo xtask ci                             the same
 cargo xtask chaos --list                   breaks a running system on purpose (docs/faults.md)
+cargo xtask sim --seeds N                  client and server by seed (docs/simulation.md)
 cargo xtask tidy [PATH]                    the rules of this repository, for files below PATH
 cargo xtask vim-oracle [--help]            the composer's editor against the real Vim
 cargo xtask codegen                        natter.proto -> crates/proto/src/natter.rs
@@ -48,6 +50,7 @@ fn run(args: &[String]) -> Result<()> {
     match task {
         "test" | "ci" => test::run(root, rest),
         "chaos" => chaos::run(root, rest),
+        "sim" => sim::run(root, rest),
         "tidy" => tidy::run(root, rest.first().map_or("", String::as_str)),
         "vim-oracle" => vim_oracle::run(rest),
         "codegen" => codegen::write(root),
