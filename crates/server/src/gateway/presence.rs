@@ -41,8 +41,10 @@ impl Presence {
 
 /// A connection of the user has subscribed.
 pub(crate) async fn arrived(gateway: &Gateway, user_id: i64, was_offline: bool) {
-    let was_leaving = gateway.presence.lock().remove(&user_id).is_some();
-    if was_offline && !was_leaving {
+    gateway.presence.lock().remove(&user_id);
+    // Within the grace, too: nobody was told that he had gone, but whoever was painted meanwhile
+    // has seen it.
+    if was_offline {
         tell(gateway, user_id, true).await;
     }
 }

@@ -2,9 +2,9 @@
 
 use proto::client_frame::Body as Say;
 use proto::server_frame::Body as Hear;
-use proto::{Presence, SentState, Typing};
+use proto::{Paint, Presence, SentState, ServerFrame as Frame, Typing};
 
-use crate::harness::{Client, host, host_with};
+use crate::harness::{Client, PATIENCE, host, host_with};
 
 async fn presence(line: &mut Client, user: i64) -> Presence {
     match line.until(|b| matches!(b, Hear::Presence(p) if p.user_id == user)).await {
@@ -33,7 +33,7 @@ async fn friends_see_who_comes_and_who_has_gone_since_when() {
 }
 
 #[tokio::test]
-async fn a_reconnect_within_the_grace_is_no_news() {
+async fn a_reconnect_within_the_grace_is_no_flicker() {
     let host = host_with(|c| c.timers.presence_grace_ms = 60_000).await;
     let mut ann = host.user("ann").await;
     let mut bob = host.user("bob").await;
@@ -44,7 +44,29 @@ async fn a_reconnect_within_the_grace_is_no_news() {
     drop(back);
     let _again = host.connect(&bob.granted).await;
     let news = ann.line.settled().await;
-    assert!(!news.iter().any(|f| matches!(f.body, Some(Hear::Presence(_)))), "{news:?}");
+    let gone = |f: &Frame| matches!(&f.body, Some(Hear::Presence(seen)) if !seen.online);
+    assert!(!news.iter().any(gone), "{news:?}");
+}
+
+/// Simulation, seed 2: all lines broke at once, and who came back first saw nobody come.
+#[tokio::test]
+async fn who_was_painted_while_a_friend_was_in_his_grace_sees_him_come_back() {
+    let host = host_with(|c| c.timers.presence_grace_ms = 3_600_000).await;
+    let mut ann = host.user("ann").await;
+    let mut bob = host.user("bob").await;
+    ann.befriend(&mut bob).await;
+    drop(bob.line);
+    // As soon as the gateway has noticed that he is gone.
+    let mut again = host.connect(&ann.granted).await;
+    let sees_bob = |paint: &Paint| paint.people.iter().any(|p| p.user_id == bob.id && p.online);
+    let noticed = async {
+        while sees_bob(&again.paint) {
+            again = host.connect(&ann.granted).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, noticed).await.expect("the gateway notices");
+    let _back = host.connect(&bob.granted).await;
+    assert!(presence(&mut again.line, bob.id).await.online);
 }
 
 #[tokio::test]
