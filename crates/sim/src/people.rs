@@ -188,6 +188,8 @@ fn told(event: &Event) -> Option<String> {
         }
         Event::Sent(sent) => Some(format!("has {} stored", sent.seq)),
         Event::SendRefused { text, .. } => Some(format!("is refused: {text}")),
+        Event::Presence(it) => Some(format!("hears that {} is {}", it.user_id, it.online)),
+        Event::Person(it) => Some(format!("meets {} who is {}", it.handle, it.online)),
         Event::Receipt(receipt) => Some(format!("hears of {} read", receipt.read_seq)),
         _ => None,
     }

@@ -32,7 +32,7 @@ fn a_seed_does_the_same_each_time() {
     assert_ne!(trace(&first.1), trace(&other));
 }
 
-/// The promises break without it, within so many seeds: it takes one to three of them.
+/// The promises break without it, within so many seeds: most need one to three.
 fn is_missed(mechanism: &str) {
     let words = ["--seeds", "30", "--seconds", "15", "--without", mechanism];
     let (ok, told) = sim(&words);
