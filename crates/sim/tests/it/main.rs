@@ -34,7 +34,7 @@ fn a_seed_does_the_same_each_time() {
 
 /// The promises break without it, within so many seeds: most need one to three.
 fn is_missed(mechanism: &str) {
-    let words = ["--seeds", "30", "--seconds", "15", "--without", mechanism];
+    let words = ["--seeds", "80", "--seconds", "15", "--without", mechanism];
     let (ok, told) = sim(&words);
     assert!(ok && told.contains("BROKEN"), "nobody misses it: {told}");
 }
