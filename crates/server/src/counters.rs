@@ -231,7 +231,7 @@ figures! {
     http_4xx: Counter = "natter_http_answers_total" [status = "4xx"];
     /// Ours.
     http_5xx: Counter = "natter_http_answers_total" [status = "5xx"];
-    /// Passwords hashed.
+    /// Runs of argon2: a password is hashed, to be stored or to be compared.
     passwords: Counter = "natter_passwords_hashed_total";
     /// Notices about unread messages that were taken over, by door. mail: the mail server has it.
     notices_mail: Counter = "natter_notices_total" [door = "mail"];

@@ -40,7 +40,6 @@ pub(super) async fn signup(
     if auth.store.credential(&signup.handle).await?.is_some() {
         return Err(Problem::taken("handle"));
     }
-    auth.counters.passwords.add(1);
     let now = clock::now();
     let user = NewUser {
         user_id: id::new(0, now),
@@ -74,7 +73,6 @@ pub(super) async fn login(
         Some(found) => (found.user_id, Some(found.pass_hash)),
         None => (0, None),
     };
-    auth.counters.passwords.add(1);
     if !auth.passwords.verify(login.password, pass_hash).await? {
         return Err(wrong_credentials());
     }
@@ -97,7 +95,6 @@ pub(super) async fn change_password(
     check::password(&change.new).map_err(|why| Problem::field("new", why))?;
     let credential = auth.store.credential_of(session.user_id).await?;
     let stored = credential.map(|found| found.pass_hash);
-    auth.counters.passwords.add(2);
     if !auth.passwords.verify(change.old, stored).await? {
         return Err(wrong_password());
     }
@@ -127,7 +124,6 @@ pub(super) async fn change_address(
     count_reset(&auth, peer.0).await?;
     let credential = auth.store.credential_of(session.user_id).await?;
     let stored = credential.map(|found| found.pass_hash);
-    auth.counters.passwords.add(1);
     if !auth.passwords.verify(change.password, stored).await? {
         return Err(wrong_password());
     }

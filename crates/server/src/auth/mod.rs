@@ -36,7 +36,6 @@ pub(crate) struct Auth {
     pub(crate) store: Store,
     pub(crate) bus: Arc<Bus>,
     pub(crate) cache: Arc<Cache>,
-    pub(crate) counters: Arc<Counters>,
     outward: Outward,
     passwords: password::Gate,
 }
@@ -55,9 +54,8 @@ pub(crate) fn routes(
         store,
         bus,
         cache,
-        counters: Arc::clone(&counters),
         outward,
-        passwords: password::Gate::new(),
+        passwords: password::Gate::new(Arc::clone(&counters)),
     };
     Router::new()
         .route("/v1/signup", post(account::signup))

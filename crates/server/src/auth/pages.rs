@@ -222,7 +222,6 @@ async fn reset(
         let body = format!("<p>{}.</p>{PASSWORD_FORM}", escaped(&why.0));
         return Ok(page(StatusCode::UNPROCESSABLE_ENTITY, "Not this one", &body));
     }
-    auth.counters.passwords.add(1);
     let pass_hash = auth.passwords.hash(form.password).await?;
     let hash = token_hash(&token);
     let done = auth.store.reset_password(&hash, &pass_hash, clock::now()).await?;

@@ -10,6 +10,7 @@ use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use tokio::sync::{mpsc, oneshot};
 
 use super::problem::Problem;
+use crate::counters::Counters;
 use crate::limits;
 
 /// Hashed where nobody has the handle, so that a wrong name takes as long as a wrong password.
@@ -21,12 +22,13 @@ type Work = Box<dyn FnOnce() + Send>;
 /// Where passwords wait for their turn.
 pub(super) struct Gate {
     waiting: mpsc::Sender<Work>,
+    counters: Arc<Counters>,
 }
 
 impl Gate {
     /// With threads of its own, for half of the cores. A thread keeps the memory of its last run,
     /// so they must be few; those of the runtime are not.
-    pub(super) fn new() -> Self {
+    pub(super) fn new(counters: Arc<Counters>) -> Self {
         let (waiting, queue) = mpsc::channel::<Work>(limits::PASSWORDS_WAITING_MAX);
         let queue = Arc::new(Mutex::new(queue));
         let cores = available_parallelism().map_or(1, usize::from);
@@ -36,7 +38,7 @@ impl Gate {
         }
         // Made ahead, so that the first wrong name does not take twice as long.
         tokio::task::spawn_blocking(|| LazyLock::force(&NOBODY));
-        Self { waiting }
+        Self { waiting, counters }
     }
 
     /// The PHC string to be stored.
@@ -66,6 +68,8 @@ impl Gate {
         let (done, result) = oneshot::channel();
         let work = move || drop(done.send(work()));
         self.waiting.try_send(Box::new(work)).map_err(|_| Problem::too_fast(1_000))?;
+        // Here and not by those who ask, so that no run can be forgotten in the count.
+        self.counters.passwords.add(1);
         Ok(result.await.expect("hashing does not panic and is never cancelled"))
     }
 }

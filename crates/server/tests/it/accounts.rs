@@ -52,6 +52,20 @@ async fn a_wrong_password_and_an_unknown_name_get_the_same_bytes() {
     assert_eq!(host.login("ann", PASSWORD).await.status, 200);
 }
 
+/// What takes longer or shorter is the run of argon2 alone: to whoever measures, a name that nobody
+/// has must cost one, too.
+#[tokio::test]
+async fn an_unknown_name_costs_as_much_as_a_wrong_password() {
+    const RUNS: &str = "natter_passwords_hashed_total";
+    let host = host().await;
+    host.signup("ann").await;
+    let before = host.metric(RUNS).await;
+    assert_eq!(host.login("ann", "not her password").await.status, 401);
+    assert_eq!(host.metric(RUNS).await, before + 1);
+    assert_eq!(host.login("nobody", "not her password").await.status, 401);
+    assert_eq!(host.metric(RUNS).await, before + 2);
+}
+
 #[tokio::test]
 async fn guessing_is_slowed_down_and_says_for_how_long() {
     let host = host_with(|c| c.rates.auth_account = Rate { burst: 2, per_minute: 1 }).await;
