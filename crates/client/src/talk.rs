@@ -58,6 +58,8 @@ pub(crate) struct Talk {
     pub(crate) heard_at: Instant,
     pub(crate) said_at: Instant,
     pub(crate) pinged_at: Instant,
+    /// A line on which nothing was heard for so long is dead.
+    silence: Duration,
     pub(crate) goodbye: Option<Goodbye>,
     /// Answers for the program, to be given once the cache has what they say.
     pub(crate) answers: Vec<(Answer, Result<server_frame::Body>)>,
@@ -80,7 +82,7 @@ impl LineTask {
     /// Talks until the connection ends, and says why it did.
     pub(crate) async fn talk(&mut self, socket: Socket) -> Ended {
         let (mut sink, mut stream) = socket.split();
-        let mut talk = Talk::new(Instant::now());
+        let mut talk = Talk::new(Instant::now(), Duration::from_millis(self.options.silence_ms));
         self.mirror.begin();
         self.outbox.begin();
         let hello = Hello {
@@ -142,7 +144,7 @@ impl LineTask {
     /// When the loop has to turn, if nothing else happens.
     fn next_due(&self, talk: &Talk) -> Instant {
         let heartbeat = talk.ping_at();
-        let silence = talk.heard_at + Duration::from_millis(SILENCE_MS);
+        let silence = talk.heard_at + talk.silence;
         let calls = talk.asked.values().filter_map(|asked| match asked {
             Asked::Call { until, .. } => Some(*until),
             Asked::Hello | Asked::Send { .. } | Asked::Question(_) => None,
@@ -162,7 +164,7 @@ impl LineTask {
 
     async fn say_what_is_due(&mut self, talk: &mut Talk) -> std::result::Result<(), Ended> {
         let now = Instant::now();
-        if self.waiting.is_empty() && now >= talk.heard_at + Duration::from_millis(SILENCE_MS) {
+        if self.waiting.is_empty() && now >= talk.heard_at + talk.silence {
             return Err(broken("nothing was heard from the gateway".into()));
         }
         if self.outbox.is_stuck(now) {
@@ -263,7 +265,7 @@ impl LineTask {
 }
 
 impl Talk {
-    pub(crate) fn new(now: Instant) -> Self {
+    pub(crate) fn new(now: Instant, silence: Duration) -> Self {
         Self {
             stage: Stage::Greeting,
             out: VecDeque::new(),
@@ -273,15 +275,17 @@ impl Talk {
             heard_at: now,
             said_at: now,
             pinged_at: now,
+            silence,
             goodbye: None,
             answers: Vec::new(),
         }
     }
 
-    /// When something must be said, or heard: who only types says much that nobody answers.
+    /// When something must be said, or heard: who only types says much that nobody answers. So
+    /// often that a line counts as dead only after two questions without an answer.
     pub(crate) fn ping_at(&self) -> Instant {
         let quiet_since = self.said_at.min(self.heard_at).max(self.pinged_at);
-        quiet_since + Duration::from_millis(HEARTBEAT_MS)
+        quiet_since + self.silence * HEARTBEAT_MS as u32 / SILENCE_MS as u32
     }
 
     fn has_room(&self) -> bool {
@@ -365,7 +369,8 @@ mod tests {
     fn who_types_for_a_minute_while_nobody_answers_keeps_the_line() {
         let second = Duration::from_secs(1);
         let begin = Instant::now();
-        let mut talk = Talk::new(begin);
+        let silence = Duration::from_millis(SILENCE_MS);
+        let mut talk = Talk::new(begin, silence);
         let mut pings = Vec::new();
         for now in (1..=60).map(|n| begin + n * second) {
             // Typing, which has no answer
@@ -377,7 +382,7 @@ mod tests {
         }
         assert_eq!(pings, [20, 40, 60], "the answer to a Ping is what is heard");
         // who hears much and says nothing is heard, too
-        let mut talk = Talk::new(begin);
+        let mut talk = Talk::new(begin, silence);
         talk.heard_at = begin + 60 * second;
         assert_eq!(talk.ping_at(), begin + Duration::from_millis(HEARTBEAT_MS));
     }

@@ -64,6 +64,8 @@ pub struct Options {
     pub brief: bool,
     /// How the line gets to the server.
     pub way: Way,
+    /// A gateway that is not heard for so long, though it was asked, has gone: in milliseconds.
+    pub silence_ms: u64,
 }
 
 impl Default for Options {
@@ -73,6 +75,7 @@ impl Default for Options {
             mark_delivered: true,
             brief: false,
             way: Way::Tcp,
+            silence_ms: proto::limits::SILENCE_MS,
         }
     }
 }

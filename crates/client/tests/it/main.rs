@@ -3,6 +3,7 @@
 
 mod chat;
 mod cut;
+mod half;
 mod offline;
 mod profile;
 mod world;

@@ -103,7 +103,10 @@ impl Device {
 
     /// Opens the client; what it is told is kept in order.
     pub(crate) async fn open(&self) -> Running {
-        let options = Options::default();
+        self.open_with(Options::default()).await
+    }
+
+    pub(crate) async fn open_with(&self, options: Options) -> Running {
         let (client, events) =
             client::start(&self.profile(), self.login.clone(), options).await.unwrap();
         Running { client, events, told: Vec::new() }
