@@ -2,6 +2,7 @@
 //! clock.
 
 mod box_keys;
+mod days;
 mod deeds;
 mod docs;
 mod finding;
