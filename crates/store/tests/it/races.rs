@@ -1,5 +1,6 @@
 //! Many at the same moment.
 
+use std::iter::repeat;
 use std::sync::Arc;
 
 use proto::Relation;
@@ -79,11 +80,12 @@ async fn requests_that_cross_become_friendships() {
             people.push(person(&home.store, &format!("user{n:02}"), "User").await);
         }
         let mut asking = JoinSet::new();
-        for &me in &people {
-            for &peer in people.iter().filter(|&&peer| peer != me) {
-                let store = home.store.clone();
-                asking.spawn(async move { store.befriend(me, peer, NOW).await.unwrap() });
-            }
+        let pairs =
+            people.iter().enumerate().flat_map(|(n, one)| people[..n].iter().zip(repeat(one)));
+        // Next to each other, so that they are under way at the same moment.
+        for (me, peer) in pairs.flat_map(|(&one, &other)| [(one, other), (other, one)]) {
+            let store = home.store.clone();
+            asking.spawn(async move { store.befriend(me, peer, NOW).await.unwrap() });
         }
         let mut asked = 0;
         while let Some(done) = asking.join_next().await {
