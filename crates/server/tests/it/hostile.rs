@@ -5,8 +5,9 @@ use proto::history::From;
 use proto::server_frame::Body as Hear;
 use proto::{CloseCode, Codec, ErrorCode, GoodbyeReason, Position};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
-use crate::harness::{Host, User, host, host_with, send};
+use crate::harness::{Host, PATIENCE, User, host, host_with, send};
 
 /// A WebSocket frame as a client writes it, masked with zeros.
 fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
@@ -96,6 +97,30 @@ async fn broken_frames_end_their_connection_with_the_documented_code() {
         }
         bystanders.chat().await;
     }
+}
+
+/// What is never unpacked cannot grow: a frame that says it is compressed is broken (above, as one
+/// with reserved bits), whatever was offered.
+#[tokio::test]
+async fn compression_is_offered_in_vain() {
+    let host = host().await;
+    let eve = host.signup("eve").await;
+    let ticket = host.ticket(&eve.token).await;
+    let mut stream = TcpStream::connect(host.server.address).await.unwrap();
+    let request = format!(
+        "GET /v1/ws?ticket={ticket} HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\n\
+         upgrade: websocket\r\nsec-websocket-version: 13\r\n\
+         sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+         sec-websocket-extensions: permessage-deflate; client_max_window_bits\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(tokio::time::timeout(PATIENCE, stream.read_u8()).await.unwrap().unwrap());
+    }
+    let head = String::from_utf8(head).unwrap();
+    assert!(head.starts_with("HTTP/1.1 101"), "{head}");
+    assert!(!head.to_lowercase().contains("sec-websocket-extensions"), "{head}");
 }
 
 #[tokio::test]
