@@ -27,3 +27,7 @@ pub(crate) const REDIS_DEAD: Duration = Duration::from_secs(11);
 
 /// For the first hole to be filled, once words are being lost; people have to come back first.
 pub(crate) const FIRST_HOLE: Duration = Duration::from_secs(40);
+
+/// Until one who hears nothing has ended his line: 45 s, and at a gateway a third of that until it
+/// looks.
+pub(crate) const HEARTBEATS_END: Duration = Duration::from_secs(90);

@@ -72,6 +72,8 @@ struct Journal {
     breaks: Vec<Break>,
     /// Lines whose gateway has said that it goes.
     goodbyes: usize,
+    /// Lines that this client has ended because it heard nothing.
+    silences: usize,
     refused: Vec<String>,
 }
 
@@ -159,6 +161,22 @@ impl Talk {
         let key = proto::id::random_key();
         lock(&writer.journal).say(room.conv_id, key, text);
         send(&writer.client, &writer.journal, room.conv_id, key, text).await;
+    }
+
+    /// How many of those are in the log and were not shown to who reads there.
+    pub(crate) fn owed(&self, room: usize) -> usize {
+        let Room { conv_id, writer, readers } = &self.rooms[room];
+        let acked = lock(&self.people[*writer].journal).said.get(conv_id).map(|s| s.acked.len());
+        let shown =
+            lock(&self.people[readers[0]].journal).shown.get(conv_id).map(|s| s.shown.len());
+        acked.unwrap_or_default().saturating_sub(shown.unwrap_or_default())
+    }
+
+    /// Times of those who have nothing to do with that room.
+    pub(crate) fn sample_beside(&self, room: usize, since: Instant) -> Sample {
+        let Room { writer, readers, .. } = &self.rooms[room];
+        let beside = |n: &usize| n != writer && !readers.contains(n);
+        self.sample_of((0..self.people.len()).filter(beside), since)
     }
 
     /// How often clients have sent something again because its answer did not come.
@@ -344,6 +362,7 @@ fn note(journal: &Shared, event: Event) {
         Event::Line(line @ (client::Line::Waiting { .. } | client::Line::Connecting)) => {
             if let client::Line::Waiting { why, .. } = line {
                 journal.goodbyes += usize::from(why == "the gateway restarts");
+                journal.silences += usize::from(why == "nothing was heard from the gateway");
             }
             if journal.breaks.last().is_none_or(|broken| broken.until.is_some()) {
                 journal.breaks.push(Break { since: now, until: None });
@@ -451,9 +470,13 @@ impl Talk {
 
     /// Times of answers and of broken lines since a moment.
     pub(crate) fn sample(&self, since: Instant) -> Sample {
+        self.sample_of(0..self.people.len(), since)
+    }
+
+    fn sample_of(&self, people: impl Iterator<Item = usize>, since: Instant) -> Sample {
         let mut sample = Sample::default();
-        for person in &self.people {
-            let journal = lock(&person.journal);
+        for n in people {
+            let journal = lock(&self.people[n].journal);
             sample.add(&journal.acks, &journal.breaks, since);
         }
         sample
@@ -462,6 +485,11 @@ impl Talk {
     /// How many lines were ended with a word of the gateway's that it goes.
     pub(crate) fn goodbyes(&self) -> usize {
         self.people.iter().map(|person| lock(&person.journal).goodbyes).sum()
+    }
+
+    /// How many lines clients have ended because they heard nothing.
+    pub(crate) fn silences(&self) -> usize {
+        self.people.iter().map(|person| lock(&person.journal).silences).sum()
     }
 
     /// Everybody must see the other one of his pair online; then every second one leaves, and must

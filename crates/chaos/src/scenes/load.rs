@@ -100,13 +100,15 @@ pub(super) async fn login_flood(stage: &mut Stage) -> Result<()> {
 pub(super) async fn search_flood(stage: &mut Stage) -> Result<()> {
     let since = Instant::now();
     let (found, refused) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+    // Few people in a short time have to be quicker, to be more than a burst.
+    let every = Duration::from_millis(if stage.form.is_long { 50 } else { 10 });
     let mut searching = JoinSet::new();
     for person in stage.talk.people.iter().take(50) {
         let client = person.client.clone();
         let (found, refused) = (Arc::clone(&found), Arc::clone(&refused));
         let until = since + stage.form.span;
         searching.spawn(async move {
-            let mut beat = interval(Duration::from_millis(50));
+            let mut beat = interval(every);
             while Instant::now() < until {
                 beat.tick().await;
                 let find = proto::Find { text: "pers".into(), limit: 10 };

@@ -51,8 +51,44 @@ pub(super) async fn one_way(stage: &mut Stage) -> Result<()> {
     }
     let sample = stage.since(since);
     stage.figure(sample.to_string());
+    if stage.form.is_long {
+        heartbeats_end_dead_lines(stage).await;
+    }
     notices_a_dead_line(stage).await;
     Ok(())
+}
+
+/// Lines of clients that stay dead in one direction are ended by whoever hears nothing there. It is
+/// seen on those who only read: who waits for an answer gives up sooner.
+async fn heartbeats_end_dead_lines(stage: &mut Stage) {
+    const SILENT: &str = "natter_connections_ended_total{why=\"silent\"}";
+    let since = Instant::now();
+    let (gateway, before) = (stage.any_gateway(), stage.metric(SILENT).await);
+    stage.cluster.gateways[gateway].clients.up().cut(true);
+    while stage.metric(SILENT).await <= before && since.elapsed() < limits::HEARTBEATS_END {
+        sleep(limits::LOOK_EVERY).await;
+    }
+    stage.cluster.gateways[gateway].clients.up().cut(false);
+    let ended = stage.metric(SILENT).await > before;
+    stage.must(ended, "a gateway ends a line on which it hears nothing");
+    let by_gateway = since.elapsed();
+
+    // Everybody is heard again, so that the next silence begins with the next cut.
+    sleep(Duration::from_secs(10)).await;
+    let (since, before) = (Instant::now(), stage.talk.silences());
+    stage.cluster.gateways[gateway].clients.down().cut(true);
+    while stage.talk.silences() <= before && since.elapsed() < limits::HEARTBEATS_END {
+        sleep(limits::LOOK_EVERY).await;
+    }
+    stage.cluster.gateways[gateway].clients.down().cut(false);
+    let ended = stage.talk.silences() > before;
+    stage.must(ended, "a client ends a line on which it hears nothing");
+    stage.figure(format!(
+        "a line that stayed dead was ended by the gateway after {:.1} s, by the client after \
+         {:.1} s",
+        by_gateway.as_secs_f64(),
+        since.elapsed().as_secs_f64()
+    ));
 }
 
 /// A line to Redis that says nothing is found dead by its heartbeat, and made anew.
@@ -107,22 +143,42 @@ pub(super) async fn slow_receiver(stage: &mut Stage) -> Result<()> {
     let (mut written, mut cut_after) = (0_u64, None);
     while cut_after.is_none() && since.elapsed() < FLOOD_MAX {
         beat.tick().await;
-        stage.talk.flood(room, &format!("{written} {}", "x".repeat(8_000))).await;
+        stage.talk.flood(room, &format!("{written} {}", "x".repeat(FLOOD_BYTES))).await;
         written += 1;
-        if written.is_multiple_of(u64::from(a_second)) && stage.metric(slow).await > ended {
+        if written.is_multiple_of(LOOK_AFTER) && stage.metric(slow).await > ended {
             cut_after = Some(since.elapsed());
         }
     }
     let sample = stage.since(since);
+    let (owed, others) = (stage.talk.owed(room), stage.talk.sample_beside(room, since));
     stage.must(cut_after.is_some(), "who is too slow is told to come again");
+    let most = (kernel_holds() + OWED_MAX) / FLOOD_BYTES;
+    stage.must(owed < most, &format!("he was owed {owed} messages of 8 kB, {most} at the most"));
     stage.figure(format!(
-        "cut {:.1} s after the first of {written} messages of 8 kB; ack p99 of the others {} ms, \
-         before {} ms; {sample}",
+        "cut {:.1} s after the first of {written} messages of 8 kB, when he had not got {owed}; \
+         ack p99 of the others {} ms, before {} ms; {sample}",
         cut_after.unwrap_or_default().as_secs_f64(),
-        sample.steady_ack(0.99).as_millis(),
+        others.ack(0.99).as_millis(),
         unhurt.as_millis()
     ));
     Ok(())
+}
+
+/// Messages of the flood between two looks whether he is cut off.
+const LOOK_AFTER: u64 = 20;
+
+/// The text of each.
+const FLOOD_BYTES: usize = 8_000;
+
+/// What the system may hold for him when he is cut off, in bytes, beside what the kernel takes: his
+/// queue of 1 MiB, what the proxy has, and what comes until somebody looks.
+const OWED_MAX: usize = 4 << 20;
+
+/// What the kernel takes of one socket before a writer must wait, in bytes: up to 4 MiB where
+/// nobody has set it otherwise.
+fn kernel_holds() -> usize {
+    let set = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_wmem").unwrap_or_default();
+    set.split_whitespace().last().and_then(|most| most.parse().ok()).unwrap_or(4 << 20)
 }
 
 /// A queue of 1 MiB, and what the kernel holds beside it, are full by then.
@@ -181,7 +237,8 @@ pub(super) async fn swizzle_clog(stage: &mut Stage) -> Result<()> {
     let since = Instant::now();
     let mut order: Vec<(usize, usize)> =
         (0..stage.cluster.gateways.len()).flat_map(|g| (0..3).map(move |l| (g, l))).collect();
-    let pause = stage.pause(Duration::from_secs(5)) / 4;
+    // Long enough that what waits for a line is given up before the line is restored.
+    let pause = if stage.form.is_long { Duration::from_millis(1_250) } else { SWIZZLE };
     for is_cut in [true, false] {
         order.shuffle(&mut stage.random);
         for (gateway, line) in &order {
@@ -195,6 +252,9 @@ pub(super) async fn swizzle_clog(stage: &mut Stage) -> Result<()> {
     stage.figure(sample.to_string());
     Ok(())
 }
+
+/// Six lines, and what waits for a database is given up after 5 s.
+const SWIZZLE: Duration = Duration::from_millis(900);
 
 /// 27: everybody is 200 ms away.
 pub(super) async fn far_away(stage: &mut Stage) -> Result<()> {
