@@ -5,6 +5,8 @@
 pub enum By {
     /// A scene of this room, long, short or at random.
     Chaos,
+    /// A seed of the simulation, `docs/simulation.md`.
+    Simulation,
     /// Random bytes at a decoder or the editor.
     Fuzzing,
     /// A figure that was too bad to be true.
@@ -23,6 +25,7 @@ impl By {
     pub fn name(self) -> &'static str {
         match self {
             Self::Chaos => "chaos",
+            Self::Simulation => "simulation",
             Self::Fuzzing => "fuzzing",
             Self::Bench => "bench",
         }
@@ -57,6 +60,15 @@ pub const FOUND: &[Found] = &[
         held_by: (
             "crates/client/src/tests/queue.rs",
             "after_a_fault_of_the_server_a_message_does_not_go_out_behind_later_ones",
+        ),
+    },
+    Found {
+        by: By::Simulation,
+        what: "seed 2: all lines broke at once; who was painted while a friend was not back yet saw \
+               him as gone until he really left",
+        held_by: (
+            "crates/server/tests/it/presence.rs",
+            "who_was_painted_while_a_friend_was_in_his_grace_sees_him_come_back",
         ),
     },
     Found {

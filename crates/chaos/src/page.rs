@@ -58,8 +58,8 @@ fn fresh(figures: &str) -> String {
             fault.number, fault.name, fault.done, fault.must, fault.short, fault.red
         );
     }
-    page += "\n## What was found\n\nWhat these runs, the fuzzers and the benchmarks have shown \
-             to be wrong, and the test that has held it since.\n\n";
+    page += "\n## What was found\n\nWhat these runs, the [simulation](simulation.md), the fuzzers \
+             and the benchmarks have shown to be wrong, and the test that has held it since.\n\n";
     page += "| by | what | held by |\n|---|---|---|\n";
     for found in FOUND {
         let (file, test) = found.held_by;
