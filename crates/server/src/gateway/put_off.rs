@@ -89,7 +89,7 @@ mod tests {
             received_at: 0,
             context: None,
         };
-        Pending { message, asker }
+        Pending { message, asker, put_off: None }
     }
 
     #[test]

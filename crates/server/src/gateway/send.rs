@@ -21,7 +21,11 @@ pub(crate) async fn send(c: &mut Connection, frame_ref: u32, send: Send) -> Obey
     check::positive("client_key", send.client_key)?;
     check::positive("reply_seq plus one", send.reply_seq.saturating_add(1))?;
     check::body(&send.body)?;
-    let mentions = mentions(c, &send.body).await?;
+    let (mentions, put_off) = match mentions(c, &send.body).await {
+        Ok(mentions) => (mentions, None),
+        // Told by the writer: what follows on this connection must not overtake it.
+        Err(error) => (Vec::new(), Some(error)),
+    };
     let message = NewMessage {
         conv_id: send.conv_id,
         sender_id: c.user_id,
@@ -42,7 +46,7 @@ pub(crate) async fn send(c: &mut Connection, frame_ref: u32, send: Send) -> Obey
     // A full queue is waited for, and meanwhile nothing more is read from this connection. Refusing
     // would let a later message of the same writer overtake this one.
     let queue = &c.gateway.writers[database].sends;
-    if queue.send(Pending { message, asker }).await.is_err() {
+    if queue.send(Pending { message, asker, put_off }).await.is_err() {
         let text = "the server is ending";
         let wait_ms = limits::UNAVAILABLE_RETRY_MS;
         return Err(Refusal::later(ErrorCode::Unavailable, text, wait_ms));
@@ -52,7 +56,7 @@ pub(crate) async fn send(c: &mut Connection, frame_ref: u32, send: Send) -> Obey
 }
 
 /// Who is named with `@handle`. Nearly no message names anybody, and then nobody is asked.
-async fn mentions(c: &Connection, body: &str) -> Result<Vec<i64>, Refusal> {
+async fn mentions(c: &Connection, body: &str) -> store::Result<Vec<i64>> {
     if !body.contains('@') {
         return Ok(Vec::new());
     }
@@ -60,5 +64,5 @@ async fn mentions(c: &Connection, body: &str) -> Result<Vec<i64>, Refusal> {
     if handles.is_empty() {
         return Ok(Vec::new());
     }
-    Ok(Box::pin(c.gateway.store.user_ids(&handles)).await?)
+    Box::pin(c.gateway.store.user_ids(&handles)).await
 }

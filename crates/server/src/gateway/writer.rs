@@ -45,6 +45,8 @@ pub(crate) struct Queue {
 pub(crate) struct Pending {
     pub(crate) message: NewMessage,
     pub(crate) asker: Asker,
+    /// Why it cannot be stored now, if that is known: who is mentioned in it could not be asked.
+    pub(crate) put_off: Option<store::Error>,
 }
 
 #[derive(Debug)]
@@ -104,13 +106,7 @@ pub(crate) async fn run(
         if finishing && pending.is_empty() && moves.is_empty() {
             return;
         }
-        pending.retain(|behind| {
-            let held = put_off.holds(behind);
-            if held {
-                refuse(&behind.asker, &Refusal::from(behind_another()));
-            }
-            !held
-        });
+        pending.retain(|waiting| may_be_stored(waiting, &mut put_off));
         let put_back =
             write(&gateway, database, &queue.moves, &mut pending, moves, &mut put_off).await;
         if finishing && put_back {
@@ -119,6 +115,20 @@ pub(crate) async fn run(
             return;
         }
     }
+}
+
+/// Refuses what has to wait: behind another one, or because something about it is not known yet.
+fn may_be_stored(pending: &Pending, put_off: &mut PutOff) -> bool {
+    if put_off.holds(pending) {
+        refuse(&pending.asker, &Refusal::from(behind_another()));
+        return false;
+    }
+    let Some(error) = &pending.put_off else { return true };
+    if passes(error) {
+        put_off.put_off(&pending.asker, &pending.message);
+    }
+    refuse(&pending.asker, &Refusal::from(error.clone()));
+    false
 }
 
 /// One round: commit, then publish, then remember the journeys. `true`: moves were put back.
@@ -601,6 +611,44 @@ mod tests {
         let again = Batch { sends: Vec::new(), moves: done.moves_left };
         let done = commit(&store, &bus, 0, &again).await;
         assert_eq!((done.receipts.len(), done.moves_left.len()), (1, 0));
+        store.close().await;
+        harness::drop_database(&url).await;
+    }
+
+    #[tokio::test]
+    async fn nothing_overtakes_a_message_whose_mentions_could_not_be_looked_up() {
+        let (url, store, conv_id) = people().await;
+        let (footing, _drain) = Footing::alone(store.clone());
+        let mut tasks = Tasks::default();
+        let running = super::super::start(&mut tasks, footing);
+        let queue = Arc::<Outbound>::default();
+        let away = || store::Error::Unavailable("it is away".to_owned());
+        let (first, second) = (message(conv_id, 1, "hello @bob"), message(conv_id, 1, "and now?"));
+        let tries = [
+            (&first, Some(away())),
+            (&second, None),
+            (&first, Some(away())),
+            (&second, None),
+            (&first, None),
+            (&second, None),
+        ];
+        for (message, put_off) in tries {
+            let asker = Asker {
+                frame_ref: 1,
+                origin: 1,
+                queue: Arc::clone(&queue),
+                received: Instant::now(),
+                received_at: 0,
+                context: None,
+            };
+            let pending = Pending { message: message.clone(), asker, put_off };
+            running.gateway.writers[0].sends.send(pending).await.unwrap();
+        }
+        running.finish().await;
+        tasks.ended().await.unwrap();
+        let (log, _) = store.history(1, conv_id, history::From::AfterSeq(0), 10).await.unwrap();
+        let texts: Vec<_> = log.iter().map(|stored| stored.body.as_str()).collect();
+        assert_eq!(texts, ["hello @bob", "and now?"]);
         store.close().await;
         harness::drop_database(&url).await;
     }
