@@ -594,6 +594,16 @@ pub const FAULTS: &[Fault] = &[
         at_random: false,
     },
     Fault {
+        number: 52,
+        name: "whatever a seed thinks of",
+        done: "a simulation by seeds: lines break, processes die, bells are lost",
+        must: "as always; and a mechanism that is taken out is missed",
+        run: None,
+        short: "[sim](../crates/sim/tests/it/main.rs)",
+        red: "each of four mechanisms taken out: [simulation](simulation.md)",
+        at_random: false,
+    },
+    Fault {
         number: 53,
         name: "an answer before the disk",
         done: "strace looks at the server and the database",

@@ -64,8 +64,8 @@ pub const FOUND: &[Found] = &[
     },
     Found {
         by: By::Simulation,
-        what: "seed 2: all lines broke at once; who was painted while a friend was not back yet saw \
-               him as gone until he really left",
+        what: "seed 2: all lines broke at once; who was painted while a friend was not back yet \
+               saw him as gone until he really left",
         held_by: (
             "crates/server/tests/it/presence.rs",
             "who_was_painted_while_a_friend_was_in_his_grace_sees_him_come_back",
