@@ -348,7 +348,7 @@ pub const FAULTS: &[Fault] = &[
     Fault {
         number: 28,
         name: "a storm of reconnects",
-        done: "10,000 connections lose their line at once",
+        done: "10,000 connections, or as many as open files allow, lose their line at once",
         must: "no argon2 run; all painted in < 30 s, p99 < 20 s; < 600 MiB",
         run: Some((Setup::Cluster, Scene::Storm)),
         short: CHAOS,

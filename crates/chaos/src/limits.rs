@@ -31,3 +31,8 @@ pub(crate) const FIRST_HOLE: Duration = Duration::from_secs(40);
 /// Until one who hears nothing has ended his line: 45 s, and at a gateway a third of that until it
 /// looks.
 pub(crate) const HEARTBEATS_END: Duration = Duration::from_secs(90);
+
+/// Connections of a storm, where this process may open so many files. Else fewer.
+pub(crate) const STORM_CONNECTIONS: usize = 10_000;
+/// Files that a stage has open beside those of a storm: clients with their copies, proxies, logs.
+pub(crate) const FILES_OF_THE_STAGE: usize = 3_000;

@@ -6,14 +6,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use proto::{client_frame, http};
+use rustix::process::{Resource, getrlimit};
 use tokio::task::JoinSet;
 use tokio::time::{interval, sleep};
 
+use crate::limits;
 use crate::stage::Stage;
 
 /// 28: everybody loses his line at the same moment, and many more with them.
 pub(super) async fn storm(stage: &mut Stage) -> Result<()> {
-    let count = if stage.form.is_long { 10_000 } else { 100 };
+    let count = if stage.form.is_long { storm_size() } else { 100 };
     let mut storm = bench::storm::Storm::gather(&stage.cluster.urls(), count).await?;
     let hashed = passwords(stage).await?;
     let since = Instant::now();
@@ -38,6 +40,13 @@ pub(super) async fn storm(stage: &mut Stage) -> Result<()> {
     stage.wants(memory.iter().all(|mib| *mib < 600.0), "each gateway < 600 MiB");
     storm.end().await;
     Ok(())
+}
+
+/// As many connections as the files allow that one process may have open: each is one here, and
+/// two of the proxy before its gateway.
+fn storm_size() -> usize {
+    let files = getrlimit(Resource::Nofile).maximum.map_or(usize::MAX, |max| max as usize);
+    limits::STORM_CONNECTIONS.min(files.saturating_sub(limits::FILES_OF_THE_STAGE) / 3)
 }
 
 async fn passwords(stage: &Stage) -> Result<f64> {
