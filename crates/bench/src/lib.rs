@@ -20,6 +20,7 @@ mod grow;
 mod idle;
 mod ledger;
 mod limits;
+pub mod log;
 mod paint;
 mod pair;
 mod people;

@@ -111,3 +111,6 @@ pub(crate) const WRITE_BUFFER_BYTES: usize = 16 * 1024;
 pub(crate) const WRITE_BUFFER_BYTES_MAX: usize = 4 * proto::limits::FRAME_BYTES_MAX;
 /// Frames that the echo server takes off one socket before it flushes, as the gateway does.
 pub(crate) const FRAMES_PER_TURN: usize = 32;
+
+/// Messages of one question for the log of a conversation, which is read to its end.
+pub(crate) const LOG_PAGE: u32 = 100;

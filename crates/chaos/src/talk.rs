@@ -10,7 +10,7 @@ use anyhow::{Context, Result, anyhow};
 use bench::check::{self, Books, Line, Reader, Sighting, Writer};
 use client::{Client, Event, Login, Profile};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use proto::{client_frame, history, http, server_frame};
+use proto::{client_frame, http, server_frame};
 use tempfile::TempDir;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -442,14 +442,7 @@ impl Talk {
         for room in &self.rooms {
             let user_id = self.people[room.writer].client.me();
             let log = self.logs.entry(room.conv_id).or_default();
-            loop {
-                let after = history::From::AfterSeq(log.last().map_or(0, |line| line.seq));
-                let (messages, more) = store.history(user_id, room.conv_id, after, 100).await?;
-                log.extend(messages.into_iter().map(|m| Line { seq: m.seq, text: m.body }));
-                if !more {
-                    break;
-                }
-            }
+            bench::log::read_on(&store, user_id, room.conv_id, log).await?;
         }
         store.close().await;
         Ok(())

@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use bench::check::{self, Books, Line, Reader, Sighting, Verdict, Writer};
 use client::{Options, Profile, Way};
-use proto::history;
 use store::Store;
 use turmoil::Sim;
 
@@ -236,15 +235,8 @@ async fn read_logs(world: &World) -> Result<BTreeMap<i64, Vec<Line>>> {
     let mut logs = BTreeMap::new();
     for room in &world.rooms {
         let user_id = world.people[room.members[0]].login.user_id;
-        let log: &mut Vec<Line> = logs.entry(room.conv_id).or_default();
-        loop {
-            let after = history::From::AfterSeq(log.last().map_or(0, |line| line.seq));
-            let (messages, more) = store.history(user_id, room.conv_id, after, 100).await?;
-            log.extend(messages.into_iter().map(|m| Line { seq: m.seq, text: m.body }));
-            if !more {
-                break;
-            }
-        }
+        let log = logs.entry(room.conv_id).or_default();
+        bench::log::read_on(&store, user_id, room.conv_id, log).await?;
     }
     store.close().await;
     Ok(logs)

@@ -15,7 +15,8 @@ use super::wire::{End, Wire};
 use crate::clock;
 use crate::config::Timers;
 
-/// What one client was told of who is there.
+/// What one client was told of who is there. Only of friends is anybody told, so it holds
+/// `CONTACTS_MAX` at the most.
 #[derive(Debug, Default)]
 pub(crate) struct Believed {
     online: BTreeSet<i64>,
