@@ -86,6 +86,14 @@ pub(crate) fn own_text(raw: &str) -> String {
     parts.join("\t")
 }
 
+/// A group is named `+title` wherever somebody types it; the `+` is none of its title.
+fn bare_title(title: &mut String) -> Result<(), check::Refused> {
+    if let Some(bare) = title.strip_prefix('+') {
+        *title = bare.to_owned();
+    }
+    check::title(title)
+}
+
 /// A question of the program, checked by the same rules as the gateway's. Err: a sentence for a
 /// person.
 pub(crate) fn question(mut body: client_frame::Body) -> types::Result<client_frame::Body> {
@@ -96,8 +104,8 @@ pub(crate) fn question(mut body: client_frame::Body) -> types::Result<client_fra
             check::body(&edit.body)
         }
         Body::React(react) if !react.remove => check::emoji(&react.emoji),
-        Body::CreateGroup(group) => check::title(&group.title),
-        Body::Rename(rename) => check::title(&rename.title),
+        Body::CreateGroup(group) => bare_title(&mut group.title),
+        Body::Rename(rename) => bare_title(&mut rename.title),
         Body::Find(find) => check::search(&find.text),
         Body::Search(search) => check::search(&search.text),
         Body::Hello(_)
@@ -142,6 +150,24 @@ mod tests {
         assert_eq!(own_text("a\r\nb\rc\td\u{1b}[31m\u{7}\u{202e}e"), "a\nb\nc\td[31me");
         assert_eq!(own_text("👩‍👩‍👧 Grüße"), "👩‍👩‍👧 Grüße");
         assert!(check::body(&own_text("x\u{9b}\0y")).is_ok());
+    }
+
+    #[test]
+    fn the_plus_before_the_name_of_a_group_is_none_of_its_title() {
+        let group = |title: &str| {
+            let title = title.to_owned();
+            question(client_frame::Body::CreateGroup(proto::CreateGroup {
+                title,
+                ..proto::CreateGroup::default()
+            }))
+        };
+        let title = |title: &str| match group(title) {
+            Ok(client_frame::Body::CreateGroup(made)) => made.title,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(title("+lunch"), "lunch");
+        assert_eq!(title("C++"), "C++");
+        assert!(group("+").is_err(), "a title has to follow");
     }
 
     /// Every text of every frame, whichever field of a noun it stands in.

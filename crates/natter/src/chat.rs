@@ -383,14 +383,11 @@ async fn group_body(
 ) -> Result<client_frame::Body, Failure> {
     use client_frame::Body;
     Ok(match action {
-        cli::Group::Create { title, who } => {
-            let title = title.strip_prefix('+').unwrap_or(title).to_owned();
-            Body::CreateGroup(proto::CreateGroup {
-                title,
-                user_ids: user_ids(talk, who).await?,
-                client_key: 0,
-            })
-        }
+        cli::Group::Create { title, who } => Body::CreateGroup(proto::CreateGroup {
+            title: title.clone(),
+            user_ids: user_ids(talk, who).await?,
+            client_key: 0,
+        }),
         cli::Group::Invite { group, who } => {
             let (conv_id, user_ids) = (group_id(talk, group).await?, user_ids(talk, who).await?);
             Body::Invite(proto::Invite { conv_id, user_ids })
@@ -403,8 +400,8 @@ async fn group_body(
             Body::Kick(proto::Kick { conv_id: group_id(talk, group).await?, user_id })
         }
         cli::Group::Rename { group, title } => {
-            let title = title.strip_prefix('+').unwrap_or(title).to_owned();
-            Body::Rename(proto::Rename { conv_id: group_id(talk, group).await?, title })
+            let conv_id = group_id(talk, group).await?;
+            Body::Rename(proto::Rename { conv_id, title: title.clone() })
         }
         cli::Group::Members { group } => {
             Body::Members(proto::Members { conv_id: group_id(talk, group).await? })
