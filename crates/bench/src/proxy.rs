@@ -24,6 +24,8 @@ const PIECES_MAX: usize = 8;
 const SOCKET_BYTES: u32 = 64 * 1024;
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 4_096;
+/// Until it is tried again when nobody could be accepted.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How often a trickle is fed.
 const TRICKLE: Duration = Duration::from_millis(50);
 
@@ -72,8 +74,12 @@ impl Proxy {
         });
         let shared = Arc::clone(&state);
         let accepting = tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(pass(client, Arc::clone(&shared)));
+            loop {
+                match listener.accept().await {
+                    Ok((client, _)) => drop(tokio::spawn(pass(client, Arc::clone(&shared)))),
+                    // Out of files, most likely: those that close now make room.
+                    Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+                }
             }
         });
         Ok(Self { address, state, accepting })

@@ -42,11 +42,11 @@ pub(super) async fn storm(stage: &mut Stage) -> Result<()> {
     Ok(())
 }
 
-/// As many connections as the files allow that one process may have open: each is one here, and
-/// two of the proxy before its gateway.
+/// As many connections as the files allow that one process may have open: each is one here, two of
+/// the proxy before its gateway, and one on its way to a ticket.
 fn storm_size() -> usize {
     let files = getrlimit(Resource::Nofile).maximum.map_or(usize::MAX, |max| max as usize);
-    limits::STORM_CONNECTIONS.min(files.saturating_sub(limits::FILES_OF_THE_STAGE) / 3)
+    limits::STORM_CONNECTIONS.min(files.saturating_sub(limits::FILES_OF_THE_STAGE) / 4)
 }
 
 async fn passwords(stage: &Stage) -> Result<f64> {
