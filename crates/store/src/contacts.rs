@@ -66,15 +66,19 @@ impl Store {
         Ok(people.into_iter().map(PersonRow::into_person).collect())
     }
 
-    /// Who is told of my presence.
-    pub async fn friend_ids(&self, user_id: i64) -> Result<Vec<i64>> {
+    /// Who is told of my presence, and whether I hide since when I am offline. Both have to be known
+    /// at every arrival, so it is one question. NotFound if there is no such person.
+    pub async fn friends_and_hides(&self, user_id: i64) -> Result<(Vec<i64>, bool)> {
         let mut reader = self.directory().reader().await?;
-        let ids: Vec<(i64,)> = rows!(
+        let rows: Vec<(i16, Option<i64>)> = rows!(
             &mut reader.link(),
-            "SELECT peer_id FROM contact WHERE owner_id = $1 AND state = 3 ORDER BY peer_id",
+            "SELECT u.hides, c.peer_id FROM app_user u
+               LEFT JOIN contact c ON c.owner_id = u.user_id AND c.state = 3
+              WHERE u.user_id = $1 ORDER BY c.peer_id",
             user_id
         )?;
-        Ok(ids.into_iter().map(|(id,)| id).collect())
+        let hides = rows.first().map(|(hides, _)| *hides == 1).ok_or(Error::NotFound)?;
+        Ok((rows.into_iter().filter_map(|(_, peer_id)| peer_id).collect(), hides))
     }
 
     /// Crossing requests become a friendship. A request to someone who blocked me looks like any

@@ -110,7 +110,11 @@ pub(crate) const CHECKPOINT_EVERY: Duration = Duration::from_millis(250);
 /// From this size on its pages are copied into the database beside the writer, in bytes.
 pub(crate) const WAL_COPY_BYTES: u64 = 4 << 20;
 /// From this size on the writer is held for a moment so that the WAL can begin anew, in bytes.
-pub(crate) const WAL_RESTART_BYTES: u64 = 32 << 20;
+pub(crate) const WAL_RESTART_BYTES: u64 = 64 << 20;
+/// Before that it is copied again until less than this has come during a copy, in bytes …
+pub(crate) const WAL_REST_BYTES: u64 = 2 << 20;
+/// … but no more often than this.
+pub(crate) const WAL_COPIES_MAX: usize = 3;
 /// What SQLite's WAL puts before each page.
 pub(crate) const WAL_HEADER_BYTES: i64 = 24;
 /// The longest that a checkpoint waits for readers while it holds the writer.

@@ -116,14 +116,6 @@ impl Store {
         Ok(ids.into_iter().map(|(id,)| id).collect())
     }
 
-    /// Does this person hide since when he is offline?
-    pub async fn hides(&self, user_id: i64) -> Result<bool> {
-        let mut reader = self.directory().reader().await?;
-        let found: Option<(i16,)> =
-            row!(&mut reader.link(), "SELECT hides FROM app_user WHERE user_id = $1", user_id)?;
-        Ok(found == Some((1,)))
-    }
-
     /// Called when the last connection of a user has ended.
     pub async fn set_last_seen(&self, user_id: i64, now: i64) -> Result<()> {
         let mut tx = self.directory().begin().await?;

@@ -56,7 +56,8 @@ pub(crate) async fn block(c: &Connection, peer: i64) -> Obeyed {
     check_peer(c, peer)?;
     let relations = c.gateway.store.block(c.user_id, peer, clock::now()).await?;
     if relations.theirs == Relation::Friend {
-        let last_seen = presence::shown(&c.gateway, c.user_id).await;
+        let asked = c.gateway.store.friends_and_hides(c.user_id).await;
+        let last_seen = presence::shown(asked.map_or(true, |(_, hides)| hides));
         let gone = Presence { user_id: c.user_id, online: false, last_seen };
         c.gateway.bus.publish(&[peer], &Event::new(Body::Presence(gone), 0)).await;
     }

@@ -166,24 +166,24 @@ async fn pay(gateway: &Gateway) {
 /// Tells the friends who are there. A fault costs the news and nothing else: the next Paint tells
 /// how it is.
 async fn tell(gateway: &Gateway, user_id: i64, online: bool) {
-    let friends = match gateway.store.friend_ids(user_id).await {
-        Ok(friends) => friends,
+    let (friends, hides) = match gateway.store.friends_and_hides(user_id).await {
+        Ok(found) => found,
         Err(error) => {
             tracing::warn!(%error, user_id, "friends could not be told who came or went");
             return;
         }
     };
-    let presence = proto::Presence { user_id, online, last_seen: shown(gateway, user_id).await };
+    if friends.is_empty() {
+        return;
+    }
+    let presence = proto::Presence { user_id, online, last_seen: shown(hides) };
     let event = Event::new(Body::Presence(presence), 0);
     gateway.bus.publish(&friends, &event).await;
 }
 
-/// The moment that is told with the news; 0 where somebody hides it, or where that is not known.
-pub(crate) async fn shown(gateway: &Gateway, user_id: i64) -> i64 {
-    match gateway.store.hides(user_id).await {
-        Ok(false) => clock::now(),
-        Ok(true) | Err(_) => 0,
-    }
+/// The moment that is told with the news; 0 where somebody hides it.
+pub(crate) fn shown(hides: bool) -> i64 {
+    if hides { 0 } else { clock::now() }
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ pub(super) async fn senders(
     if person.settings.hide || person.settings.door != Door::Mail {
         return Ok(());
     }
-    let friends = notify.store.friend_ids(person.user_id).await?;
+    let (friends, _) = notify.store.friends_and_hides(person.user_id).await?;
     let of_friends = unread.iter().filter(|row| friends.contains(&row.peer_id));
     let told: Vec<_> = of_friends.map(|row| (row.conv_id, row.last_seq)).collect();
     for receipt in notify.store.mark_mailed(person.user_id, &told, now).await? {

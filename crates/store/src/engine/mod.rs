@@ -6,6 +6,7 @@
 //! PostgreSQL is waited for. SQLite works in the caller's thread, and what may take long there goes
 //! `elsewhere`.
 
+mod checkpoint;
 mod error;
 mod inspect;
 pub(crate) mod lite;

@@ -4,13 +4,12 @@
 use std::fs::{DirBuilder, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use super::checkpoint::Checkpointer;
 use super::error::of_sqlite;
 use super::seats::{Seat, Seats};
 use super::{elsewhere, migrate};
@@ -59,13 +58,14 @@ impl SqliteDb {
             let path = path.clone();
             move || connect(&path, Access::Read, timeout)
         });
-        let checkpoint = connect(&path, Access::Write, limits::CHECKPOINT_BUSY)?;
+        let copies = connect(&path, Access::Write, limits::CHECKPOINT_BUSY)?;
+        let checkpointer = Checkpointer::start(copies, wal_of(&path), Arc::clone(&write));
         Ok(Self {
             write,
             read,
             timeout,
             disk: Disk::new(&path, options.disk_reserve_bytes),
-            checkpointer: Mutex::new(Some(Checkpointer::start(checkpoint, wal_of(&path))?)),
+            checkpointer: Mutex::new(Some(checkpointer)),
         })
     }
 
@@ -103,7 +103,7 @@ impl SqliteDb {
         // It empties the WAL a last time, now that the writer has gone.
         let checkpointer = self.checkpointer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(checkpointer) = checkpointer {
-            elsewhere(|| checkpointer.stop());
+            checkpointer.stop().await;
         }
     }
 }
@@ -193,7 +193,7 @@ const HABITS: &str = "
     PRAGMA cache_size = -8192;
     PRAGMA mmap_size = 0;
     PRAGMA temp_store = memory;
-    PRAGMA journal_size_limit = 33554432;
+    PRAGMA journal_size_limit = 134217728;
     PRAGMA foreign_keys = ON;
 ";
 
@@ -201,83 +201,6 @@ fn wal_of(path: &Path) -> PathBuf {
     let mut wal = path.as_os_str().to_owned();
     wal.push("-wal");
     wal.into()
-}
-
-/// The thread that copies the WAL into the database. Dropped, it ends by itself.
-struct Checkpointer {
-    stop: mpsc::Sender<()>,
-    thread: JoinHandle<()>,
-}
-
-impl Checkpointer {
-    fn start(connection: Connection, wal: PathBuf) -> Result<Self> {
-        let (stop, stopped) = mpsc::channel();
-        let thread = std::thread::Builder::new().name("checkpoints".into());
-        let thread = thread.spawn(move || checkpoint_in_turn(&connection, &wal, &stopped));
-        let thread = thread.map_err(|error| Error::Unavailable(error.to_string()))?;
-        Ok(Self { stop, thread })
-    }
-
-    fn stop(self) {
-        drop(self.stop);
-        if self.thread.join().is_err() {
-            tracing::warn!("the checkpointer ended badly");
-        }
-    }
-}
-
-/// Copies the WAL into the database from a connection of its own, so that no commit waits for it.
-///
-/// When everything is copied, the writer by itself begins the WAL anew at its next commit, in the
-/// blocks that the file has already: a sync of blocks that exist takes a fraction of one that makes
-/// the file grow. So the file is not cut while the server lives. Should the WAL grow past
-/// `WAL_RESTART_BYTES` although it is copied, the writer is held for the last few pages.
-fn checkpoint_in_turn(connection: &Connection, wal: &Path, stop: &mpsc::Receiver<()>) {
-    let mut written = SystemTime::UNIX_EPOCH;
-    let mut copied = SystemTime::UNIX_EPOCH;
-    loop {
-        let stopped = stop.recv_timeout(limits::CHECKPOINT_EVERY) != Err(RecvTimeoutError::Timeout);
-        let (bytes, at) = match std::fs::metadata(wal) {
-            Ok(found) => (found.len(), found.modified().unwrap_or(SystemTime::UNIX_EPOCH)),
-            Err(_) => (0, written),
-        };
-        let idle = stopped || at == std::mem::replace(&mut written, at);
-        let done = match bytes {
-            _ if stopped => checkpoint(connection, "PRAGMA wal_checkpoint(TRUNCATE)"),
-            0 => Ok(0),
-            _ if at == copied => Ok(0),
-            1..limits::WAL_COPY_BYTES if !idle => Ok(0),
-            _ => copy(connection),
-        };
-        match done {
-            Ok(_) if idle => copied = at,
-            Ok(_) => {}
-            Err(error) => {
-                tracing::warn!(%error, wal_bytes = bytes, "a checkpoint failed; the next may not");
-            }
-        }
-        if stopped {
-            return;
-        }
-    }
-}
-
-/// Copies beside the writer; holds him only if the WAL has become too long.
-fn copy(connection: &Connection) -> Result<u64> {
-    let bytes = checkpoint(connection, "PRAGMA wal_checkpoint(PASSIVE)")?;
-    if bytes < limits::WAL_RESTART_BYTES {
-        return Ok(bytes);
-    }
-    checkpoint(connection, "PRAGMA wal_checkpoint(RESTART)")
-}
-
-/// The length of what the WAL holds, in bytes; the file may be longer.
-fn checkpoint(connection: &Connection, pragma: &str) -> Result<u64> {
-    let number = |sql, column| connection.query_row(sql, [], |row| row.get::<_, i64>(column));
-    let frames = number(pragma, 1).map_err(of_sqlite)?;
-    let page_bytes = number("PRAGMA page_size", 0).map_err(of_sqlite)?;
-    // -1 frames where there is no WAL
-    Ok(u64::try_from(frames * (page_bytes + limits::WAL_HEADER_BYTES)).unwrap_or(0))
 }
 
 /// The free space of the disk under the database, asked for at most once in `DISK_ASKED_EVERY`.

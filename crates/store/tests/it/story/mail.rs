@@ -262,11 +262,11 @@ pub(super) async fn senders_learn_of_a_mail(store: &Store) {
     store.befriend(lena, max, NOW).await.unwrap();
     store.accept(max, lena, NOW).await.unwrap();
     store.set_last_seen(max, LATER).await.unwrap();
-    assert!(!store.hides(max).await.unwrap());
+    assert_eq!(store.friends_and_hides(max).await.unwrap(), (vec![lena], false));
     assert_eq!(store.people(lena, &[max]).await.unwrap()[0].last_seen, LATER);
     let hidden = NoticeSettings { hide: true, ..NoticeSettings::default() };
     store.set_notice_settings(max, &hidden, LATER).await.unwrap();
-    assert!(store.hides(max).await.unwrap());
+    assert_eq!(store.friends_and_hides(max).await.unwrap(), (vec![lena], true));
     assert_eq!(store.people(lena, &[max]).await.unwrap()[0].last_seen, 0);
     assert_eq!(store.contacts(lena).await.unwrap()[0].last_seen, 0);
     store.nudge_drop(max, i64::MAX, LATER).await.unwrap();

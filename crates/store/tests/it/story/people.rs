@@ -132,7 +132,9 @@ pub(super) async fn people_become_friends(store: &Store, ann: i64, bob: i64, car
     assert_eq!(both(store.befriend(ann, bob, NOW).await.unwrap()), (Asked, Asks));
     assert_eq!(both(store.befriend(ann, bob, NOW).await.unwrap()), (Asked, Asks));
     assert_eq!(both(store.befriend(bob, ann, NOW).await.unwrap()), (Friend, Friend), "they cross");
-    assert_eq!(store.friend_ids(ann).await.unwrap(), [bob]);
+    assert_eq!(store.friends_and_hides(carl).await.unwrap(), (vec![], false));
+    assert_eq!(store.friends_and_hides(ann).await.unwrap(), (vec![bob], false));
+    assert_eq!(store.friends_and_hides(i64::MAX).await, Err(Error::NotFound));
     store.set_last_seen(bob, NOW + 5).await.unwrap();
     store.set_last_seen(bob, NOW).await.unwrap();
     assert_eq!(store.people(ann, &[bob]).await.unwrap()[0].last_seen, NOW + 5, "friends see it");
