@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::checkpoint::Checkpointer;
@@ -171,6 +172,8 @@ fn connect(path: &Path, access: Access, timeout: Duration) -> Result<Connection>
         }
         if access != Access::Look {
             connection.execute_batch(HABITS)?;
+            // Else the plan follows the values, and a statement is prepared anew at every use.
+            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         }
         Ok(connection)
     };
@@ -241,6 +244,7 @@ impl Disk {
 #[cfg(test)]
 mod tests {
     use proto::id;
+    use rusqlite::StatementStatus;
 
     use super::*;
     use crate::engine::Database;
@@ -327,6 +331,31 @@ mod tests {
         assert!(length("natter.db-wal") > 50 * 16_000, "its blocks are kept");
         store.close().await;
         assert!(!directory.join("natter.db-wal").exists(), "gone at the end");
+        std::fs::remove_dir_all(directory).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_statement_is_prepared_once_whatever_is_asked_with_it() {
+        let (store, directory, ann, _group) = small_store().await;
+        let Database::Sqlite(database) = store.directory() else { panic!("it is SQLite") };
+        let reader = database.reader().await.unwrap();
+        let mut asked = reader
+            .prepare(
+                "SELECT c.conv_id FROM member me JOIN conversation c ON c.conv_id = me.conv_id
+                  WHERE me.user_id = ?1 ORDER BY c.last_at DESC LIMIT ?2",
+            )
+            .unwrap();
+        for (user_id, limit) in [(ann, 200), (ann + 1, 1), (i64::MAX, 0)] {
+            let _: Vec<i64> = asked
+                .query_map([user_id, limit], |row| row.get(0))
+                .unwrap()
+                .collect::<rusqlite::Result<_>>()
+                .unwrap();
+        }
+        assert_eq!(asked.get_status(StatementStatus::RePrepare), 0);
+        drop(asked);
+        drop(reader);
+        store.close().await;
         std::fs::remove_dir_all(directory).unwrap();
     }
 }
