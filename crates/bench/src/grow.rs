@@ -193,7 +193,7 @@ async fn come_back(server: &str, person: &Person, conv_id: i64) -> Result<Latenc
     let last_seq = page.messages.last().map_or(0, |message| message.seq);
     let have = Position { conv_id, seq: last_seq - MISSED, rev: 0 };
     let mut latencies = Latencies::new();
-    for _ in 0..limits::PAINTS_PER_ROUND {
+    for _ in 0..limits::RETURNS {
         let ticket = raw::ticket(server, person).await?;
         let mut socket = raw::open(&ticket).await?;
         let since = Instant::now();

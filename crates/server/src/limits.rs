@@ -14,6 +14,9 @@ pub const HTTP_BODY_BYTES_MAX: usize = 8 * 1024;
 pub const HTTP_CALL_MS_MAX: u64 = 10_000;
 /// Passwords that wait for their argon2 run (25 to 36 ms each). More: 429.
 pub const PASSWORDS_WAITING_MAX: usize = 64;
+/// By how much the priority of these runs is lowered where messages want the processor as well: a
+/// third of a message's share, so that all who wait are still served within an HTTP call.
+pub(crate) const PASSWORDS_NICE: i32 = 5;
 /// Addresses and accounts whose rate is remembered. When all are in use, the rest share one bucket.
 pub const RATE_KEYS_MAX: usize = 65_536;
 /// Tickets that are not used yet. More: the call is answered 503, so that nobody can fill the

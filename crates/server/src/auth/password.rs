@@ -76,12 +76,22 @@ impl Gate {
 
 /// Works until nobody can ask any more.
 fn work(queue: &Mutex<mpsc::Receiver<Work>>) {
+    yield_to_messages();
     loop {
         let next = queue.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
         match next {
             Some(work) => work(),
             None => return,
         }
+    }
+}
+
+/// Whoever chats goes before whoever logs in. Only Linux gives a thread a priority of its own; it
+/// may always be lowered.
+fn yield_to_messages() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::nice(limits::PASSWORDS_NICE) {
+        tracing::warn!(%error, "logins have the priority of messages");
     }
 }
 
@@ -113,5 +123,15 @@ mod tests {
         assert!(verify_now("correct horse", &stored));
         assert!(!verify_now("correct horsf", &stored));
         assert_ne!(stored, hash_now("correct horse"));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_flood_of_logins_leaves_the_processor_to_messages() {
+        let messages = rustix::process::getpriority_process(None).unwrap();
+        let gate = Gate::new(Arc::default());
+        // Runs on a thread of the gate.
+        let logins = gate.run(|| rustix::process::getpriority_process(None)).await;
+        assert_eq!(logins.ok(), Some(Ok((messages + limits::PASSWORDS_NICE).min(19))));
     }
 }
