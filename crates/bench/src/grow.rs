@@ -118,10 +118,14 @@ async fn probe(options: &Options, messages: u64, crowd: usize) -> Result<Probe> 
     let mut server = Server::start(options).await?;
     let people = people::sign_up(server.address(), 2 * PAIRS).await?;
     let conv_ids = populate(&mut server, &people, messages, crowd).await?;
+    let mut synced = Latencies::new();
+    for (pair, conv_id) in people.chunks_exact(2).zip(&conv_ids).take(limits::RETURN_STARTS) {
+        server.restart().await?;
+        synced.add(&come_back(server.address(), &pair[1], *conv_id).await?);
+    }
     let address = server.address().to_owned();
     let (seconds, usage) = (options.seconds.min(limits::PROBE_SECONDS_MAX), server.usage()?);
     let paints = paint::paint(&address, &people[0], seconds, &usage).await?;
-    let synced = come_back(&address, &people[1], conv_ids[0]).await?;
     let (mut socket, _) = people::connect(&address, &people[0]).await?;
     let mut asked = Vec::new();
     for question in search::questions(conv_ids[0]) {

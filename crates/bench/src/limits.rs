@@ -83,9 +83,11 @@ pub(crate) const STARTS: usize = 15;
 pub(crate) const LETTERS: usize = 500;
 /// Seconds of each of the many small loads of growth; a longer wish is cut.
 pub(crate) const PROBE_SECONDS_MAX: u64 = 5;
-/// Times that somebody comes back who has missed a little: a median of fewer was half as much again
-/// in one run as in the next.
-pub(crate) const RETURNS: usize = 200;
+/// Times that somebody comes back who has missed a little …
+pub(crate) const RETURNS: usize = 50;
+/// … to each of so many starts of the server: the median of one start was up to half as much again
+/// as that of the next, on a database of the same size.
+pub(crate) const RETURN_STARTS: usize = 8;
 /// How often one catch-up is repeated.
 pub(crate) const CATCH_UPS: u32 = 10;
 /// … and at the echo server, where one alone takes less than the kernel's clock of processor time

@@ -15,7 +15,8 @@ pub const HTTP_CALL_MS_MAX: u64 = 10_000;
 /// Passwords that wait for their argon2 run (25 to 36 ms each). More: 429.
 pub const PASSWORDS_WAITING_MAX: usize = 64;
 /// By how much the priority of these runs is lowered where messages want the processor as well: a
-/// third of a message's share, so that all who wait are still served within an HTTP call.
+/// third of a message's share, with which even a full queue is served within an HTTP call, if no
+/// more than one core's worth of messages is in the way.
 pub(crate) const PASSWORDS_NICE: i32 = 5;
 /// Addresses and accounts whose rate is remembered. When all are in use, the rest share one bucket.
 pub const RATE_KEYS_MAX: usize = 65_536;

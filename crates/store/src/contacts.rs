@@ -66,8 +66,8 @@ impl Store {
         Ok(people.into_iter().map(PersonRow::into_person).collect())
     }
 
-    /// Who is told of my presence, and whether I hide since when I am offline. Both have to be known
-    /// at every arrival, so it is one question. NotFound if there is no such person.
+    /// Who is told of my presence, and whether I hide since when I am offline. Both have to be
+    /// known whenever I come or go, so it is one question. NotFound if there is no such person.
     pub async fn friends_and_hides(&self, user_id: i64) -> Result<(Vec<i64>, bool)> {
         let mut reader = self.directory().reader().await?;
         let rows: Vec<(i16, Option<i64>)> = rows!(

@@ -111,13 +111,17 @@ pub(crate) const CHECKPOINT_EVERY: Duration = Duration::from_millis(250);
 pub(crate) const WAL_COPY_BYTES: u64 = 4 << 20;
 /// From this size on the writer is held for a moment so that the WAL can begin anew, in bytes.
 pub(crate) const WAL_RESTART_BYTES: u64 = 64 << 20;
-/// Before that it is copied again until less than this has come during a copy, in bytes …
+/// Before that it is copied again until less than this came during a copy, in bytes; a WAL of which
+/// a reader keeps more from being copied goes on growing until he ends …
 pub(crate) const WAL_REST_BYTES: u64 = 2 << 20;
 /// … but no more often than this.
 pub(crate) const WAL_COPIES_MAX: usize = 3;
+/// Whoever has held the writer in vain, because readers were in the way, lets him go for so long.
+pub(crate) const WAL_HOLD_PAUSE: Duration = Duration::from_secs(5);
 /// What SQLite's WAL puts before each page.
 pub(crate) const WAL_HEADER_BYTES: i64 = 24;
-/// The longest that a checkpoint waits for readers while it holds the writer.
+/// The longest that a checkpoint waits for readers, or for another process that writes, while it
+/// holds the writer.
 pub(crate) const CHECKPOINT_BUSY: Duration = Duration::from_millis(200);
 /// How often the free space of the disk is asked for.
 pub(crate) const DISK_ASKED_EVERY: Duration = Duration::from_secs(1);

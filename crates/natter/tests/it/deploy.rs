@@ -198,6 +198,9 @@ fn status(address: &str, path: &str) -> String {
 
 // ── systemd, Docker ─────────────────────────────────────────────────────────────────────────────
 
+/// What the server needs of `@resources`.
+const NICE: &str = "SystemCallFilter=setpriority";
+
 #[test]
 fn systemd_takes_the_unit_and_its_times_fit_the_drain() {
     let unit = shipped("deploy/natter@.service");
@@ -210,6 +213,9 @@ fn systemd_takes_the_unit_and_its_times_fit_the_drain() {
     let files: usize = value("LimitNOFILE").parse().unwrap();
     assert!(files > 2 * server::Config::default().connections_max);
     assert_eq!(value("Type"), "notify");
+    let place = |line: &str| unit.lines().position(|found| found == line);
+    let (denied, allowed) = (place("SystemCallFilter=~@privileged @resources"), place(NICE));
+    assert!(denied.is_some() && denied < allowed, "who hashes passwords lowers his priority");
     // Where there is no systemd there is nobody to ask.
     let Ok(version) = Command::new("systemd-analyze").arg("--version").output() else { return };
     assert!(version.status.success());

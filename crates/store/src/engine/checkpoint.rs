@@ -1,17 +1,18 @@
 //! Copying SQLite's WAL into the database, off the writer's path.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
-use tokio::task::{JoinHandle, spawn_blocking};
-use tokio::time::timeout;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
 
+use super::elsewhere;
 use super::error::of_sqlite;
 use super::seats::Seats;
-use crate::{Error, Result, limits};
+use crate::{Result, limits};
 
 /// The task that copies. Dropped, it ends by itself.
 pub(super) struct Checkpointer {
@@ -20,11 +21,11 @@ pub(super) struct Checkpointer {
 }
 
 impl Checkpointer {
-    /// Copies over a connection of its own, so that no commit waits for it. `writer` is the seat of
-    /// whoever writes in this process.
+    /// Copies over a connection of its own, so that no commit waits for it. `writer` is the
+    /// connection of whoever writes in this process.
     pub(super) fn start(connection: Connection, wal: PathBuf, writer: Arc<Seats>) -> Self {
         let (stop, stopped) = oneshot::channel();
-        let copier = Copier { connection: Arc::new(Mutex::new(connection)), writer };
+        let copier = Copier { connection, writer, hold_from: Instant::now() };
         Self { stop, task: tokio::spawn(copy_in_turn(copier, wal, stopped)) }
     }
 
@@ -39,80 +40,114 @@ impl Checkpointer {
 
 /// When everything is copied, the writer by itself begins the WAL anew at its next commit, in the
 /// blocks that the file has already: a sync of blocks that exist takes a fraction of one that makes
-/// the file grow. So the file is not cut while the server lives.
-async fn copy_in_turn(copier: Copier, wal: PathBuf, mut stopped: oneshot::Receiver<()>) {
+/// the file grow. So the file is not cut while the server lives, up to a length that it should
+/// never have (`HABITS`).
+async fn copy_in_turn(mut copier: Copier, wal: PathBuf, mut stop: oneshot::Receiver<()>) {
     let mut written = SystemTime::UNIX_EPOCH;
     let mut copied = SystemTime::UNIX_EPOCH;
     loop {
-        let stopped = timeout(limits::CHECKPOINT_EVERY, &mut stopped).await.is_ok();
+        let ends = timeout(limits::CHECKPOINT_EVERY, &mut stop).await.is_ok();
         let (bytes, at) = length_of(&wal).unwrap_or((0, written));
-        let idle = stopped || at == std::mem::replace(&mut written, at);
+        let idle = ends || at == std::mem::replace(&mut written, at);
         let done = match bytes {
-            _ if stopped => copier.checkpoint("PRAGMA wal_checkpoint(TRUNCATE)").await.map(drop),
-            0 => Ok(()),
-            _ if at == copied => Ok(()),
-            1..limits::WAL_COPY_BYTES if !idle => Ok(()),
+            _ if ends => copier.checkpoint("PRAGMA wal_checkpoint(TRUNCATE)"),
+            0 => Ok(None),
+            _ if at == copied => Ok(None),
+            1..limits::WAL_COPY_BYTES if !idle => Ok(None),
             _ => copier.copy().await,
         };
         match done {
-            Ok(()) if idle => copied = at,
-            Ok(()) => {}
+            Ok(Some(wal)) if idle && wal.uncopied_bytes == 0 => copied = at,
+            Ok(_) => {}
             Err(error) => {
                 tracing::warn!(%error, wal_bytes = bytes, "a checkpoint failed; the next may not");
             }
         }
-        if stopped {
+        if ends {
             return;
         }
     }
 }
 
-/// Bytes of the file, and when it was last written to. `None`: there is no WAL.
+/// Bytes of the file, which may hold less, and when it was last written to. `None`: there is no
+/// WAL.
 fn length_of(wal: &Path) -> Option<(u64, SystemTime)> {
     let found = std::fs::metadata(wal).ok()?;
     Some((found.len(), found.modified().unwrap_or(SystemTime::UNIX_EPOCH)))
 }
 
 struct Copier {
-    connection: Arc<Mutex<Connection>>,
+    connection: Connection,
     writer: Arc<Seats>,
+    /// The writer is not held before this.
+    hold_from: Instant,
+}
+
+/// How a checkpoint left the WAL.
+#[derive(Debug, Clone, Copy)]
+struct Wal {
+    bytes: u64,
+    uncopied_bytes: u64,
+    /// Readers or another process kept it from what it was to do.
+    was_busy: bool,
 }
 
 impl Copier {
     /// Copies beside the writer. One who never rests always leaves something uncopied, and the WAL
-    /// would grow without end: when it has become long, it is made to begin anew.
-    async fn copy(&self) -> Result<()> {
-        let bytes = self.checkpoint("PRAGMA wal_checkpoint(PASSIVE)").await?;
-        if bytes < limits::WAL_RESTART_BYTES { Ok(()) } else { self.begin_anew(bytes).await }
+    /// would grow without end: when it has become long, it is made to begin anew. `None`: another
+    /// process copies now.
+    async fn copy(&mut self) -> Result<Option<Wal>> {
+        let wal = self.checkpoint("PRAGMA wal_checkpoint(PASSIVE)")?;
+        match wal {
+            Some(wal) if wal.bytes >= limits::WAL_RESTART_BYTES => self.begin_anew(wal).await,
+            wal => Ok(wal),
+        }
     }
 
-    /// Holds the writer for the last pages, which are no more than came during the last copy.
-    async fn begin_anew(&self, mut bytes: u64) -> Result<()> {
+    /// Copies until little is left, then holds the writer for that and for the sync of the database
+    /// file, which SQLite puts off as long as somebody writes.
+    async fn begin_anew(&mut self, mut wal: Wal) -> Result<Option<Wal>> {
         for _ in 0..limits::WAL_COPIES_MAX {
-            let before = bytes;
-            bytes = self.checkpoint("PRAGMA wal_checkpoint(PASSIVE)").await?;
-            if bytes < before + limits::WAL_REST_BYTES {
+            let before = wal.bytes;
+            match self.checkpoint("PRAGMA wal_checkpoint(PASSIVE)")? {
+                Some(now) => wal = now,
+                None => return Ok(None),
+            }
+            if wal.bytes < before + limits::WAL_REST_BYTES {
                 break;
             }
         }
+        // Somebody still reads what the WAL held long ago. The writer would wait for him in vain.
+        if wal.uncopied_bytes > limits::WAL_REST_BYTES || Instant::now() < self.hold_from {
+            return Ok(Some(wal));
+        }
         // SQLite's own lock goes to whoever asks at the right moment, which is always the writer.
-        // His seat is given in order.
-        let _held = self.writer.take().await?;
-        self.checkpoint("PRAGMA wal_checkpoint(RESTART)").await.map(drop)
+        // His connection is given in order.
+        let Ok(_held) = self.writer.take().await else {
+            return Ok(Some(wal));
+        };
+        let wal = self.checkpoint("PRAGMA wal_checkpoint(RESTART)")?;
+        if wal.is_none_or(|wal| wal.was_busy) {
+            self.hold_from = Instant::now() + limits::WAL_HOLD_PAUSE;
+        }
+        Ok(wal)
     }
 
-    /// The length of what the WAL holds, in bytes; the file may be longer.
-    async fn checkpoint(&self, pragma: &'static str) -> Result<u64> {
-        let connection = Arc::clone(&self.connection);
-        let work = move || {
-            let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
-            let number = |sql, column| connection.query_row(sql, [], |row| row.get(column));
-            let frames: i64 = number(pragma, 1).map_err(of_sqlite)?;
-            let page_bytes: i64 = number("PRAGMA page_size", 0).map_err(of_sqlite)?;
-            // -1 frames where there is no WAL
-            Ok(u64::try_from(frames * (page_bytes + limits::WAL_HEADER_BYTES)).unwrap_or(0))
+    /// `None`: there is no WAL, or another process copies it now.
+    fn checkpoint(&mut self, pragma: &str) -> Result<Option<Wal>> {
+        let asked = elsewhere(|| {
+            let found = self.connection.query_row(pragma, [], |row| {
+                Ok((row.get::<_, bool>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
+            })?;
+            let page: i64 = self.connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;
+            Ok((found, page))
+        });
+        let ((was_busy, frames, copied), page_bytes) = asked.map_err(of_sqlite)?;
+        let bytes = |frames: i64| {
+            u64::try_from(frames * (page_bytes + limits::WAL_HEADER_BYTES)).unwrap_or_default()
         };
-        spawn_blocking(work).await.map_err(|error| Error::Unavailable(error.to_string()))?
+        let wal = Wal { bytes: bytes(frames), uncopied_bytes: bytes(frames - copied), was_busy };
+        Ok((frames >= 0).then_some(wal))
     }
 }
 
@@ -145,8 +180,8 @@ mod tests {
         let connection = connect().unwrap();
         connection.execute_batch("CREATE TABLE line (body TEXT)").unwrap();
         let writer = Seats::new(1, Duration::from_secs(30), connect);
-        let connection = Arc::new(Mutex::new(connection));
-        let copier = Copier { connection, writer: Arc::clone(&writer) };
+        let mut copier =
+            Copier { connection, writer: Arc::clone(&writer), hold_from: Instant::now() };
         let (written, mut lines) = watch::channel(0);
         let restless = tokio::spawn(async move {
             while let Ok(seat) = writer.take().await {
@@ -159,7 +194,8 @@ mod tests {
             let enough = *lines.borrow() + 50;
             lines.wait_for(|lines| *lines >= enough).await.unwrap();
             let begun = beginnings(&wal);
-            copier.begin_anew(0).await.unwrap();
+            let copied = copier.checkpoint("PRAGMA wal_checkpoint(PASSIVE)").unwrap();
+            copier.begin_anew(copied.unwrap()).await.unwrap();
             // The one that is being written, and one that was begun after it.
             let next = *lines.borrow() + 2;
             lines.wait_for(|lines| *lines >= next).await.unwrap();

@@ -59,8 +59,8 @@ impl SqliteDb {
             let path = path.clone();
             move || connect(&path, Access::Read, timeout)
         });
-        let copies = connect(&path, Access::Write, limits::CHECKPOINT_BUSY)?;
-        let checkpointer = Checkpointer::start(copies, wal_of(&path), Arc::clone(&write));
+        let connection = connect(&path, Access::Write, limits::CHECKPOINT_BUSY)?;
+        let checkpointer = Checkpointer::start(connection, wal_of(&path), Arc::clone(&write));
         Ok(Self {
             write,
             read,
@@ -172,7 +172,8 @@ fn connect(path: &Path, access: Access, timeout: Duration) -> Result<Connection>
         }
         if access != Access::Look {
             connection.execute_batch(HABITS)?;
-            // Else the plan follows the values, and a statement is prepared anew at every use.
+            // Else SQLite reads a bound LIMIT when it plans, and such a statement is prepared anew
+            // at every use.
             connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         }
         Ok(connection)
@@ -189,7 +190,8 @@ const FILE: &str = "
 
 /// FULL syncs the WAL at every commit; NORMAL would lose acked messages with the power. The cache
 /// is in KiB, for each connection; what is not there is in the kernel's. Nothing is mapped into
-/// memory: a fault of the disk shall be an error of one statement, not a signal to the process.
+/// memory: a fault of the disk shall be an error of one statement, not a signal to the process. A
+/// WAL that begins anew is cut to twice of where it should have (`WAL_RESTART_BYTES`).
 const HABITS: &str = "
     PRAGMA synchronous = FULL;
     PRAGMA wal_autocheckpoint = 0;
