@@ -120,8 +120,8 @@ async fn probe(options: &Options, messages: u64, crowd: usize) -> Result<Probe> 
     let conv_ids = populate(&mut server, &people, messages, crowd).await?;
     let mut synced = Latencies::new();
     for (pair, conv_id) in people.chunks_exact(2).zip(&conv_ids).take(limits::RETURN_STARTS) {
-        server.restart().await?;
         synced.add(&come_back(server.address(), &pair[1], *conv_id).await?);
+        server.restart().await?;
     }
     let address = server.address().to_owned();
     let (seconds, usage) = (options.seconds.min(limits::PROBE_SECONDS_MAX), server.usage()?);

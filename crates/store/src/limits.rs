@@ -116,6 +116,9 @@ pub(crate) const WAL_RESTART_BYTES: u64 = 64 << 20;
 pub(crate) const WAL_REST_BYTES: u64 = 2 << 20;
 /// … but no more often than this.
 pub(crate) const WAL_COPIES_MAX: usize = 3;
+/// A WAL that begins anew and is longer than this is cut to it, in bytes; well above
+/// `WAL_RESTART_BYTES`.
+pub(crate) const WAL_KEPT_BYTES: i64 = 128 << 20;
 /// Whoever has held the writer in vain, because readers were in the way, lets him go for so long.
 pub(crate) const WAL_HOLD_PAUSE: Duration = Duration::from_secs(5);
 /// What SQLite's WAL puts before each page.

@@ -40,8 +40,8 @@ impl Checkpointer {
 
 /// When everything is copied, the writer by itself begins the WAL anew at its next commit, in the
 /// blocks that the file has already: a sync of blocks that exist takes a fraction of one that makes
-/// the file grow. So the file is not cut while the server lives, up to a length that it should
-/// never have (`HABITS`).
+/// the file grow. So the file is not cut while the server lives, unless it is longer than it should
+/// ever be (`WAL_KEPT_BYTES`).
 async fn copy_in_turn(mut copier: Copier, wal: PathBuf, mut stop: oneshot::Receiver<()>) {
     let mut written = SystemTime::UNIX_EPOCH;
     let mut copied = SystemTime::UNIX_EPOCH;
@@ -160,32 +160,46 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test(flavor = "multi_thread")]
-    async fn the_wal_begins_anew_although_the_writer_never_rests() {
+    const PASSIVE: &str = "PRAGMA wal_checkpoint(PASSIVE)";
+
+    /// A database with one table, in a directory of its own, and whoever copies its WAL.
+    fn lines() -> (PathBuf, Copier) {
         let name = format!("natter_unit_{}_{:x}", std::process::id(), id::random_key());
         let directory = std::env::temp_dir().join(name);
         std::fs::create_dir(&directory).unwrap();
-        let path = directory.join("lines.db");
-        let wal = directory.join("lines.db-wal");
-        let connect = move || {
-            let open = || {
-                let connection = Connection::open(&path)?;
-                connection.busy_timeout(limits::CHECKPOINT_BUSY)?;
-                let habits = "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0";
-                connection.execute_batch(habits)?;
-                Ok(connection)
-            };
-            open().map_err(of_sqlite)
+        let connect = {
+            let directory = directory.clone();
+            move || connect(&directory)
         };
         let connection = connect().unwrap();
         connection.execute_batch("CREATE TABLE line (body TEXT)").unwrap();
         let writer = Seats::new(1, Duration::from_secs(30), connect);
-        let mut copier =
-            Copier { connection, writer: Arc::clone(&writer), hold_from: Instant::now() };
+        (directory, Copier { connection, writer, hold_from: Instant::now() })
+    }
+
+    fn connect(directory: &Path) -> Result<Connection> {
+        let open = || {
+            let connection = Connection::open(directory.join("lines.db"))?;
+            connection.busy_timeout(limits::CHECKPOINT_BUSY)?;
+            let habits = "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0";
+            connection.execute_batch(habits)?;
+            Ok(connection)
+        };
+        open().map_err(of_sqlite)
+    }
+
+    fn write(connection: &Connection, bytes: usize) {
+        connection.execute("INSERT INTO line VALUES (?1)", ["x".repeat(bytes)]).unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_wal_begins_anew_although_the_writer_never_rests() {
+        let (directory, mut copier) = lines();
+        let (wal, writer) = (directory.join("lines.db-wal"), Arc::clone(&copier.writer));
         let (written, mut lines) = watch::channel(0);
         let restless = tokio::spawn(async move {
             while let Ok(seat) = writer.take().await {
-                seat.execute("INSERT INTO line VALUES (?1)", ["x".repeat(2_000)]).unwrap();
+                write(&seat, 2_000);
                 drop(seat);
                 written.send_modify(|lines| *lines += 1);
             }
@@ -194,7 +208,7 @@ mod tests {
             let enough = *lines.borrow() + 50;
             lines.wait_for(|lines| *lines >= enough).await.unwrap();
             let begun = beginnings(&wal);
-            let copied = copier.checkpoint("PRAGMA wal_checkpoint(PASSIVE)").unwrap();
+            let copied = copier.checkpoint(PASSIVE).unwrap();
             copier.begin_anew(copied.unwrap()).await.unwrap();
             // The one that is being written, and one that was begun after it.
             let next = *lines.borrow() + 2;
@@ -204,6 +218,29 @@ mod tests {
         copier.writer.close().await;
         restless.await.unwrap();
         drop(copier);
+        std::fs::remove_dir_all(directory).unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_reads_for_long_does_not_hold_the_writer() {
+        let (directory, mut copier) = lines();
+        let reader = connect(&directory).unwrap();
+        reader.execute_batch("BEGIN; SELECT count(*) FROM line").unwrap();
+        write(&copier.connection, 2_000);
+        let wal = copier.checkpoint(PASSIVE).unwrap().unwrap();
+        let tried = copier.begin_anew(wal).await.unwrap().unwrap();
+        assert!(tried.was_busy, "so little is tried");
+        assert!(copier.hold_from > Instant::now(), "but not soon again");
+        copier.hold_from = Instant::now();
+        write(&copier.connection, 2 * limits::WAL_REST_BYTES as usize);
+        let wal = copier.checkpoint(PASSIVE).unwrap().unwrap();
+        let left = copier.begin_anew(wal).await.unwrap().unwrap();
+        assert!(left.uncopied_bytes > limits::WAL_REST_BYTES, "{left:?}");
+        assert!(!left.was_busy && copier.hold_from <= Instant::now(), "it was not tried");
+        reader.execute_batch("COMMIT").unwrap();
+        let free = copier.begin_anew(left).await.unwrap().unwrap();
+        assert_eq!((free.was_busy, free.uncopied_bytes), (false, 0));
+        drop((reader, copier));
         std::fs::remove_dir_all(directory).unwrap();
     }
 

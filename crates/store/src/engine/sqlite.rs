@@ -172,6 +172,7 @@ fn connect(path: &Path, access: Access, timeout: Duration) -> Result<Connection>
         }
         if access != Access::Look {
             connection.execute_batch(HABITS)?;
+            connection.pragma_update(None, "journal_size_limit", limits::WAL_KEPT_BYTES)?;
             // Else SQLite reads a bound LIMIT when it plans, and such a statement is prepared anew
             // at every use.
             connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
@@ -190,15 +191,13 @@ const FILE: &str = "
 
 /// FULL syncs the WAL at every commit; NORMAL would lose acked messages with the power. The cache
 /// is in KiB, for each connection; what is not there is in the kernel's. Nothing is mapped into
-/// memory: a fault of the disk shall be an error of one statement, not a signal to the process. A
-/// WAL that begins anew is cut to twice of where it should have (`WAL_RESTART_BYTES`).
+/// memory: a fault of the disk shall be an error of one statement, not a signal to the process.
 const HABITS: &str = "
     PRAGMA synchronous = FULL;
     PRAGMA wal_autocheckpoint = 0;
     PRAGMA cache_size = -8192;
     PRAGMA mmap_size = 0;
     PRAGMA temp_store = memory;
-    PRAGMA journal_size_limit = 134217728;
     PRAGMA foreign_keys = ON;
 ";
 
