@@ -173,7 +173,10 @@ pub(crate) async fn welcome(profile: &Profile, server: Option<&str>) -> Done {
     say(&format!("Welcome to natter. Nobody is logged in here yet ({place}).\n\n"))?;
     let output = Output { json: false };
     for _ in 0..QUESTIONS_MAX {
-        let known = ask(&format!("Do you already have an account on {place}? [y/N] "))?;
+        let known = match server.is_none() && background::is_new()? {
+            true => String::new(),
+            false => ask(&format!("Do you already have an account on {place}? [y/N] "))?,
+        };
         let done = match known.to_lowercase().as_str() {
             "y" | "yes" => {
                 let handle = ask_handle()?;

@@ -73,6 +73,11 @@ fn show(path: &Path) -> String {
     path.display().to_string()
 }
 
+/// This machine's own server has never run, so that nobody can have an account on it.
+pub(crate) fn is_new() -> Result<bool> {
+    Ok(!places()?.data.join("natter.db").exists())
+}
+
 /// The server that runs now, if one does.
 pub(crate) fn running(places: &Places) -> Result<Option<Running>> {
     let _turn = take_turn(places)?;

@@ -21,7 +21,6 @@ fn first_start(world: &World, rows: u16, cols: u16) -> Terminal {
 fn signed_up(world: &World) -> Terminal {
     let mut ann = first_start(world, 24, 80);
     for (question, answer) in [
-        ("[y/N]", ""),
         ("handle [ann]:", ""),
         ("name that others see", "Ann"),
         ("new password", PASSWORD),
@@ -36,8 +35,27 @@ fn signed_up(world: &World) -> Terminal {
 }
 
 #[test]
+fn the_first_one_on_a_machine_is_not_asked_for_an_account() {
+    let world = World::new();
+    let mut ann = first_start(&world, 24, 80);
+    ann.sees("handle [ann]:");
+    assert!(!ann.shows("[y/N]"));
+    ann.keys("Not A Handle\r");
+    ann.sees("a handle has 3 to 32 of");
+    ann.keys("\x03");
+    ann.wait("end", |state| state.closed);
+    ann.child.wait().unwrap();
+    // nothing was made and nothing was started
+    assert_eq!(world.run(&["server", "status"], "").code, 4);
+}
+
+#[test]
 fn an_answer_that_is_neither_y_nor_n_is_told_and_asked_again() {
     let world = World::new();
+    let _stop = Stopped(&world);
+    let bob = world
+        .run(&["--profile", "bob", "signup", "bob", "--password-stdin"], &format!("{PASSWORD}\n"));
+    assert_eq!(bob.code, 0, "{}{}", bob.out, bob.err);
     let mut ann = first_start(&world, 24, 80);
     ann.sees("[y/N]");
     ann.keys("maybe\r");
@@ -47,13 +65,9 @@ fn an_answer_that_is_neither_y_nor_n_is_told_and_asked_again() {
     });
     ann.keys("NO\r");
     ann.sees("handle [ann]:");
-    ann.keys("Not A Handle\r");
-    ann.sees("a handle has 3 to 32 of");
     ann.keys("\x03");
     ann.wait("end", |state| state.closed);
     ann.child.wait().unwrap();
-    // nothing was made and nothing was started
-    assert_eq!(world.run(&["server", "status"], "").code, 4);
 }
 
 #[test]
@@ -187,9 +201,9 @@ fn a_newcomer_gets_by() {
     let _stop = Stopped(&world);
     let mut page = Page(HEAD.into());
     let mut ann = first_start(&world, 24, 80);
-    ann.sees("[y/N]");
+    ann.sees("handle [ann]:");
     page.screen("The first question", "`natter`, and nothing else.", &ann);
-    for (answer, next) in [("", "handle [ann]:"), ("", "name that"), ("Ann", "new password")] {
+    for (answer, next) in [("", "name that"), ("Ann", "new password")] {
         ann.keys(&format!("{answer}\r"));
         ann.sees(next);
     }
@@ -197,7 +211,7 @@ fn a_newcomer_gets_by() {
     ann.keys(&format!("{PASSWORD}\r"));
     ann.sees("once more");
     ann.hides();
-    page.screen("An account", "Enter, Enter, a name, and a password twice.", &ann);
+    page.screen("An account", "Enter, a name, and a password twice.", &ann);
     ann.keys(&format!("{PASSWORD}\r"));
     ann.sees("● connected");
     ann.sees("I am the guide");
