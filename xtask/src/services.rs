@@ -237,6 +237,7 @@ fn as_account(program: PathBuf, account: Option<(u32, u32)>) -> Command {
 const PROGRAMS: &[(&str, &str)] = &[
     ("redis-server", "redis-server"),
     ("redis-cli", "redis-tools"),
+    ("ip", "iproute2"),
     ("haproxy", "haproxy"),
     ("faketime", "faketime"),
     ("strace", "strace"),

@@ -5,6 +5,8 @@
 mod admin;
 mod bench;
 #[cfg(target_os = "linux")]
+mod cable;
+#[cfg(target_os = "linux")]
 mod chaos;
 mod check;
 #[cfg(target_os = "linux")]

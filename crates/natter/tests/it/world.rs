@@ -159,6 +159,19 @@ impl Server {
         Self::started(command, &data)
     }
 
+    /// In a network namespace.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn start_behind(world: &World, namespace: &str, address: &str) -> Self {
+        let data = world.home.path().join("served");
+        let (data_arg, listen) = (data.display().to_string(), format!("{address}:0"));
+        let serve = world.command(&["serve", "--listen", &listen, "--data", &data_arg]);
+        let environment: Vec<_> = serve.get_envs().filter_map(|(k, v)| Some((k, v?))).collect();
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", namespace]).arg(serve.get_program()).args(serve.get_args());
+        command.env_clear().envs(environment);
+        Self::started(command, &data)
+    }
+
     fn started(command: Command, data: &Path) -> Self {
         let mut running = Running::start(command);
         let line = running.line();
