@@ -132,8 +132,8 @@ impl Copier {
         Ok(wal)
     }
 
-    /// `None`: there is no WAL, another process copies it, or the beginning of a commit is just being
-    /// written. All of that passes.
+    /// `None`: there is no WAL, another process copies it, or the beginning of a commit is just
+    /// being written. All of that passes.
     fn checkpoint(&mut self, pragma: &str) -> Result<Option<Wal>> {
         let asked = elsewhere(|| {
             let found = self.connection.query_row(pragma, [], |row| {
